@@ -1,0 +1,24 @@
+"""The one exception that bad data raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+_LISTED = 10
+
+
+class DataError(ValueError):
+    """A file, folder or list that cannot be used as saliency data.
+
+    The message is one clear text: what is wrong, with which files, and what to do about it.
+    """
+
+
+def list_files(files: Iterable[str | Path]) -> str:
+    """Name the first ten files and count the rest, for an error message."""
+    names = [str(file) for file in files]
+    text = ', '.join(names[:_LISTED])
+    if len(names) > _LISTED:
+        text += f' and {len(names) - _LISTED} more'
+    return text

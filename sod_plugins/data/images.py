@@ -1,0 +1,233 @@
+"""Photos and saliency masks: from file to array.
+
+Both readers honour the EXIF orientation and turn everything that Pillow cannot read (a missing,
+truncated or foreign file) into a `DataError` that names the file.
+
+What a mask becomes (`read_mask`), by what its file holds:
+
+==============================  ==================================================================
+the mask file                   its values become
+==============================  ==================================================================
+1-bit                           0 and 1
+8-bit grey, largest value 0     an empty mask
+8-bit grey, largest value 1     0/1 coding: the value itself
+8-bit grey, largest value 2-15  refused: class or instance numbers (no mask is that dark)
+8-bit grey, larger              value / 255; grey levels (soft edges, PASCAL-S) stay soft
+16-bit grey, 32-bit integer     value / 65535; up to 255: as 8-bit grey; over 65535: refused
+floating point                  0 to 1: the value; up to 255: value / 255; otherwise refused
+palette of grey colours         the palette's grey, then as 8-bit grey
+palette with colours            indices 0 and 1 only: the index; more indices: refused (labels)
+RGB, channels equal             the grey value, as 8-bit grey (a difference of 8, as JPEG makes,
+                                is averaged away)
+RGB, channels differ            refused: colours code labels, or it is a photo
+alpha, the same everywhere      ignored: the colours are read as above
+alpha, varying                  alpha / 255 is the mask (a stencil or a cut-out), unless the
+                                visible part is grey in more than one level: refused, as grey
+                                and alpha may both be meant
+==============================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sod_plugins.data.errors import DataError
+
+# What Pillow's decoders raise on damaged files.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_INTEGER_MODES = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
+# PASCAL-S, the softest of the usual sets, has no object below 1/12 (grey 21).
+_DARKEST_MASK = 16
+_JPEG_CHROMA_NOISE = 8
+
+
+@dataclass(frozen=True)
+class DecodedMask:
+    """A saliency mask and how its file was understood.
+
+    Attributes:
+        values: float32 array (H, W) in [0, 1].
+        coding: The kind of file, in words, such as ``'1-bit'`` or ``'8-bit grey 0..255'``.
+    """
+
+    values: NDArray[np.float32]
+    coding: str
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """Read a photo as RGB.
+
+    Grey and palette images become RGB, 16-bit grey is divided by 257 and rounded, alpha is
+    dropped (the colours under it stay as they are), and only the first frame is read.
+
+    Args:
+        path: An image file that Pillow reads.
+
+    Returns:
+        uint8 array (H, W, 3), in RGB order, upright by its EXIF orientation.
+
+    Raises:
+        DataError: The file is missing, damaged, no image, or holds values of unknown scale.
+    """
+    image = _load(path, 'image')
+    if image.mode == 'F':
+        _refuse(path, 'image', 'floating-point values have no fixed scale', 'Save it as 8-bit RGB')
+    if image.mode in _INTEGER_MODES:
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            _refuse(path, 'image', 'its values are not 8- or 16-bit', 'Save it as 8-bit RGB')
+        grey = ((values.astype(np.int64) + 128) // 257).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if 'transparency' in image.info:  # Pillow warns where a palette's alpha is dropped directly
+        image = image.convert('RGBA')
+    return np.array(image.convert('RGB'))
+
+
+def read_mask(path: str | Path) -> NDArray[np.float32]:
+    """Read a saliency mask; soft edges stay soft.
+
+    The table at the top of `sod_plugins.data.images` says what each kind of file becomes.
+
+    Args:
+        path: An image file that Pillow reads.
+
+    Returns:
+        float32 array (H, W) in [0, 1], upright by its EXIF orientation.
+
+    Raises:
+        DataError: The file is missing, damaged, or cannot be understood as a saliency mask.
+    """
+    return decode_mask(path).values
+
+
+def decode_mask(path: str | Path) -> DecodedMask:
+    """Read a saliency mask as `read_mask` does and say how the file was understood."""
+    image = _load(path, 'mask')
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert('RGBA').getchannel('A'))
+        if alpha.min() != alpha.max():
+            return _decode_alpha(path, image, alpha)
+    if image.mode == '1':
+        return DecodedMask(np.asarray(image).astype(np.float32), '1-bit')
+    if image.mode in _INTEGER_MODES:
+        return _decode_integers(path, np.asarray(image))
+    if image.mode == 'F':
+        return _decode_floats(path, np.asarray(image))
+    if image.mode == 'P':
+        return _decode_palette(path, image)
+    if image.mode in ('L', 'LA', 'La'):
+        return _decode_grey(path, np.asarray(image.convert('L')), '8-bit grey')
+    return _decode_grey(path, _grey_of_colours(path, image), 'RGB')
+
+
+def _load(path: str | Path, role: str) -> Image.Image:
+    """Open and decode the first frame, turned upright."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        _refuse(path, role, 'there is no such file', 'Correct the path')
+    except UnidentifiedImageError:
+        _refuse(path, role, 'it is no image that Pillow can identify', 'Replace or remove it')
+    except _DECODER_ERRORS as error:
+        _refuse(path, role, f'the file is damaged or truncated ({error})', 'Fetch it again')
+
+
+def _refuse(path: str | Path, role: str, reason: str, remedy: str) -> NoReturn:
+    raise DataError(f"Cannot read {role} '{path}': {reason}. {remedy}.")
+
+
+def _decode_grey(path: str | Path, values: NDArray[Any], coding: str) -> DecodedMask:
+    """Apply the rules of 8-bit grey to integers from 0 to 255."""
+    largest = int(values.max())
+    if 1 < largest < _DARKEST_MASK:
+        _refuse(
+            path,
+            'mask',
+            f'its largest value is {largest} of 255, so it seems to hold class or instance numbers',
+            'Save the salient part as 255 (or 1) on 0',
+        )
+    scale = 1 if largest <= 1 else 255
+    return DecodedMask(
+        values.astype(np.float32) / np.float32(scale), f'{coding} {_levels(values, largest)}'
+    )
+
+
+def _levels(values: NDArray[Any], largest: int) -> str:
+    if largest <= 1:
+        return '0/1'
+    return '0/255' if bool(np.isin(values, (0, 255)).all()) else 'levels'
+
+
+def _decode_integers(path: str | Path, values: NDArray[Any]) -> DecodedMask:
+    if values.min() < 0 or values.max() > 65535:
+        _refuse(path, 'mask', 'its values are not 8- or 16-bit', 'Save it as 8-bit grey')
+    if values.max() <= 255:
+        return _decode_grey(path, values, '16-bit with 8-bit values')
+    return DecodedMask(values.astype(np.float32) / np.float32(65535), '16-bit grey')
+
+
+def _decode_floats(path: str | Path, values: NDArray[Any]) -> DecodedMask:
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
+        _refuse(path, 'mask', 'its values are not within 0 to 1 or 0 to 255', 'Scale them')
+    scale = 1 if values.max() <= 1 else 255
+    return DecodedMask(values.astype(np.float32) / np.float32(scale), f'float 0..{scale}')
+
+
+def _decode_palette(path: str | Path, image: Image.Image) -> DecodedMask:
+    indices = np.asarray(image)
+    colours = np.asarray(image.convert('RGB'))
+    if not np.ptp(colours, axis=2).any():
+        return _decode_grey(path, colours[..., 0], 'grey palette')
+    if indices.max() > 1:
+        _refuse(
+            path,
+            'mask',
+            'its palette has colours, which code labels',
+            'Save the salient part as 255 on 0, without a palette',
+        )
+    return DecodedMask(indices.astype(np.float32), 'colour palette, indices 0/1')
+
+
+def _grey_of_colours(path: str | Path, image: Image.Image) -> NDArray[np.uint8]:
+    colours = np.asarray(image.convert('RGB'))
+    if np.ptp(colours, axis=2).max() > _JPEG_CHROMA_NOISE:
+        _refuse(
+            path,
+            'mask',
+            'its colour channels differ, so it is a photo or its colours code labels',
+            'Save the salient part as white on black',
+        )
+    grey: NDArray[np.uint8] = np.rint(colours.mean(axis=2)).astype(np.uint8)
+    return grey
+
+
+def _decode_alpha(path: str | Path, image: Image.Image, alpha: NDArray[np.uint8]) -> DecodedMask:
+    visible = np.asarray(image.convert('RGB'))[alpha > 0]
+    coloured = np.ptp(visible, axis=1).max() > _JPEG_CHROMA_NOISE
+    if not coloured and np.ptp(visible) > _JPEG_CHROMA_NOISE:
+        _refuse(
+            path,
+            'mask',
+            'both its grey values and its alpha vary, so either may be the mask',
+            'Save the mask as 8-bit grey without alpha',
+        )
+    return DecodedMask(alpha.astype(np.float32) / np.float32(255), 'alpha')

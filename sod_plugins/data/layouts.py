@@ -1,0 +1,320 @@
+"""Which image belongs to which mask: one resolver for the folder layouts in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.lists import IMAGE_EXTENSIONS, read_list, select_listed
+
+# (images, masks) below the root, compared without regard to case.
+LAYOUTS = (
+    ('DUTS-TR/DUTS-TR-Image', 'DUTS-TR/DUTS-TR-Mask'),
+    ('DUTS-TE/DUTS-TE-Image', 'DUTS-TE/DUTS-TE-Mask'),
+    ('DUTS-TR-Image', 'DUTS-TR-Mask'),
+    ('DUTS-TE-Image', 'DUTS-TE-Mask'),
+    ('images', 'masks'),
+    ('images', 'GT'),
+    ('images', 'ground_truth_mask'),
+    ('Image', 'Mask'),
+    ('imgs', 'gt'),
+    ('im', 'gt'),
+)
+
+
+@dataclass(frozen=True)
+class SaliencyPair:
+    """One image and its saliency mask.
+
+    Attributes:
+        stem: The file name without prefix, suffix and extension: unique in its data set.
+        image: The image file.
+        mask: The mask file; None only where masks are not required.
+    """
+
+    stem: str
+    image: Path
+    mask: Path | None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What a data set holds, sorted by stem: its pairs, and the files without a partner."""
+
+    pairs: list[SaliencyPair]
+    images_without_mask: list[Path]
+    masks_without_image: list[Path]
+
+
+def find_pairs(
+    root: str | Path | None = None,
+    *,
+    image_dir: str | Path | None = None,
+    mask_dir: str | Path | None = None,
+    list_file: str | Path | None = None,
+    image_prefix: str = '',
+    image_suffix: str = '',
+    mask_prefix: str = '',
+    mask_suffix: str = '',
+    require_masks: bool = True,
+) -> list[SaliencyPair]:
+    """Find the images of a data set and their masks.
+
+    The arguments are those of `FolderLayout`.
+
+    Args:
+        root: The data set's folder.
+        image_dir: The folder of images, where the layout is not a known one.
+        mask_dir: The folder of masks, where the layout is not a known one.
+        list_file: A text file that selects the samples.
+        image_prefix: What precedes the stem in the names of images.
+        image_suffix: What follows the stem in the names of images.
+        mask_prefix: What precedes the stem in the names of masks.
+        mask_suffix: What follows the stem in the names of masks.
+        require_masks: Whether an image without mask is an error; otherwise its mask is None.
+
+    Returns:
+        The pairs, sorted by stem.
+
+    Raises:
+        DataError: A folder is missing, empty or of no known layout (or of several), stems are
+            not unique, a file lacks its partner, or a line of the list fits no file.
+    """
+    pairing = FolderLayout(
+        root,
+        image_dir=image_dir,
+        mask_dir=mask_dir,
+        list_file=list_file,
+        image_prefix=image_prefix,
+        image_suffix=image_suffix,
+        mask_prefix=mask_prefix,
+        mask_suffix=mask_suffix,
+        require_masks=require_masks,
+    ).match()
+    lonely = []
+    if require_masks and pairing.images_without_mask:
+        lonely.append(f'images without mask: {list_files(pairing.images_without_mask)}')
+    if pairing.masks_without_image:
+        lonely.append(f'masks without image: {list_files(pairing.masks_without_image)}')
+    if lonely:
+        raise DataError(
+            f'Files lack their partner; {"; ".join(lonely)}. Add or remove files, correct the '
+            'prefixes and suffixes, or name the complete pairs in a list file.'
+        )
+    return pairing.pairs
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """Where the files of a data set are and how their names pair.
+
+    With a root alone, the layout is recognised by the folder names in `LAYOUTS`. Files pair by
+    stem: what is left of a name without extension, prefix and suffix, so extensions may mix.
+    Hidden files, subfolders and files without an image's extension are left out.
+
+    Attributes:
+        root: The data set's folder; the other relative paths start here.
+        image_dir: The folder of images, where the layout is not a known one.
+        mask_dir: The folder of masks, where the layout is not a known one. It may be the image
+            folder where a mask prefix or suffix tells masks from images.
+        list_file: A text file that selects the samples, one a line: a stem, an image's path, or
+            an image's and a mask's path (with a tab between them where paths hold spaces).
+            Relative to the root if it exists there. Without a root, its own folder is the root.
+        image_prefix: What precedes the stem in the names of images.
+        image_suffix: What follows the stem in the names of images, such as ``'_sat'``.
+        mask_prefix: What precedes the stem in the names of masks.
+        mask_suffix: What follows the stem in the names of masks, such as ``'_mask'``.
+        require_masks: Whether every image needs a mask. Otherwise a root that is no known
+            layout is taken as the folder of images.
+    """
+
+    root: str | Path | None = None
+    image_dir: str | Path | None = None
+    mask_dir: str | Path | None = None
+    list_file: str | Path | None = None
+    image_prefix: str = ''
+    image_suffix: str = ''
+    mask_prefix: str = ''
+    mask_suffix: str = ''
+    require_masks: bool = True
+
+    def match(self) -> Pairing:
+        """Pair the files; here a file without a partner is no error yet."""
+        if self.root is not None:
+            _require_folder(Path(self.root), 'data set folder')
+        if self.list_file is None:
+            images, masks = self._index()
+            return self._pairing(images, masks, images.keys(), masks.keys() - images.keys())
+        path = self._below_root(self.list_file)
+        path = path if path.exists() else Path(self.list_file)
+        entries = read_list(path)
+        layout = self if self.root is not None else replace(self, root=path.parent)
+        if all(len(entry) == 2 for entry in entries):
+            images, masks = layout._index_listed(path, entries)
+            return self._pairing(images, masks, images.keys())
+        if any(len(entry) == 2 for entry in entries):
+            raise DataError(
+                f"The list '{path}' names masks in some lines only. Name one in every line or none."
+            )
+        images, masks = layout._index()
+        return self._pairing(
+            images, masks, select_listed(path, [name for name, *_ in entries], images)
+        )
+
+    def _below_root(self, path: str | Path) -> Path:
+        return Path(path) if self.root is None else Path(self.root, path)
+
+    def _pairing(
+        self,
+        images: Mapping[str, Path],
+        masks: Mapping[str, Path],
+        stems: Iterable[str],
+        lonely_masks: Iterable[str] = (),
+    ) -> Pairing:
+        stems = sorted(stems)
+        return Pairing(
+            [
+                SaliencyPair(stem, images[stem], masks.get(stem))
+                for stem in stems
+                if stem in masks or not self.require_masks
+            ],
+            [images[stem] for stem in stems if stem not in masks],
+            [masks[stem] for stem in sorted(lonely_masks)],
+        )
+
+    def _index(self) -> tuple[dict[str, Path], dict[str, Path]]:
+        """Map stems to the images and to the masks of the two folders."""
+        image_dir, mask_dir = self._folders()
+        image_names = _Names('image', self.image_prefix, self.image_suffix)
+        mask_names = _Names('mask', self.mask_prefix, self.mask_suffix)
+        image_files = _image_files(image_dir, 'image')
+        if mask_dir is None:
+            return image_names.index(image_files), {}
+        if mask_dir != image_dir:
+            return image_names.index(image_files), mask_names.index(_image_files(mask_dir, 'mask'))
+        if not (self.mask_prefix or self.mask_suffix):
+            raise DataError(
+                f"'{image_dir}' holds both images and masks. Give the mask prefix or suffix that "
+                'tells them apart.'
+            )
+        masks = mask_names.index(image_files)
+        taken = set(masks.values())
+        return image_names.index(path for path in image_files if path not in taken), masks
+
+    def _index_listed(
+        self, list_file: Path, entries: Iterable[Sequence[str]]
+    ) -> tuple[dict[str, Path], dict[str, Path]]:
+        """Map stems to the images and to the masks that the lines of a list name."""
+        names = _Names('image', self.image_prefix, self.image_suffix)
+        paths = [[self._below_root(name) for name in entry] for entry in entries]
+        missing = [path for pair in paths for path in pair if not path.is_file()]
+        if missing:
+            raise DataError(
+                f"The list '{list_file}' names files that do not exist: {list_files(missing)}. "
+                f"Its paths start at '{self.root}'."
+            )
+        images = names.index(image for image, _ in paths)
+        mask_of = {image: mask for image, mask in paths}
+        return images, {stem: mask_of[image] for stem, image in images.items()}
+
+    def _folders(self) -> tuple[Path, Path | None]:
+        """Return the folders as given, or those of the one layout that fits the root."""
+        if self.image_dir is not None:
+            mask_dir = None if self.mask_dir is None else self._below_root(self.mask_dir)
+            if mask_dir is None and self.require_masks:
+                raise DataError(f"image_dir '{self.image_dir}' was given alone. Give mask_dir too.")
+            return self._below_root(self.image_dir), mask_dir
+        if self.mask_dir is not None:
+            raise DataError(f"mask_dir '{self.mask_dir}' was given alone. Give image_dir too.")
+        if self.root is None:
+            raise DataError('No data was named. Give root, image_dir and mask_dir, or list_file.')
+        root = Path(self.root)
+        found = _layouts_in(root)
+        if len(found) > 1:
+            texts = [f"'{a.relative_to(root)}' + '{b.relative_to(root)}'" for a, b in found]
+            raise DataError(
+                f"Several layouts fit '{root}': {', '.join(texts)}. "
+                'Choose one with image_dir and mask_dir.'
+            )
+        if found:
+            return found[0]
+        if not self.require_masks:
+            return root, None
+        known = ', '.join(f'{images} + {masks}' for images, masks in LAYOUTS)
+        raise DataError(
+            f"No known layout in '{root}'. Name its folders with image_dir and mask_dir, "
+            f'or arrange them as one of: {known}.'
+        )
+
+
+@dataclass(frozen=True)
+class _Names:
+    """How the names of one kind of file wrap the stem that pairs them."""
+
+    role: str
+    prefix: str
+    suffix: str
+
+    def index(self, files: Iterable[Path]) -> dict[str, Path]:
+        """Map the stems of the files whose names fit to the files, refusing equal stems."""
+        by_stem: dict[str, list[Path]] = {}
+        for path in files:
+            name = path.stem
+            inner = len(name) - len(self.prefix) - len(self.suffix)
+            if inner > 0 and name.startswith(self.prefix) and name.endswith(self.suffix):
+                stem = name[len(self.prefix) : len(self.prefix) + inner]
+                by_stem.setdefault(stem, []).append(path)
+        equal = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
+        if equal:
+            raise DataError(
+                f'Several {self.role}s have the same stem: {list_files(equal)}. '
+                'Keep one of each, or rename them.'
+            )
+        if not by_stem:
+            raise DataError(
+                f"No {self.role} has a name of the form '{self.prefix}<stem>{self.suffix}'. "
+                f'Correct {self.role}_prefix and {self.role}_suffix.'
+            )
+        return {stem: paths[0] for stem, paths in by_stem.items()}
+
+
+def _require_folder(path: Path, role: str) -> None:
+    if not path.is_dir():
+        reason = 'is no folder' if path.exists() else 'does not exist'
+        raise DataError(f"The {role} '{path}' {reason}. Correct the path.")
+
+
+def _image_files(folder: Path, role: str) -> list[Path]:
+    """Return the visible files of a folder that have an image's extension, sorted."""
+    _require_folder(folder, f'{role} folder')
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_EXTENSIONS and path.name[0] != '.' and path.is_file()
+    )
+    if not files:
+        raise DataError(
+            f"The {role} folder '{folder}' holds no image files. Put files with one of these "
+            f'extensions directly into it: {", ".join(sorted(IMAGE_EXTENSIONS))}.'
+        )
+    return files
+
+
+def _layouts_in(root: Path) -> list[tuple[Path, Path]]:
+    """Find the layouts whose two folders exist below the root, whatever their case."""
+    return [
+        (image_dir, mask_dir)
+        for images, masks in LAYOUTS
+        for image_dir in _folders_like(root, images)
+        for mask_dir in _folders_like(root, masks)
+    ]
+
+
+def _folders_like(root: Path, name: str) -> list[Path]:
+    """Find the folders with this relative path, whatever its case."""
+    first, _, rest = name.partition('/')
+    found = sorted(path for path in root.iterdir() if path.name.lower() == first.lower())
+    found = [path for path in found if path.is_dir()]
+    return [deeper for path in found for deeper in _folders_like(path, rest)] if rest else found

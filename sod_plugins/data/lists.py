@@ -1,0 +1,76 @@
+"""List files: text files that select samples, one a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sod_plugins.data.errors import DataError, list_files
+
+IMAGE_EXTENSIONS = frozenset(
+    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pbm')
+)
+
+
+def read_list(path: Path) -> list[list[str]]:
+    """Read the lines of a list file: one field (stem or image) or two (image and mask) each.
+
+    Empty lines are left out.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"Cannot read the list '{path}': {error}. Correct the path.") from error
+    entries = [_fields(line) for line in lines if line.strip()]
+    if not entries:
+        raise DataError(f"The list '{path}' is empty. Write one stem or path a line.")
+    wrong = [' '.join(entry) for entry in entries if len(entry) > 2]
+    if wrong:
+        raise DataError(
+            f"Lines of '{path}' have more than an image and a mask: {list_files(wrong)}. "
+            'Correct them.'
+        )
+    return entries
+
+
+def _fields(line: str) -> list[str]:
+    """Split at tabs, or between two file names; stems and paths may hold spaces."""
+    if '\t' in line:
+        return [field.strip() for field in line.split('\t')]
+    words = line.split()
+    if len(words) == 2 and all(Path(word).suffix.lower() in IMAGE_EXTENSIONS for word in words):
+        return words
+    return [line.strip()]
+
+
+def select_listed(list_file: Path, entries: Iterable[str], images: Mapping[str, Path]) -> list[str]:
+    """Find the stems that the entries of a list name, each once.
+
+    Args:
+        list_file: The list, for messages.
+        entries: Stems, file names, or paths that end like an image's path.
+        images: The images to choose from, by stem.
+
+    Raises:
+        DataError: An entry fits no image, or two fit the same one.
+    """
+    by_name = {name: stem for stem, path in images.items() for name in (path.name, path.stem)}
+    unknown: list[str] = []
+    stems: list[str] = []
+    for entry in entries:
+        parts = Path(entry).parts
+        stem = entry if entry in images else by_name.get(parts[-1])
+        if stem is None or (len(parts) > 1 and images[stem].parts[-len(parts) :] != parts):
+            unknown.append(entry)
+        else:
+            stems.append(stem)
+    if unknown:
+        raise DataError(
+            f"The list '{list_file}' names images that do not exist: {list_files(unknown)}. "
+            'Correct the list or the image folder.'
+        )
+    twice = sorted(stem for stem, count in Counter(stems).items() if count > 1)
+    if twice:
+        raise DataError(f"The list '{list_file}' names twice: {list_files(twice)}. Keep one each.")
+    return stems
