@@ -1,0 +1,260 @@
+"""Blocks of CSNet: generalized octave convolution, in-layer multi-scale block, dilated group.
+
+Paper: Gao et al., "Highly Efficient Salient Object Detection with 100K Parameters" and its journal
+version; section numbers are the journal's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sod_plugins.ops.octave_conv import COARSENINGS, Maps, octave_conv
+
+NormLayer = Callable[[int], nn.Module]
+
+
+class GOctConv(nn.Module):
+    """Generalized octave convolution (Sec. 3.1): any number of input and output scales.
+
+    Three instances of the paper are this one class:
+
+    * the vanilla OctConv, ``GOctConv((h, l), (h, l), k)``;
+    * the cross-stage one, ``GOctConv((c2, c3, c4), (c,), 1)``;
+    * the simplified one, ``GOctConv((h, l), (h, l), 3, cross_scale=False)``, depthwise in each scale.
+
+    Maps go in and come out as lists, finest first, None where a scale has no channels.
+
+    Args:
+        in_channels: Channels of each input scale; 0 where a scale is empty.
+        out_channels: Channels of each output scale, likewise.
+        kernel_size: Side of the square kernel; the padding keeps the size.
+        stride: 1, or 2 for 2x2 average pooling of every input first.
+        dilation: Dilation of the convolution.
+        cross_scale: False for the simplified instance.
+        weight_scale: Factor on the stored weight in every forward pass. The released CSNet uses 100
+            for its depthwise and dilated convolutions, to converge faster; the paper is silent.
+        coarsening: How a map reaches a coarser scale, ``'max_pool'`` or ``'bilinear'``.
+
+    Raises:
+        ValueError: If a side has no channels, a stride is not 1 or 2, the coarsening is unknown, or
+            the simplified instance is asked to change its channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: Sequence[int],
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        cross_scale: bool = True,
+        weight_scale: float = 1.0,
+        coarsening: str = 'max_pool',
+    ) -> None:
+        super().__init__()
+        self.in_channels = tuple(in_channels)
+        self.out_channels = tuple(out_channels)
+        if sum(self.in_channels) == 0 or sum(self.out_channels) == 0:
+            raise ValueError(
+                f'GOctConv needs channels on both sides, got {in_channels=} and {out_channels=}.'
+            )
+        if not cross_scale and self.in_channels != self.out_channels:
+            raise ValueError(
+                'GOctConv without cross-scale paths is depthwise: out_channels must equal '
+                f'in_channels, got {in_channels=} and {out_channels=}.'
+            )
+        if stride not in (1, 2):
+            raise ValueError(f'GOctConv takes stride 1 or 2, got {stride=}.')
+        if coarsening not in COARSENINGS:
+            raise ValueError(f'GOctConv takes coarsening from {COARSENINGS}, got {coarsening=}.')
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.dilation = dilation
+        self.cross_scale = cross_scale
+        self.weight_scale = weight_scale
+        self.coarsening = coarsening
+        columns = sum(self.in_channels) if cross_scale else 1
+        self.weight = nn.Parameter(
+            torch.empty(sum(self.out_channels), columns, kernel_size, kernel_size)
+        )
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, maps: Sequence[Tensor | None]) -> Maps:
+        """Convolve one map per input scale into one per output scale."""
+        if len(maps) != len(self.in_channels):
+            raise ValueError(
+                f'GOctConv has {len(self.in_channels)} input scales, got {len(maps)} maps.'
+            )
+        weight = self.weight if self.weight_scale == 1 else self.weight * self.weight_scale
+        return octave_conv(
+            maps,
+            weight,
+            self.in_channels,
+            self.out_channels,
+            stride=self.stride,
+            padding=self.dilation * (self.kernel_size // 2),
+            dilation=self.dilation,
+            cross_scale=self.cross_scale,
+            coarsening=self.coarsening,
+        )
+
+    def extra_repr(self) -> str:
+        """Say what ``print(module)`` shows between the brackets."""
+        text = f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}'
+        if self.stride != 1:
+            text += f', stride={self.stride}'
+        if not self.cross_scale:
+            text += ', cross_scale=False'
+        if self.weight_scale != 1:
+            text += f', weight_scale={self.weight_scale:g}'
+        return text
+
+
+class GOctConvNormAct(nn.Module):
+    """A gOctConv whose every output scale passes its own normalisation and PReLU (Sec. 4.2).
+
+    Takes the arguments of :class:`GOctConv` and ``norm_layer``, which makes the normalisation of a
+    scale from its number of channels. Where both sides have one scale there is nothing octave about
+    the convolution, and the released network gives it the weight scale of its plain convolutions:
+    ``plain_weight_scale`` is that factor.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: Sequence[int],
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        cross_scale: bool = True,
+        plain_weight_scale: float = 1.0,
+        coarsening: str = 'max_pool',
+        norm_layer: NormLayer = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        plain = not cross_scale or len(in_channels) == len(out_channels) == 1
+        self.conv = GOctConv(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            cross_scale=cross_scale,
+            weight_scale=plain_weight_scale if plain else 1.0,
+            coarsening=coarsening,
+        )
+        # An empty scale keeps its index, so that norms[s] is always the norm of scale s.
+        self.norms = nn.ModuleList(norm_layer(c) if c else nn.Identity() for c in out_channels)
+        self.acts = nn.ModuleList(nn.PReLU(c) if c else nn.Identity() for c in out_channels)
+
+    def forward(self, maps: Sequence[Tensor | None]) -> Maps:
+        """Map lists of (N, C_s, H_s, W_s) to lists, like :class:`GOctConv`."""
+        return [
+            None if y is None else act(norm(y))
+            for y, norm, act in zip(self.conv(maps), self.norms, self.acts, strict=True)
+        ]
+
+
+class ILBlock(nn.Module):
+    """In-layer multi-scale block (Sec. 4.2): one OctConv across scales, two inside each scale.
+
+    Args:
+        in_channels: Channels of each input scale.
+        out_channels: Channels of each output scale.
+        kernel_size: Kernel of the first convolution: 3 opens a stage, 1 follows.
+        stride: Stride of the first convolution.
+        vanilla: Use cross-scale OctConvs for the last two as well (the "Vanilla" row of Tab. 6).
+        weight_scale: Factor on the weights of the plain convolutions, see :class:`GOctConv`.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: Sequence[int],
+        kernel_size: int = 1,
+        *,
+        stride: int = 1,
+        vanilla: bool = False,
+        weight_scale: float = 100.0,
+    ) -> None:
+        super().__init__()
+        self.conv1 = GOctConvNormAct(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            plain_weight_scale=weight_scale,
+        )
+        self.conv2, self.conv3 = (
+            GOctConvNormAct(
+                out_channels,
+                out_channels,
+                3,
+                cross_scale=vanilla,
+                plain_weight_scale=weight_scale,
+            )
+            for _ in range(2)
+        )
+
+    def forward(self, maps: Sequence[Tensor | None]) -> Maps:
+        """Map a list of (N, C_s, H_s, W_s) to a list with the block's output channels."""
+        out: Maps = self.conv3(self.conv2(self.conv1(maps)))
+        return out
+
+
+class ParallelDilatedConv(nn.Module):
+    """Parallel dilated 3x3 convolutions on one map, concatenated (Sec. 4.3, Tab. 1).
+
+    Args:
+        in_channels: Channels of the map.
+        out_channels: Channels of each dilated convolution; 0 leaves one out.
+        dilations: Dilation of each.
+        weight_scale: Factor on their weights, see :class:`GOctConv`.
+        norm_layer: Makes the normalisation over the concatenation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: Sequence[int],
+        dilations: Sequence[int] = (1, 2, 4, 8, 16),
+        *,
+        weight_scale: float = 100.0,
+        norm_layer: NormLayer = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        if len(out_channels) != len(dilations):
+            raise ValueError(
+                f'ParallelDilatedConv needs a width per dilation, got {out_channels=} for '
+                f'{dilations=}.'
+            )
+        self.dilations = tuple(dilations)
+        self.weight_scale = weight_scale
+        self.convs = nn.ModuleDict(
+            {
+                str(d): nn.Conv2d(in_channels, c, 3, padding=d, dilation=d, bias=False)
+                for c, d in zip(out_channels, dilations, strict=True)
+                if c
+            }
+        )
+        self.norm = norm_layer(sum(out_channels))
+        self.act = nn.PReLU(sum(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
+        branches = [
+            F.conv2d(
+                x,
+                conv.weight * self.weight_scale,
+                padding=conv.padding,
+                dilation=conv.dilation,
+            )
+            for conv in self.convs.values()
+        ]
+        out: Tensor = self.act(self.norm(torch.cat(branches, 1)))
+        return out

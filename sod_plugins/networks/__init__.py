@@ -1,0 +1,17 @@
+"""Whole networks in plain PyTorch: images in, saliency logits out."""
+
+from sod_plugins.networks.checkpoint import extract_network, load_network, save_network
+from sod_plugins.networks.csnet import CSFDecoder, CSNet, CSNetExtractor
+from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
+
+__all__ = [
+    'CSFDecoder',
+    'CSNet',
+    'CSNetExtractor',
+    'Preprocessing',
+    'extract_network',
+    'load_network',
+    'saliency_map',
+    'save_network',
+    'to_uint8',
+]

@@ -1,0 +1,340 @@
+"""CSNet: a salient object detector of 100K parameters, as extractor, decoder and whole network.
+
+Paper: Gao et al., "Highly Efficient Salient Object Detection with 100K Parameters" and its journal
+version; section and table numbers are the journal's. Where the paper and the released network differ
+(18 blocks instead of 17, a factor of 100 on some weights) the released one is the default, because
+only it has the published parameter counts; the arguments give the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, NormLayer, ParallelDilatedConv
+from sod_plugins.ops.octave_conv import Maps
+from sod_plugins.ops.resize import resize_bilinear
+
+DILATIONS = (1, 2, 4, 8, 16)
+STAGE_MULTIPLIERS = (1, 2, 4, 4)
+BASE_WIDTH = 20
+SMALLEST_INPUT = 16
+
+
+def split_channels(channels: int, split_ratio: tuple[float, float]) -> tuple[int, ...]:
+    """Divide channels between the high and the low resolution by the ratio C_H / C_L (Sec. 4.4).
+
+    A ratio of (1, 0) gives one scale; (0, 1) keeps two, the high one empty.
+    """
+    high, low = split_ratio
+    if min(high, low) < 0 or high + low == 0:
+        raise ValueError(
+            f'split_ratio needs two non-negative numbers, not both 0, got {split_ratio}.'
+        )
+    if low == 0:
+        return (channels,)
+    finest = round(channels * high / (high + low))
+    return (finest, channels - finest)
+
+
+def dilated_split(channels: int, branches: int = len(DILATIONS)) -> tuple[int, ...]:
+    """Divide a scale's channels between its dilations; the last one takes the remainder (Tab. 1)."""
+    share = channels // branches
+    return (share,) * (branches - 1) + (channels - share * (branches - 1),)
+
+
+class CSNetExtractor(nn.Module):
+    """Feature extractor of CSNet: four stages of in-layer multi-scale blocks (Tab. 2).
+
+    The last block of stages 2, 3 and 4 merges both scales into the high one, as the last block of
+    stage 1 does where its output is asked for.
+
+    Args:
+        width: Factor on the channels of every stage; 1 means 20, 40, 80 and 80 channels.
+        split_ratio: Share of the high and the low resolution, C_H and C_L.
+        stage_blocks: Blocks per stage. The paper counts (3, 4, 6, 4); the released network opens
+            stage 1 with one block more.
+        out_indices: Stages (from 0) whose merged map is returned.
+        weight_scale: Factor on the weights of depthwise convolutions; 1 is the paper's text.
+        vanilla: Use vanilla OctConvs throughout (Tab. 6).
+        block_widths: Output channels per scale of every block, for learned channels; they replace
+            ``width`` and ``split_ratio``.
+
+    Attributes:
+        out_channels: Channels of each returned map.
+        out_strides: Its stride in input pixels.
+
+    Raises:
+        ValueError: If an argument does not describe a network, or an input is smaller than 16x16.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        split_ratio: tuple[float, float] = (1, 1),
+        stage_blocks: Sequence[int] = (4, 4, 6, 4),
+        out_indices: Sequence[int] = (1, 2, 3),
+        weight_scale: float = 100.0,
+        vanilla: bool = False,
+        block_widths: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        super().__init__()
+        if len(stage_blocks) != len(STAGE_MULTIPLIERS) or min(stage_blocks) < 1:
+            raise ValueError(f'stage_blocks needs four positive numbers, got {stage_blocks}.')
+        if not out_indices or not set(out_indices) <= set(range(len(stage_blocks))):
+            raise ValueError(f'out_indices needs stages from 0 to 3, got {out_indices}.')
+        self.out_indices = tuple(sorted(out_indices))
+        if block_widths is None:
+            block_widths = self._regular_widths(width, split_ratio, stage_blocks)
+        elif len(block_widths) != sum(stage_blocks):
+            raise ValueError(
+                f'block_widths needs {sum(stage_blocks)} entries, one per block of '
+                f'{stage_blocks=}, got {len(block_widths)}.'
+            )
+
+        self.stages = nn.ModuleList()
+        channels: Sequence[int] = (3,)
+        widths = iter(block_widths)
+        for stage, blocks in enumerate(stage_blocks):
+            modules = []
+            for block in range(blocks):
+                out = tuple(next(widths))
+                modules.append(
+                    ILBlock(
+                        channels,
+                        out,
+                        kernel_size=3 if block == 0 else 1,
+                        stride=2 if block == 0 and stage > 0 else 1,
+                        vanilla=vanilla,
+                        weight_scale=weight_scale,
+                    )
+                )
+                channels = out
+            if stage in self.out_indices and len(channels) != 1:
+                raise ValueError(
+                    f'The last block of stage {stage} is returned and must have one scale, got '
+                    f'widths {channels}.'
+                )
+            self.stages.append(nn.Sequential(*modules))
+        last_convs = [self.stages[i][-1].conv1.conv for i in self.out_indices]
+        self.out_channels: tuple[int, ...] = tuple(conv.out_channels[0] for conv in last_convs)
+        self.out_strides = tuple(2**i for i in self.out_indices)
+
+    def _regular_widths(
+        self, width: float, split_ratio: tuple[float, float], stage_blocks: Sequence[int]
+    ) -> list[tuple[int, ...]]:
+        widths = []
+        for stage, blocks in enumerate(stage_blocks):
+            channels = round(BASE_WIDTH * width) * STAGE_MULTIPLIERS[stage]
+            split = split_channels(channels, split_ratio)
+            merges = stage > 0 or stage in self.out_indices
+            widths += [split] * (blocks - 1) + [(channels,) if merges else split]
+        return widths
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Map normalised images (N, 3, H, W) to one map (N, C, H // s, W // s) per out index."""
+        if min(images.shape[-2:]) < SMALLEST_INPUT:
+            raise ValueError(
+                f'CSNet needs images of at least {SMALLEST_INPUT}x{SMALLEST_INPUT} pixels, got '
+                f'{images.shape[-2]}x{images.shape[-1]}: resize them.'
+            )
+        maps: Maps = [images]
+        outputs = []
+        for index, stage in enumerate(self.stages):
+            maps = stage(maps)
+            if index in self.out_indices:
+                outputs.append(maps[0])
+        return tuple(outputs)  # type: ignore[arg-type]  # a merged map is never None
+
+
+class CSFDecoder(nn.Module):
+    """Cross-stage fusion part of CSNet (Sec. 4.3, Tab. 1), for any pyramid of halving maps.
+
+    A 1x1 gOctConv across the stages, parallel dilated convolutions in each scale, a 1x1 gOctConv to
+    the finest scale and a 1x1 classifier.
+
+    Args:
+        in_channels: Channels of each map, finest first; each has half the size of the one before.
+        fuse_channels: Channels of each scale after the first gOctConv. By default a third of
+            ``in_channels``, and a quarter for the full-resolution map of a four-stage fusion: the
+            reduction behind the widths and counts that the paper gives.
+        dilated_channels: Per scale, the channels of each dilation; by default equal shares, the
+            remainder in the last.
+        channels: Channels before the classifier; by default the sum of ``fuse_channels``.
+        weight_scale: Factor on the weights of the dilated convolutions; 1 for plain ones.
+        coarsening: ``'max_pool'``, or ``'bilinear'`` as in CSF on ResNet.
+        norm_layer: Makes a normalisation from a number of channels.
+
+    Raises:
+        ValueError: If the widths do not fit each other.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        fuse_channels: Sequence[int] | None = None,
+        dilated_channels: Sequence[Sequence[int]] | None = None,
+        channels: int | None = None,
+        *,
+        weight_scale: float = 100.0,
+        coarsening: str = 'max_pool',
+        norm_layer: NormLayer = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        in_channels = tuple(in_channels)
+        if fuse_channels is None:
+            fuse_channels = tuple(
+                c // (4 if len(in_channels) == 4 and i == 0 else 3)
+                for i, c in enumerate(in_channels)
+            )
+        if dilated_channels is None:
+            dilated_channels = tuple(dilated_split(c) for c in fuse_channels)
+        if not len(in_channels) == len(fuse_channels) == len(dilated_channels):
+            raise ValueError(
+                'CSFDecoder needs as many scales in fuse_channels and dilated_channels as in '
+                f'in_channels, got {in_channels=}, {fuse_channels=}, {dilated_channels=}.'
+            )
+        if channels is None:
+            channels = sum(fuse_channels)
+        self.fuse = GOctConvNormAct(
+            in_channels,
+            fuse_channels,
+            1,
+            plain_weight_scale=weight_scale,
+            coarsening=coarsening,
+            norm_layer=norm_layer,
+        )
+        # A scale without channels keeps its index.
+        self.dilated = nn.ModuleList(
+            ParallelDilatedConv(c, out, DILATIONS, weight_scale=weight_scale, norm_layer=norm_layer)
+            if c and sum(out)
+            else nn.Identity()
+            for c, out in zip(fuse_channels, dilated_channels, strict=True)
+        )
+        self.dilated_widths = tuple(
+            sum(out) if c else 0 for c, out in zip(fuse_channels, dilated_channels, strict=True)
+        )
+        self.merge = GOctConvNormAct(
+            self.dilated_widths,
+            (channels,),
+            1,
+            plain_weight_scale=weight_scale,
+            coarsening=coarsening,
+            norm_layer=norm_layer,
+        )
+        self.classifier = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map (N, C_i, H_i, W_i) per scale, finest first, to logits (N, 1, H_0, W_0)."""
+        fused: Maps = self.fuse(maps)
+        dilated = [
+            layer(x) if width else None
+            for layer, width, x in zip(self.dilated, self.dilated_widths, fused, strict=True)
+        ]
+        logits: Tensor = self.classifier(self.merge(dilated)[0])
+        return logits
+
+
+class CSNet(nn.Module):
+    """CSNet (Sec. 4): the extractor and the cross-stage fusion part, from images to logits.
+
+    ``CSNet(width=w)`` has 210,985 / 298,633 / 455,631 / 645,565 / 788,631 parameters for w = 1, 1.2,
+    1.5, 1.8, 2. Any input size from 16x16 on works: where a size is odd, the coarser scale drops the
+    last row or column, finer scales are resized to their exact size, and the logits to the input's.
+
+    Args:
+        width: Factor k of "CSNet x k".
+        split_ratio: C_H and C_L, the shares of high- and low-resolution channels.
+        stage_blocks: Blocks of each stage; the paper's text has (3, 4, 6, 4).
+        fuse_stages: Stages (from 1) that the fusion reads: (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4);
+            () leaves the fusion out, with a 1x1 classifier on stage 4: the extractor of Tab. 6.
+        weight_scale: Factor on the weights of depthwise and dilated convolutions (released: 100).
+        learned_widths: Channels found by pruning, in place of ``width`` and ``split_ratio``: a
+            mapping of ``blocks`` (output channels per scale of every block), ``fuse`` (per scale),
+            ``dilated`` (per scale and dilation) and ``merged`` (before the classifier).
+        vanilla: Use vanilla OctConvs in the blocks (Tab. 6).
+
+    Raises:
+        ValueError: If the arguments do not describe a network.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        split_ratio: tuple[float, float] = (1, 1),
+        stage_blocks: Sequence[int] = (4, 4, 6, 4),
+        fuse_stages: Sequence[int] = (2, 3, 4),
+        weight_scale: float = 100.0,
+        learned_widths: Mapping[str, Any] | None = None,
+        vanilla: bool = False,
+    ) -> None:
+        super().__init__()
+        stages = tuple(fuse_stages)
+        if stages != tuple(range(5 - len(stages), 5)):
+            raise ValueError(
+                'fuse_stages must be (), (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4), '
+                f'got {tuple(fuse_stages)}.'
+            )
+        self.arguments: dict[str, Any] = {
+            'width': width,
+            'split_ratio': tuple(split_ratio),
+            'stage_blocks': tuple(stage_blocks),
+            'fuse_stages': stages,
+            'weight_scale': weight_scale,
+            'learned_widths': None if learned_widths is None else dict(learned_widths),
+            'vanilla': vanilla,
+        }
+        learned = _checked_widths(learned_widths, fusion=bool(stages))
+        self.backbone = CSNetExtractor(
+            width,
+            split_ratio,
+            stage_blocks,
+            [s - 1 for s in stages] or [3],
+            weight_scale,
+            vanilla,
+            learned.get('blocks'),
+        )
+        channels = self.backbone.out_channels
+        self.decode_head: nn.Module = (
+            CSFDecoder(
+                channels,
+                learned.get('fuse'),
+                learned.get('dilated'),
+                learned.get('merged'),
+                weight_scale=weight_scale,
+            )
+            if stages
+            else LastMapClassifier(channels)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
+        logits: Tensor = self.decode_head(self.backbone(images))
+        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
+
+
+class LastMapClassifier(nn.Module):
+    """A 1x1 classifier on the coarsest map: the head of an extractor without fusion (Tab. 6)."""
+
+    def __init__(self, in_channels: Sequence[int]) -> None:
+        super().__init__()
+        self.classifier = nn.Conv2d(in_channels[-1], 1, 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map a pyramid to logits (N, 1, H, W) at its last map's size."""
+        logits: Tensor = self.classifier(maps[-1])
+        return logits
+
+
+def _checked_widths(learned_widths: Mapping[str, Any] | None, *, fusion: bool) -> Mapping[str, Any]:
+    if learned_widths is None:
+        return {}
+    expected = {'blocks', 'fuse', 'dilated', 'merged'} if fusion else {'blocks'}
+    if set(learned_widths) != expected:
+        raise ValueError(
+            f'learned_widths needs exactly the entries {sorted(expected)}, got '
+            f'{sorted(learned_widths)}.'
+        )
+    return learned_widths

@@ -1,0 +1,58 @@
+"""What happens to pixels before a network and to logits after it, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sod_plugins.ops.resize import resize_bilinear
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Input size and normalisation of a network; travels in its checkpoint.
+
+    Args:
+        size: Height and width that images are resized to, in pixels.
+        mean: Mean of the red, green and blue channel, on the scale 0 to 255.
+        std: Their standard deviations, on the same scale.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def apply(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """Turn an RGB image (H, W, 3) of 8 bits into a normalised batch (1, 3, *size), float32."""
+        pixels = torch.tensor(image, dtype=torch.float32).permute(2, 0, 1)[None]
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        return (resize_bilinear(pixels, self.size) - mean) / std
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Build from :meth:`to_dict`'s values."""
+        return cls(**{name: tuple(value) for name, value in values.items()})
+
+
+def saliency_map(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Turn logits (N, 1, h, w) into saliency (N, 1, *size) in [0, 1]: the sigmoid, then the resize.
+
+    The order is that of the released test code; resizing logits first would sharpen every edge.
+    """
+    return resize_bilinear(logits.sigmoid(), size)
+
+
+def to_uint8(saliency: Tensor) -> npt.NDArray[np.uint8]:
+    """Quantise saliency in [0, 1] to 8 bits by truncation, as the papers' maps were saved."""
+    levels: npt.NDArray[np.uint8] = (saliency * 255).to(torch.uint8).cpu().numpy()
+    return levels

@@ -1,0 +1,6 @@
+"""Functions on tensors: the operators that the layers are built from."""
+
+from sod_plugins.ops.octave_conv import Maps, octave_conv, scale_sizes
+from sod_plugins.ops.resize import resize_bilinear
+
+__all__ = ['Maps', 'octave_conv', 'resize_bilinear', 'scale_sizes']

@@ -1,0 +1,129 @@
+"""Generalized octave convolution (CSNet, Sec. 3.1, Eq. 1 and 2) as a function on lists of maps.
+
+A multi-scale feature is a list of maps, finest first; entry s has 2**s times fewer rows and columns
+than entry 0. An entry is None where a scale has no channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from sod_plugins.ops.resize import resize_bilinear
+
+Maps = list[Tensor | None]
+
+COARSENINGS = ('max_pool', 'bilinear')
+
+
+def scale_sizes(inputs: Sequence[Tensor | None], scales: int) -> list[tuple[int, int]]:
+    """Return the (height, width) of the first ``scales`` scales of a multi-scale feature.
+
+    A scale that ``inputs`` lacks takes the size of the nearest finer map, halved and rounded down
+    once per scale, or else that of the nearest coarser one, doubled.
+
+    Raises:
+        ValueError: If no input has channels.
+    """
+    known = {s: (x.shape[-2], x.shape[-1]) for s, x in enumerate(inputs) if x is not None}
+    if not known:
+        raise ValueError('octave_conv needs at least one input scale with channels, got none.')
+    sizes = []
+    for scale in range(scales):
+        finer = [s for s in known if s <= scale]
+        nearest = max(finer) if finer else min(known)
+        height, width = known[nearest]
+        if finer:
+            factor = 2 ** (scale - nearest)
+            sizes.append((height // factor, width // factor))
+        else:
+            factor = 2 ** (nearest - scale)
+            sizes.append((height * factor, width * factor))
+    return sizes
+
+
+def coarsen(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """Reduce maps (N, C, H, W) to a coarser ``size``: by the maximum of each cell, or bilinearly."""
+    if mode == 'bilinear':
+        return resize_bilinear(x, size)
+    height, width = x.shape[-2:]
+    cell = height // size[0]
+    if (height // cell, width // cell) == size:
+        return F.max_pool2d(x, cell)
+    return F.adaptive_max_pool2d(x, size)  # a foreign pyramid that rounds its halves up
+
+
+def octave_conv(
+    inputs: Sequence[Tensor | None],
+    weight: Tensor,
+    in_channels: Sequence[int],
+    out_channels: Sequence[int],
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    cross_scale: bool = True,
+    coarsening: str = 'max_pool',
+) -> Maps:
+    """Convolve a multi-scale feature into another: every output scale sums over all input scales.
+
+    A path to a coarser scale pools and then convolves; one to a finer scale convolves at the coarse
+    size and then up-samples bilinearly. With ``cross_scale=False`` each scale is convolved on its
+    own, channel by channel: the paper's *simplified* instance (Sec. 4.2).
+
+    Args:
+        inputs: One map (N, C_i, H / 2**i, W / 2**i) per input scale, or None where C_i is 0.
+        weight: All paths in one tensor: (sum of out_channels, sum of in_channels, k, k), rows and
+            columns ordered finest scale first; (sum of channels, 1, k, k) without cross-scale paths.
+        in_channels: Channels C_i of each input scale.
+        out_channels: Channels of each output scale.
+        stride: 1, or 2, which halves every input by 2x2 average pooling before anything else.
+        padding: Zero padding of the convolution, in pixels of each scale.
+        dilation: Dilation of the convolution.
+        cross_scale: Whether information passes between scales.
+        coarsening: ``'max_pool'`` (CSNet) or ``'bilinear'`` (CSF on ResNet).
+
+    Returns:
+        One map (N, C_j, H / 2**j, W / 2**j) per output scale, halved once more by stride 2; None
+        where C_j is 0. Odd sizes are rounded down on the way to a coarser scale.
+
+    Raises:
+        ValueError: If no input has channels.
+    """
+    if stride == 2:
+        inputs = [None if x is None else F.avg_pool2d(x, 2) for x in inputs]
+    columns = [0, *accumulate(in_channels)]
+    rows = [0, *accumulate(out_channels)]
+    if not cross_scale:
+        return [
+            None
+            if x is None
+            else F.conv2d(
+                x,
+                weight[rows[s] : rows[s + 1]],
+                padding=padding,
+                dilation=dilation,
+                groups=x.shape[1],
+            )
+            for s, x in enumerate(inputs)
+        ]
+
+    sizes = scale_sizes(inputs, max(len(in_channels), len(out_channels)))
+    outputs: Maps = [None] * len(out_channels)
+    for i, x in enumerate(inputs):
+        if x is None:
+            continue
+        for j, channels in enumerate(out_channels):
+            if channels == 0:
+                continue
+            path = weight[rows[j] : rows[j + 1], columns[i] : columns[i + 1]]
+            source = coarsen(x, sizes[j], coarsening) if j > i else x
+            y = F.conv2d(source, path, padding=padding, dilation=dilation)
+            if j < i:
+                y = resize_bilinear(y, sizes[j])
+            total = outputs[j]
+            outputs[j] = y if total is None else total + y
+    return outputs
