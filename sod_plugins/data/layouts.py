@@ -112,7 +112,8 @@ class FolderLayout:
 
     With a root alone, the layout is recognised by the folder names in `LAYOUTS`. Files pair by
     stem: what is left of a name without extension, prefix and suffix, so extensions may mix.
-    Hidden files, subfolders and files without an image's extension are left out.
+    Hidden files, subfolders, files without an image's extension and files without the prefix or
+    suffix asked for are left out.
 
     Attributes:
         root: The data set's folder; the other relative paths start here.
@@ -121,7 +122,8 @@ class FolderLayout:
             folder where a mask prefix or suffix tells masks from images.
         list_file: A text file that selects the samples, one a line: a stem, an image's path, or
             an image's and a mask's path (with a tab between them where paths hold spaces).
-            Relative to the root if it exists there. Without a root, its own folder is the root.
+            The file itself may lie below the root too. Paths of pairs start at image_dir and
+            mask_dir where these are given. Without any folder, the list's own is the root.
         image_prefix: What precedes the stem in the names of images.
         image_suffix: What follows the stem in the names of images, such as ``'_sat'``.
         mask_prefix: What precedes the stem in the names of masks.
@@ -150,7 +152,9 @@ class FolderLayout:
         path = self._below_root(self.list_file)
         path = path if path.exists() else Path(self.list_file)
         entries = read_list(path)
-        layout = self if self.root is not None else replace(self, root=path.parent)
+        layout = self
+        if self.root is None and self.image_dir is None and self.mask_dir is None:
+            layout = replace(self, root=path.parent)
         if all(len(entry) == 2 for entry in entries):
             images, masks = layout._index_listed(path, entries)
             return self._pairing(images, masks, images.keys())
@@ -208,15 +212,23 @@ class FolderLayout:
     ) -> tuple[dict[str, Path], dict[str, Path]]:
         """Map stems to the images and to the masks that the lines of a list name."""
         names = _Names('image', self.image_prefix, self.image_suffix)
-        paths = [[self._below_root(name) for name in entry] for entry in entries]
+        image_dir = self._below_root(self.image_dir or '')
+        mask_dir = self._below_root(self.mask_dir or '')
+        paths = [(image_dir / image, mask_dir / mask) for image, mask in entries]
         missing = [path for pair in paths for path in pair if not path.is_file()]
         if missing:
             raise DataError(
                 f"The list '{list_file}' names files that do not exist: {list_files(missing)}. "
-                f"Its paths start at '{self.root}'."
+                'Correct the list or the folder that its paths start at.'
             )
+        mask_of = dict(paths)
         images = names.index(image for image, _ in paths)
-        mask_of = {image: mask for image, mask in paths}
+        strange = sorted(mask_of.keys() - images.values())
+        if strange:
+            raise DataError(
+                f"The list '{list_file}' names images that lack the prefix '{self.image_prefix}' "
+                f"or the suffix '{self.image_suffix}': {list_files(strange)}. Correct either."
+            )
         return images, {stem: mask_of[image] for stem, image in images.items()}
 
     def _folders(self) -> tuple[Path, Path | None]:

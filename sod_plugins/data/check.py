@@ -1,0 +1,197 @@
+"""What a data set on disk holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sod_plugins.data.errors import DataError
+from sod_plugins.data.images import decode_mask, read_image
+from sod_plugins.data.layouts import FolderLayout, SaliencyPair
+from sod_plugins.data.presets import PRESETS, DatasetPreset
+
+
+@dataclass
+class DatasetReport:
+    """What `check_dataset` found.
+
+    Attributes:
+        image_dirs: The folders that the images lie in.
+        mask_dirs: The folders that the masks lie in.
+        count: How many pairs of image and mask there are.
+        image_extensions: How many images have each extension.
+        mask_extensions: How many masks have each extension.
+        sizes: How many readable images have each size (height, width).
+        mask_codings: How many masks were understood in which way (see `read_mask`).
+        soft_masks: Masks with values strictly between 0 and 1.
+        empty_masks: Masks without any salient pixel.
+        full_masks: Masks in which every pixel is fully salient.
+        foreground: The mean mask value of each readable mask, in file order.
+        problems: One text for each thing that is wrong.
+        preset: The published data set to compare with, if named.
+    """
+
+    image_dirs: list[Path] = field(default_factory=list)
+    mask_dirs: list[Path] = field(default_factory=list)
+    count: int = 0
+    image_extensions: Counter[str] = field(default_factory=Counter)
+    mask_extensions: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    mask_codings: Counter[str] = field(default_factory=Counter)
+    soft_masks: list[Path] = field(default_factory=list)
+    empty_masks: list[Path] = field(default_factory=list)
+    full_masks: list[Path] = field(default_factory=list)
+    foreground: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    preset: DatasetPreset | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether no problem was found; empty and full masks are no problem."""
+        return not self.problems
+
+    def format(self, listed: int = 20) -> str:
+        """Write the report as text, with at most this many problems in full."""
+        rows = [
+            ('pairs', str(self.count)),
+            ('images', _where(self.image_extensions, self.image_dirs)),
+            ('masks', _where(self.mask_extensions, self.mask_dirs)),
+        ]
+        if self.sizes:
+            rows.append(('image sizes', _size_range(self.sizes)))
+        if self.foreground:
+            readable = len(self.foreground)
+            rows += [
+                ('mask codings', _counts(self.mask_codings)),
+                ('soft masks', f'{len(self.soft_masks)} ({len(self.soft_masks) / readable:.1%})'),
+                ('empty masks', _with_example(self.empty_masks)),
+                ('full masks', _with_example(self.full_masks)),
+                ('mean salient area', f'{np.mean(self.foreground):.1%}'),
+            ]
+        if self.preset is not None:
+            note = f' ({self.preset.note})' if self.preset.note else ''
+            rows.append(('expected', f'{self.preset.title}: {self.preset.count} pairs{note}'))
+        rows.append(('problems', str(len(self.problems) or 'none')))
+        lines = [f'{name:<18}{text}' for name, text in rows]
+        lines += [f'  - {text}' for text in self.problems[:listed]]
+        if len(self.problems) > listed:
+            lines.append(f'  ... and {len(self.problems) - listed} more')
+        return '\n'.join(lines)
+
+
+def check_dataset(
+    source: str | Path | FolderLayout,
+    *,
+    preset: str | None = None,
+    progress: bool = True,
+) -> DatasetReport:
+    """Read every image and mask of a data set and report what it holds.
+
+    Files without partner, unreadable files, masks that are no saliency, differing sizes and a
+    count unlike the preset's become problems of the report; nothing stops at the first one.
+
+    Args:
+        source: The data set's folder, or where its files are and how their names pair.
+        preset: A name in `PRESETS` whose count to compare with.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        DataError: No pairs can be looked for: a folder is missing, empty or of unknown layout,
+            stems are not unique, a list is wrong, or the preset is unknown.
+    """
+    layout = source if isinstance(source, FolderLayout) else FolderLayout(source)
+    report = DatasetReport(preset=None if preset is None else find_preset(preset))
+    pairing = layout.match()
+    report.problems += [f"'{path}' has no mask." for path in pairing.images_without_mask]
+    report.problems += [f"'{path}' has no image." for path in pairing.masks_without_image]
+    _count_files(report, pairing.pairs)
+    for pair in tqdm(pairing.pairs, desc='check', unit='pair', disable=not progress):
+        _check_pair(report, pair)
+    if report.preset is not None and report.count != report.preset.count:
+        report.problems.append(
+            f'{report.preset.title} has {report.preset.count} pairs, but {report.count} were '
+            'found. Fetch the missing ones, or leave the preset out for a subset.'
+        )
+    return report
+
+
+def find_preset(name: str) -> DatasetPreset:
+    """Return the preset of this name; `DataError` names the known ones where there is none."""
+    preset = PRESETS.get(name.lower())
+    if preset is None:
+        near = difflib.get_close_matches(name.lower(), PRESETS, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ''
+        raise DataError(f"No preset is named '{name}'; there are {', '.join(PRESETS)}.{hint}")
+    return preset
+
+
+def _count_files(report: DatasetReport, pairs: Sequence[SaliencyPair]) -> None:
+    masks = [pair.mask for pair in pairs if pair.mask is not None]
+    report.count = len(pairs)
+    report.image_dirs = sorted({pair.image.parent for pair in pairs})
+    report.mask_dirs = sorted({mask.parent for mask in masks})
+    report.image_extensions.update(pair.image.suffix for pair in pairs)
+    report.mask_extensions.update(mask.suffix for mask in masks)
+
+
+def _check_pair(report: DatasetReport, pair: SaliencyPair) -> None:
+    """Read both files of a pair, each problem noted on its own."""
+    image_size = mask_size = None
+    try:
+        height, width, _ = read_image(pair.image).shape
+        image_size = height, width
+        report.sizes[image_size] += 1
+    except DataError as error:
+        report.problems.append(str(error))
+    if pair.mask is None:
+        return
+    try:
+        mask = decode_mask(pair.mask)
+    except DataError as error:
+        report.problems.append(str(error))
+        return
+    values = mask.values
+    mask_size = values.shape
+    report.mask_codings[mask.coding] += 1
+    report.foreground.append(float(values.mean()))
+    if ((values > 0) & (values < 1)).any():
+        report.soft_masks.append(pair.mask)
+    if not values.any():
+        report.empty_masks.append(pair.mask)
+    if (values == 1).all():
+        report.full_masks.append(pair.mask)
+    if image_size is not None and image_size != mask_size:
+        report.problems.append(
+            f"'{pair.image}' is {_text(image_size)} but '{pair.mask}' is {_text(mask_size)} "
+            '(height x width, upright by EXIF). Export one of them again.'
+        )
+
+
+def _text(size: Sequence[int]) -> str:
+    return 'x'.join(str(length) for length in size)
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ', '.join(f'{count} {name}' for name, count in counter.most_common())
+
+
+def _where(extensions: Counter[str], folders: Sequence[Path]) -> str:
+    return f'{_counts(extensions) or "none"} in {", ".join(map(str, folders)) or "no folder"}'
+
+
+def _with_example(paths: Sequence[Path]) -> str:
+    return f"{len(paths)}, such as '{paths[0]}'" if paths else '0'
+
+
+def _size_range(sizes: Counter[tuple[int, int]]) -> str:
+    heights, widths = zip(*sizes.elements(), strict=True)
+    lowest, median, highest = (
+        f'{int(function(heights))}x{int(function(widths))}' for function in (min, np.median, max)
+    )
+    return f'{lowest} to {highest}, median {median} (height x width), {len(sizes)} different'
