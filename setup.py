@@ -1,0 +1,121 @@
+"""Package metadata, and the build step that ships configs and tools inside the package.
+
+Versions are pinned in one place only, ``tools/environment/constraints-*.txt``: here stand lower
+bounds, and upper ones where a host is known to refuse more.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+EXTRAS = {
+    # The two host lines share import names: install one of them, never both.
+    'onedl': [
+        'onedl-mmengine>=0.10.12',
+        'onedl-mmcv>=2.3.6',
+        'onedl-mmsegmentation>=1.4.2',
+    ],
+    'onedl-det': ['sod-plugins[onedl]', 'onedl-mmdetection>=3.5.1'],
+    'openmmlab': [
+        'mmengine>=0.10.7',
+        'mmcv>=2.1.0,<2.2.0',
+        'mmsegmentation>=1.2.2',
+        'mmdet>=3.3.0',
+        'ftfy',  # imported by mmseg.models, yet not among mmsegmentation's requirements
+        'regex',
+    ],
+    'export': ['onnx', 'onnxscript', 'onnxruntime'],
+    'report': ['matplotlib'],
+    'dev': [
+        'codespell',
+        'fvcore',
+        'mypy',
+        'onnxruntime',
+        'pre-commit',
+        'pycocotools',
+        'pysodmetrics',
+        'pytest',
+        'ruff',
+        'scipy-stubs',
+        'types-tqdm',
+    ],
+}
+
+
+def read_version() -> str:
+    """Return ``__version__`` of the package without importing it."""
+    for node in ast.parse((ROOT / 'sod_plugins' / '__init__.py').read_text('utf-8')).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '__version__':
+            return str(ast.literal_eval(node.value))
+    raise RuntimeError('sod_plugins/__init__.py does not define __version__')
+
+
+class BuildWithMim(build_py):
+    """Builds the package with ``configs/`` and ``tools/`` in ``sod_plugins/.mim/``.
+
+    That is where mmengine looks for the configs of an installed package. The files are copied
+    into the build folder, never into the checkout, and an editable install needs none of them:
+    mmengine then finds the folders beside the package.
+    """
+
+    def mim_files(self) -> dict[str, str]:
+        """Return the shipped files, path in the build folder -> path in the checkout."""
+        target = Path(self.build_lib, 'sod_plugins', '.mim')
+        sources = (path.relative_to(ROOT) for top in ('configs', 'tools')
+                   for path in sorted((ROOT / top).rglob('*')) if path.is_file())  # fmt: skip
+        return {str(target / path): str(path) for path in sources if '__pycache__' not in path.parts}
+
+    def run(self) -> None:
+        """Copy the modules, then the shipped files."""
+        super().run()
+        if self.editable_mode:
+            return
+        for target, source in self.mim_files().items():
+            self.mkpath(str(Path(target).parent))
+            self.copy_file(source, target)
+
+    def get_source_files(self) -> list[str]:
+        """List what a source distribution needs, the shipped files included."""
+        return [*super().get_source_files(), *self.mim_files().values()]
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """List what a build writes, the shipped files included."""
+        return [*super().get_outputs(include_bytecode), *self.mim_files()]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Map what a build writes to what it is copied from, the shipped files included."""
+        return {**super().get_output_mapping(), **self.mim_files()}
+
+
+setup(
+    name='sod-plugins',
+    version=read_version(),
+    description='Salient object detection for OpenMMLab and for plain PyTorch',
+    long_description=(ROOT / 'README.md').read_text('utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='salient object detection, saliency, segmentation, OpenMMLab, PyTorch',
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    python_requires='>=3.10',
+    packages=find_packages(include=['sod_plugins', 'sod_plugins.*']),
+    install_requires=['torch', 'numpy', 'Pillow', 'scipy', 'tqdm'],
+    extras_require=EXTRAS,
+    entry_points={'console_scripts': ['sod = sod_plugins.cli:main']},
+    cmdclass={'build_py': BuildWithMim},
+)

@@ -1,0 +1,29 @@
+"""The virtual environment of the two commands, ``tools/quickstart.py`` and ``tools/run_tests.py``.
+
+Standard library only: these modules run before anything is installed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 10):  # before the imports below, whose syntax older ones cannot read
+    sys.exit(
+        f'sod_plugins needs Python 3.10 or newer, and this is {sys.version.split()[0]} '
+        f'({sys.executable}). Run the same command with a newer one, such as python3.11.'
+    )
+
+from .steps import ROOT, StepError, Steps, clean_environ, run_or_exit
+from .virtual_environment import RUN, TEST, Environment, Profile
+
+__all__ = [
+    'ROOT',
+    'RUN',
+    'TEST',
+    'Environment',
+    'Profile',
+    'StepError',
+    'Steps',
+    'clean_environ',
+    'run_or_exit',
+]

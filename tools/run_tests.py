@@ -1,0 +1,45 @@
+"""Run the whole test suite: ``python3 tools/run_tests.py [pytest arguments]``.
+
+Needs Python 3.10+ with ``venv`` and, the first time, a C++ compiler: the detection host uses the
+compiled ops of mmcv. Standard library only at the start; all else is installed into ``.venv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from pathlib import Path
+
+from environment import ROOT, TEST, Environment, Steps, run_or_exit
+
+
+def parse_args() -> tuple[argparse.Namespace, list[str]]:
+    """Return our own options and the arguments for pytest."""
+    parser = argparse.ArgumentParser(
+        usage='%(prog)s [-h] [--venv DIR] [pytest arguments]',
+        description='Create or complete the environment, then run the test suite.',
+        epilog='All other arguments go to pytest, for example: -x tests/networks -k csnet',
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        '--venv',
+        type=Path,
+        default=ROOT / '.venv',
+        metavar='DIR',
+        help='virtual environment to create, complete or reuse (default: .venv)',
+    )
+    return parser.parse_known_args()
+
+
+def main() -> int:
+    """Make the environment fit and return the exit status of pytest."""
+    args, pytest_args = parse_args()
+    environment = Environment(args.venv, Steps(ROOT / 'work_dirs' / 'environment_logs'))
+    environment.ensure(TEST)
+    print('==> Run the tests', flush=True)
+    command = [environment.python, '-m', 'pytest', *pytest_args]
+    return subprocess.run(command, cwd=ROOT, env=environment.environ, check=False).returncode
+
+
+if __name__ == '__main__':
+    run_or_exit(main)
