@@ -1,0 +1,153 @@
+"""The evaluation protocols of the field, each a row of `docs/measures.md`.
+
+Published numbers of one network differ by how maps are normalised, which thresholds are tried,
+how a tie with a threshold counts, and whether F or precision and recall are averaged over the
+images. A `Protocol` states these choices; the measures themselves are in
+`sod_plugins.metrics.measures`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Normalisation = Literal['none', 'minmax', 'max']
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one group's tool scores saliency maps.
+
+    Attributes:
+        name: The name that stands beside every number.
+        origin: Whose tool it is.
+        normalisation: What happens to a map in [0, 1] before it is compared with a mask:
+            nothing, division by its maximum, or stretching from its minimum to its maximum.
+        structure_normalisation: The same for the S-measure alone.
+        quantisation: How normalised values become levels 0..255 before they meet the
+            thresholds; ``'none'`` compares the values themselves.
+        thresholds: Ascending thresholds, as fractions of the largest value.
+        strict: Whether a pixel is salient above (True) or from (False) the threshold on.
+        foreground_level: From which of 255 levels on a mask pixel is foreground.
+        ratio_epsilon: Added to numerator and denominator of precision and recall.
+        precision_epsilon: Added to the denominator of precision.
+        recall_epsilon: Added to the denominator of recall.
+        f_epsilon: Added to the denominator of F.
+        f_of_means: Whether F is taken of the mean precision and recall of the data set (True)
+            or is averaged over the images (False).
+        normalised_mae: Whether the MAE is that of the normalised map.
+        soft_mask_mae: Whether the MAE compares with the grey mask instead of the binary one.
+        resizes_mask: Whether a mask of another size is resized to the map.
+        skips_empty: Whether images without any foreground are left out of every mean.
+        keeps_floats: Whether floating-point maps are scored unquantised; otherwise they are
+            truncated to 8 bits first, as saved maps are.
+    """
+
+    name: str
+    origin: str
+    normalisation: Normalisation = 'none'
+    structure_normalisation: Normalisation = 'none'
+    quantisation: Literal['none', 'truncate', 'round'] = 'round'
+    thresholds: tuple[float, ...] = tuple(level / 255 for level in range(256))
+    strict: bool = False
+    foreground_level: int = 129
+    ratio_epsilon: float = 0.0
+    precision_epsilon: float = 0.0
+    recall_epsilon: float = 0.0
+    f_epsilon: float = 0.0
+    f_of_means: bool = False
+    normalised_mae: bool = False
+    soft_mask_mae: bool = False
+    resizes_mask: bool = False
+    skips_empty: bool = False
+    keeps_floats: bool = False
+
+    def comparison_keys(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Put normalised values and the thresholds on the scale on which they are compared."""
+        thresholds = np.asarray(self.thresholds)
+        if self.quantisation == 'none':
+            return values, thresholds
+        if self.quantisation == 'truncate':
+            return np.floor(values * 255), np.rint(thresholds * 255)
+        # Half a level goes up, whatever the last bits of the division say.
+        return np.floor(np.round(values * 255, 9) + 0.5), np.rint(thresholds * 255)
+
+    def precision_recall(
+        self, hits: FloatArray, false_alarms: FloatArray, foreground: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return precision and recall from pixel counts; 0 / 0 counts as 0."""
+        hit_count = hits + self.ratio_epsilon
+        found = hits + false_alarms + (self.ratio_epsilon + self.precision_epsilon)
+        present = np.full_like(found, foreground + self.ratio_epsilon + self.recall_epsilon)
+        precision = np.divide(hit_count, found, out=np.zeros_like(found), where=found > 0)
+        recall = np.divide(hit_count, present, out=np.zeros_like(found), where=present > 0)
+        return precision, recall
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            'pysodmetrics',
+            'the reference library PySODMetrics',
+            normalisation='minmax',
+            structure_normalisation='minmax',
+            quantisation='truncate',
+            normalised_mae=True,
+        ),
+        Protocol(
+            'salmetric',
+            "the CSNet authors' tool SalMetric",
+            strict=True,
+            ratio_epsilon=1e-4,
+            f_of_means=True,
+            soft_mask_mae=True,
+        ),
+        Protocol(
+            'fastsaliency',
+            "the SAMNet authors' FastSaliency",
+            quantisation='none',
+            thresholds=tuple(step / 50 for step in range(1, 50)),
+            strict=True,
+            foreground_level=255,
+            precision_epsilon=1e-8,
+            recall_epsilon=1e-8,
+            f_epsilon=1e-8,
+            f_of_means=True,
+            keeps_floats=True,
+        ),
+        Protocol(
+            'survey',
+            "the saliency survey's tool, of ITDBU's first author",
+            normalisation='max',
+            structure_normalisation='minmax',
+            precision_epsilon=1e-5,
+            resizes_mask=True,
+            skips_empty=True,
+        ),
+    )
+}
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return the protocol of that name.
+
+    Raises:
+        ValueError: There is none; the message lists those that exist.
+    """
+    if name not in PROTOCOLS:
+        raise ValueError(f"There is no protocol '{name}'. Choose one of: {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[name]
+
+
+def normalise(values: FloatArray, lowest: float, highest: float, rule: Normalisation) -> FloatArray:
+    """Normalise the values of a map whose extremes are given; a flat map stays as it is."""
+    if rule == 'minmax' and highest > lowest:
+        return (values - lowest) / (highest - lowest)
+    if rule == 'max' and highest > 0:
+        return values / highest
+    return values
