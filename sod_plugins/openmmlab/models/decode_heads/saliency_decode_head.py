@@ -1,0 +1,73 @@
+"""The base of this package's decode heads: one channel of logits, soft masks, no leftovers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+
+
+class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
+    """Decode head around a plain network that maps a pyramid to saliency logits.
+
+    The loss compares logits, resized bilinearly to the mask's size, with a mask in [0, 1] whose
+    edges may be soft: ``gt_sem_seg`` of shape (1, H, W), float32. Pixels of value 255, which mmseg
+    pads masks with, do not count.
+
+    Args:
+        net: Maps a list of (N, C_i, H_i, W_i) to logits (N, 1, H_0, W_0).
+        in_channels: Channels of each map that ``net`` takes.
+        channels: Channels before its classifier.
+        in_index: Which maps of the backbone it takes; by default the first ``len(in_channels)``.
+        loss_decode: Loss, or several, that take logits (N, 1, H, W) and masks (N, H, W) as mmseg's
+            do; by default the binary cross-entropy, averaged over the pixels.
+        init_cfg: Initialisation; by default the one of ``net``.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        in_channels: Sequence[int],
+        channels: int,
+        *,
+        in_index: Sequence[int] | None = None,
+        loss_decode: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            tuple(in_channels),
+            channels,
+            num_classes=2,
+            out_channels=1,
+            threshold=0.5,
+            dropout_ratio=0,
+            in_index=tuple(range(len(in_channels)) if in_index is None else in_index),
+            input_transform='multiple_select',
+            loss_decode=loss_decode
+            or {
+                'type': 'mmseg.CrossEntropyLoss',
+                'use_sigmoid': True,
+                'avg_non_ignore': True,
+                'loss_name': 'loss_bce',
+            },
+            init_cfg=init_cfg,
+        )
+        del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
+        self.net = net
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Map the backbone's maps (N, C_i, H_i, W_i) to logits (N, 1, H_0, W_0)."""
+        return self.net(self._transform_inputs(inputs))
+
+    def loss_by_feat(
+        self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
+        """Compute the losses of logits (N, 1, h, w) against the masks of the data samples."""
+        losses = super().loss_by_feat(seg_logits, batch_data_samples)
+        del losses['acc_seg']  # for one channel it is but the share of background pixels
+        return losses

@@ -1,0 +1,48 @@
+"""A segmentor whose saliency maps are those of ``sod predict``."""
+
+from __future__ import annotations
+
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from sod_plugins.networks.preprocessing import saliency_map
+from sod_plugins.registry import MODELS
+
+
+@MODELS.register_module()
+class SaliencySegmentor(EncoderDecoder):
+    """mmseg's ``EncoderDecoder`` with the saliency map in full depth, sigmoid before the resize.
+
+    ``EncoderDecoder`` resizes the logits to the original size and then takes the sigmoid, which
+    sharpens every edge; this one follows the released test code, see :func:`saliency_map`. Training
+    and everything else are the host's.
+    """
+
+    def postprocess_result(
+        self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Turn logits into saliency at the original size.
+
+        Args:
+            seg_logits: Logits (N, 1, h, w) at the size of the network's input.
+            data_samples: One per image; its ``ori_shape`` (H, W) is the size of the result, and
+                padding that the data preprocessor reports is cut off. None keeps the input's size.
+
+        Returns:
+            The samples with ``seg_logits``, which, as the host has it for one channel, holds
+            probabilities: (1, H, W), float32; and with ``pred_sem_seg``: (1, H, W), uint8, 1 where
+            the probability exceeds one half.
+        """
+        height, width = seg_logits.shape[-2:]
+        if data_samples is None:
+            shape = {'ori_shape': (height, width)}
+            data_samples = [SegDataSample(metainfo=shape) for _ in seg_logits]
+        for sample, logits in zip(data_samples, seg_logits.float().split(1), strict=True):
+            left, right, top, bottom = sample.get('img_padding_size', (0, 0, 0, 0))
+            logits = logits[..., top : height - bottom, left : width - right]
+            saliency = saliency_map(logits, sample.ori_shape)[0]
+            sample.seg_logits = PixelData(data=saliency)
+            sample.pred_sem_seg = PixelData(data=(saliency > 0.5).byte())
+        return data_samples
