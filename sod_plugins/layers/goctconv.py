@@ -25,7 +25,7 @@ class GOctConv(nn.Module):
 
     * the vanilla OctConv, ``GOctConv((h, l), (h, l), k)``;
     * the cross-stage one, ``GOctConv((c2, c3, c4), (c,), 1)``;
-    * the simplified one, ``GOctConv((h, l), (h, l), 3, cross_scale=False)``, depthwise in each scale.
+    * the simplified one, ``GOctConv((h, l), (h, l), 3, cross_scale=False)``, depthwise per scale.
 
     Maps go in and come out as lists, finest first, None where a scale has no channels.
 
@@ -233,7 +233,6 @@ class ParallelDilatedConv(nn.Module):
                 f'ParallelDilatedConv needs a width per dilation, got {out_channels=} for '
                 f'{dilations=}.'
             )
-        self.dilations = tuple(dilations)
         self.weight_scale = weight_scale
         self.convs = nn.ModuleDict(
             {
@@ -247,14 +246,10 @@ class ParallelDilatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
-        branches = [
-            F.conv2d(
-                x,
-                conv.weight * self.weight_scale,
-                padding=conv.padding,
-                dilation=conv.dilation,
-            )
-            for conv in self.convs.values()
-        ]
+        branches = []
+        for dilation, conv in self.convs.items():
+            weight = conv.get_parameter('weight') * self.weight_scale
+            d = int(dilation)
+            branches.append(F.conv2d(x, weight, padding=d, dilation=d))
         out: Tensor = self.act(self.norm(torch.cat(branches, 1)))
         return out

@@ -8,27 +8,30 @@ from __future__ import annotations
 import ast
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.preprocessing import Preprocessing
 
 FORMAT = 'sod_plugins.network/1'
-NETWORKS: dict[str, type[nn.Module]] = {'CSNet': CSNet}
+NETWORKS: dict[str, type[SaliencyNetwork]] = {'CSNet': CSNet}
 
 
-def save_network(path: str | Path, network: nn.Module, preprocessing: Preprocessing) -> None:
+def save_network(
+    path: str | Path, network: SaliencyNetwork, preprocessing: Preprocessing | None = None
+) -> None:
     """Write a network of this package so that :func:`load_network` needs no config.
 
     Args:
         path: File to write.
-        network: An instance of a class in ``NETWORKS``; its attribute ``arguments`` is stored.
-        preprocessing: Input size and normalisation that it was trained with.
+        network: An instance of a class in ``NETWORKS``.
+        preprocessing: Input size and normalisation, where they differ from the network's own.
 
     Raises:
         ValueError: If the network is of another class.
@@ -41,14 +44,14 @@ def save_network(path: str | Path, network: nn.Module, preprocessing: Preprocess
             'format': FORMAT,
             'network': name,
             'arguments': network.arguments,
-            'preprocessing': preprocessing.to_dict(),
+            'preprocessing': (preprocessing or network.preprocessing).to_dict(),
             'state_dict': network.state_dict(),
         },
         path,
     )
 
 
-def load_network(path: str | Path) -> nn.Module:
+def load_network(path: str | Path) -> SaliencyNetwork:
     """Build the network that a checkpoint describes and load its weights.
 
     Reads what :func:`save_network` wrote, and checkpoints of ``tools/train.py``, whose config is
@@ -89,10 +92,7 @@ def extract_network(training_checkpoint: str | Path, out: str | Path) -> None:
         FileNotFoundError: If there is no such checkpoint.
         ValueError: If it does not hold a network of this package.
     """
-    network = load_network(training_checkpoint)
-    preprocessing = network.preprocessing
-    assert isinstance(preprocessing, Preprocessing)
-    save_network(out, network, preprocessing)
+    save_network(out, load_network(training_checkpoint))
 
 
 class _Ignored:
@@ -104,7 +104,7 @@ class _Ignored:
 
 
 # mmengine's checkpoints carry their logs; each name is unpickled as an inert object.
-_LOG_GLOBALS = [
+_LOG_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_Ignored, name)
     for name in (
         'mmengine.logging.history_buffer.HistoryBuffer',

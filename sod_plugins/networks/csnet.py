@@ -1,9 +1,9 @@
 """CSNet: a salient object detector of 100K parameters, as extractor, decoder and whole network.
 
 Paper: Gao et al., "Highly Efficient Salient Object Detection with 100K Parameters" and its journal
-version; section and table numbers are the journal's. Where the paper and the released network differ
-(18 blocks instead of 17, a factor of 100 on some weights) the released one is the default, because
-only it has the published parameter counts; the arguments give the other.
+version; section and table numbers are the journal's. Where the paper and the released network
+differ (18 blocks instead of 17, a factor of 100 on some weights) the released one is the default,
+because only it has the published parameter counts; the arguments give the other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, NormLayer, ParallelDilatedConv
+from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.ops.octave_conv import Maps
 from sod_plugins.ops.resize import resize_bilinear
 
@@ -40,7 +41,7 @@ def split_channels(channels: int, split_ratio: tuple[float, float]) -> tuple[int
 
 
 def dilated_split(channels: int, branches: int = len(DILATIONS)) -> tuple[int, ...]:
-    """Divide a scale's channels between its dilations; the last one takes the remainder (Tab. 1)."""
+    """Divide a scale's channels between its dilations, the remainder to the last (Tab. 1)."""
     share = channels // branches
     return (share,) * (branches - 1) + (channels - share * (branches - 1),)
 
@@ -95,7 +96,8 @@ class CSNetExtractor(nn.Module):
             )
 
         self.stages = nn.ModuleList()
-        channels: Sequence[int] = (3,)
+        channels: tuple[int, ...] = (3,)
+        stage_channels = []
         widths = iter(block_widths)
         for stage, blocks in enumerate(stage_blocks):
             modules = []
@@ -118,8 +120,8 @@ class CSNetExtractor(nn.Module):
                     f'widths {channels}.'
                 )
             self.stages.append(nn.Sequential(*modules))
-        last_convs = [self.stages[i][-1].conv1.conv for i in self.out_indices]
-        self.out_channels: tuple[int, ...] = tuple(conv.out_channels[0] for conv in last_convs)
+            stage_channels.append(channels[0])
+        self.out_channels = tuple(stage_channels[i] for i in self.out_indices)
         self.out_strides = tuple(2**i for i in self.out_indices)
 
     def _regular_widths(
@@ -237,12 +239,13 @@ class CSFDecoder(nn.Module):
         return logits
 
 
-class CSNet(nn.Module):
+class CSNet(SaliencyNetwork):
     """CSNet (Sec. 4): the extractor and the cross-stage fusion part, from images to logits.
 
-    ``CSNet(width=w)`` has 210,985 / 298,633 / 455,631 / 645,565 / 788,631 parameters for w = 1, 1.2,
-    1.5, 1.8, 2. Any input size from 16x16 on works: where a size is odd, the coarser scale drops the
-    last row or column, finer scales are resized to their exact size, and the logits to the input's.
+    ``CSNet(width=w)`` has 210,985 / 298,633 / 455,631 / 645,565 / 788,631 parameters for w = 1,
+    1.2, 1.5, 1.8, 2. Any input size from 16x16 on works: where a size is odd, the coarser scale
+    drops the last row or column; on the way back, maps are resized to the exact size of the finer
+    scale, and the logits to that of the input.
 
     Args:
         width: Factor k of "CSNet x k".
@@ -270,22 +273,23 @@ class CSNet(nn.Module):
         learned_widths: Mapping[str, Any] | None = None,
         vanilla: bool = False,
     ) -> None:
-        super().__init__()
         stages = tuple(fuse_stages)
         if stages != tuple(range(5 - len(stages), 5)):
             raise ValueError(
                 'fuse_stages must be (), (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4), '
                 f'got {tuple(fuse_stages)}.'
             )
-        self.arguments: dict[str, Any] = {
-            'width': width,
-            'split_ratio': tuple(split_ratio),
-            'stage_blocks': tuple(stage_blocks),
-            'fuse_stages': stages,
-            'weight_scale': weight_scale,
-            'learned_widths': None if learned_widths is None else dict(learned_widths),
-            'vanilla': vanilla,
-        }
+        super().__init__(
+            {
+                'width': width,
+                'split_ratio': tuple(split_ratio),
+                'stage_blocks': tuple(stage_blocks),
+                'fuse_stages': stages,
+                'weight_scale': weight_scale,
+                'learned_widths': None if learned_widths is None else dict(learned_widths),
+                'vanilla': vanilla,
+            }
+        )
         learned = _checked_widths(learned_widths, fusion=bool(stages))
         self.backbone = CSNetExtractor(
             width,

@@ -46,7 +46,7 @@ def scale_sizes(inputs: Sequence[Tensor | None], scales: int) -> list[tuple[int,
 
 
 def coarsen(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """Reduce maps (N, C, H, W) to a coarser ``size``: by the maximum of each cell, or bilinearly."""
+    """Reduce maps (N, C, H, W) to a coarser size, by the maximum of each cell or bilinearly."""
     if mode == 'bilinear':
         return resize_bilinear(x, size)
     height, width = x.shape[-2:]
@@ -77,7 +77,8 @@ def octave_conv(
     Args:
         inputs: One map (N, C_i, H / 2**i, W / 2**i) per input scale, or None where C_i is 0.
         weight: All paths in one tensor: (sum of out_channels, sum of in_channels, k, k), rows and
-            columns ordered finest scale first; (sum of channels, 1, k, k) without cross-scale paths.
+            columns ordered finest scale first; (sum of channels, 1, k, k) without cross-scale
+            paths.
         in_channels: Channels C_i of each input scale.
         out_channels: Channels of each output scale.
         stride: 1, or 2, which halves every input by 2x2 average pooling before anything else.
