@@ -91,6 +91,6 @@ def _check_compiler() -> None:
     header = Path(sysconfig.get_path('include')) / 'Python.h'
     if not header.is_file():
         raise StepError(
-            f'mmcv needs Python\'s headers for its ops, and {header} is missing: '
+            f"mmcv needs Python's headers for its ops, and {header} is missing: "
             'install them, for example with `apt-get install python3-dev`.'
         )

@@ -1,0 +1,144 @@
+"""The built wheel is complete, and works where it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import sod_plugins
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ('configs', 'tools')
+CONSTRAINTS = ROOT / 'tools' / 'environment' / 'constraints-onedl.txt'
+
+
+def relative_files(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    environ = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    done = subprocess.run(
+        command, cwd=cwd, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the build needs: a build leaves its own folders beside its sources."""
+    copy = tmp_path_factory.mktemp('checkout')
+    for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
+        shutil.copy(ROOT / name, copy)
+    for name in ('sod_plugins', *SHIPPED):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
+    return copy
+
+
+@pytest.fixture(scope='module')
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel made the long way, checkout -> source distribution -> wheel, without network."""
+    folder = tmp_path_factory.mktemp('wheel')
+    run(sys.executable, 'setup.py', '-q', 'sdist', '-d', folder, cwd=checkout)
+    (sdist,) = folder.glob('*.tar.gz')
+    with tarfile.open(sdist) as archive:
+        # The filter keeps an archive from writing elsewhere; older Pythons lack the argument.
+        archive.extractall(folder, **({'filter': 'data'} if sys.version_info >= (3, 12) else {}))
+    source = folder / sdist.name.removesuffix('.tar.gz')
+    pip = [sys.executable, '-m', 'pip', 'wheel', '--no-build-isolation', '--no-deps', '-w', folder]
+    run(*pip, source, cwd=folder)
+    (wheel,) = folder.glob('*.whl')
+    return wheel
+
+
+def test_wheel_holds_package_configs_and_tools(checkout: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if name.startswith('sod_plugins/')}
+    modules = {f'sod_plugins/{name}' for name in relative_files(checkout / 'sod_plugins')}
+    shipped = {
+        f'sod_plugins/.mim/{top}/{name}'
+        for top in SHIPPED
+        for name in relative_files(checkout / top)
+    }
+    assert 'sod_plugins/.mim/tools/train.py' in shipped
+    assert names == modules | shipped
+
+
+def test_building_leaves_the_package_folder_as_it_was(checkout: Path, wheel: Path) -> None:
+    assert relative_files(checkout / 'sod_plugins') == relative_files(ROOT / 'sod_plugins')
+    assert not any(path.is_symlink() for path in checkout.rglob('*'))
+
+
+def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
+    site, python = fresh_environment(tmp_path)
+    pip = [sys.executable, '-m', 'pip', '--python', python, 'install', '--no-deps', '--no-index']
+    run(*pip, wheel, cwd=tmp_path)
+
+    answer = run(python.with_name('sod'), '--version', cwd=tmp_path)
+    assert answer == f'sod_plugins {sod_plugins.__version__}\n'
+
+    # The requirements come from the environment of the tests, the package from the wheel.
+    (site / 'requirements.pth').write_text(sysconfig.get_path('purelib') + '\n', 'utf-8')
+    code = (
+        'import json, sod_plugins.networks as n; from importlib.metadata import version;'
+        'print(json.dumps([n.__file__, version("sod-plugins"), n.CSNet.__name__]))'
+    )
+    file, version, name = json.loads(run(python, '-c', code, cwd=tmp_path))
+    assert Path(file).is_relative_to(site)
+    assert (version, name) == (sod_plugins.__version__, 'CSNet')
+
+
+def fresh_environment(folder: Path) -> tuple[Path, Path]:
+    """Make an empty virtual environment; return its site-packages and its interpreter."""
+    environment = folder / 'venv'
+    venv.create(environment, with_pip=False, symlinks=os.name != 'nt')
+    python = environment / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
+    code = 'import sysconfig; print(sysconfig.get_path("purelib"))'
+    return Path(run(python, '-c', code, cwd=folder).strip()), python
+
+
+def test_metadata(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith('.dist-info/METADATA'))
+        metadata = archive.read(name).decode('utf-8')
+        (name,) = (n for n in archive.namelist() if n.endswith('.dist-info/entry_points.txt'))
+        assert 'sod = sod_plugins.cli:main' in archive.read(name).decode('utf-8')
+    required = re.findall(r'^Requires-Dist: ([^;\n]+)$', metadata, re.MULTILINE)
+    assert sorted(required) == ['Pillow', 'numpy', 'scipy', 'torch', 'tqdm']
+    extras = set(re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE))
+    assert extras == {'onedl', 'onedl-det', 'openmmlab', 'export', 'report', 'dev'}
+
+
+def test_every_requirement_of_the_onedl_line_is_pinned(wheel: Path) -> None:
+    """A version that is pinned nowhere changes under the two commands without notice."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith('.dist-info/METADATA'))
+        metadata = archive.read(name).decode('utf-8')
+    required = {
+        project.lower()
+        for project, condition in re.findall(
+            r'^Requires-Dist: ([\w-]+)[^;\n]*(.*)$', metadata, re.MULTILINE
+        )
+        if "'openmmlab'" not in condition.replace('"', "'")
+    }
+    pinned = {
+        line.split('==')[0] for line in CONSTRAINTS.read_text('utf-8').splitlines() if '==' in line
+    }
+    assert {'torch', 'onedl-mmdetection', 'pytest'} <= required
+    assert required - {'sod-plugins'} <= pinned
