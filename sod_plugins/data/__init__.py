@@ -7,20 +7,26 @@ from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_p
 from sod_plugins.data.lists import IMAGE_EXTENSIONS
 from sod_plugins.data.presets import PRESETS, DatasetPreset
 from sod_plugins.data.random import sample_rng
+from sod_plugins.data.scenes import Scene, draw_scene
+from sod_plugins.data.synthetic import SPLITS, generate_scenes
 
 __all__ = [
     'IMAGE_EXTENSIONS',
     'LAYOUTS',
     'PRESETS',
+    'SPLITS',
     'DataError',
     'DatasetPreset',
     'DatasetReport',
     'DecodedMask',
     'FolderLayout',
     'SaliencyPair',
+    'Scene',
     'check_dataset',
     'decode_mask',
+    'draw_scene',
     'find_pairs',
+    'generate_scenes',
     'list_files',
     'read_image',
     'read_mask',

@@ -1,0 +1,166 @@
+"""The embedded data set: synthetic scenes written as images, masks and COCO instances."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.random import sample_rng
+from sod_plugins.data.scenes import Scene, draw_scene
+
+# A split's number takes the place of the draw in `sample_rng`: splits share no scene.
+SPLITS = {'train': 0, 'val': 1, 'test': 2}
+_VERSION = 1  # raise it whenever the same seed gives other scenes
+_MANIFEST = 'manifest.json'
+_LEAST_SIZE = 32
+
+
+def generate_scenes(
+    out_dir: str | Path,
+    count: int,
+    *,
+    seed: int = 0,
+    size: tuple[int, int] = (120, 160),
+    split: str = 'train',
+    progress: bool = False,
+) -> Path:
+    """Write synthetic scenes with salient objects, or keep them if they are there already.
+
+    The folder then holds ``images/*.jpg``, ``masks/*.png`` (8-bit grey, antialiased edges),
+    ``annotations.json`` (COCO instances: the visible parts, as uncompressed RLE, all of the one
+    category ``salient``) and ``manifest.json``. Scene i depends on seed, split, size and i
+    alone, so a smaller set is the beginning of a larger one. An interrupted call is completed
+    by calling again.
+
+    Args:
+        out_dir: A new or empty folder, or one that an earlier call with the same arguments wrote.
+        count: How many scenes.
+        seed: Makes other scenes, 0 or larger.
+        size: (height, width) in pixels.
+        split: 'train', 'val' or 'test': scenes that have nothing in common.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: An argument is out of range, or the folder holds anything else.
+    """
+    _check_arguments(count, seed, size, split)
+    out_dir = Path(out_dir)
+    parameters = {
+        'generator': f'sod_plugins synthetic scenes {_VERSION}',
+        'count': count,
+        'seed': seed,
+        'size': list(size),
+        'split': split,
+    }
+    if _is_complete(out_dir, parameters):
+        return out_dir
+    for folder in ('images', 'masks'):
+        (out_dir / folder).mkdir(parents=True, exist_ok=True)
+    _write_json(out_dir / _MANIFEST, {**parameters, 'complete': False})
+    coco: dict[str, list[dict[str, Any]]] = {
+        'images': [],
+        'annotations': [],
+        'categories': [{'id': 1, 'name': 'salient'}],
+    }
+    for index in tqdm(range(count), desc='scenes', unit='scene', disable=not progress):
+        scene = draw_scene(sample_rng(seed, SPLITS[split], index), size)
+        stem = f'{index:06d}'
+        Image.fromarray(scene.image).save(out_dir / 'images' / f'{stem}.jpg', quality=92)
+        Image.fromarray(scene.mask).save(out_dir / 'masks' / f'{stem}.png')
+        _annotate(coco, f'{stem}.jpg', index, scene)
+    _write_json(out_dir / 'annotations.json', coco)
+    _write_json(out_dir / _MANIFEST, {**parameters, 'complete': True})
+    return out_dir
+
+
+def encode_rle(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """Encode a mask (H, W) as COCO's uncompressed RLE: runs of 0, 1, 0, ... down the columns."""
+    pixels = np.concatenate([[False], mask.ravel(order='F'), [False]])
+    starts = np.flatnonzero(pixels[1:] != pixels[:-1])
+    bounds = [0, *starts.tolist()]
+    if bounds[-1] < mask.size:
+        bounds.append(mask.size)
+    return {'size': list(mask.shape), 'counts': np.diff(bounds).tolist()}
+
+
+def _check_arguments(count: int, seed: int, size: tuple[int, int], split: str) -> None:
+    if count < 1:
+        raise DataError(f'count is {count}. Ask for 1 scene or more.')
+    if seed < 0:
+        raise DataError(f'seed is {seed}. Give 0 or a positive number.')
+    if len(size) != 2 or min(size) < _LEAST_SIZE:
+        raise DataError(f'size is {size}. Give (height, width) of {_LEAST_SIZE} pixels or more.')
+    if split not in SPLITS:
+        raise DataError(f"split is '{split}'. Give one of {', '.join(SPLITS)}.")
+
+
+def _is_complete(out_dir: Path, parameters: dict[str, Any]) -> bool:
+    """Tell whether these scenes are there; refuse a folder with anything else in it."""
+    if not out_dir.exists():
+        return False
+    if not out_dir.is_dir():
+        raise DataError(f"'{out_dir}' is no folder. Give a new or empty one.")
+    content = sorted(path.name for path in out_dir.iterdir())
+    if not content:
+        return False
+    if _MANIFEST not in content:
+        raise DataError(
+            f"'{out_dir}' holds other files: {list_files(content)}. Give a new or empty folder."
+        )
+    manifest = _read_manifest(out_dir / _MANIFEST)
+    other = [
+        f'{name} {manifest.get(name)!r} instead of {value!r}'
+        for name, value in parameters.items()
+        if manifest.get(name) != value
+    ]
+    if other:
+        raise DataError(
+            f"'{out_dir}' holds other scenes: {', '.join(other)}. "
+            'Give another folder, or remove this one.'
+        )
+    return manifest.get('complete') is True
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise DataError(f"'{path}' is damaged ({error}). Remove its folder.") from error
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content) + '\n', encoding='utf-8')
+
+
+def _annotate(
+    coco: dict[str, list[dict[str, Any]]], file_name: str, index: int, scene: Scene
+) -> None:
+    """Append a scene's image and instances; annotations count from 1, as pycocotools needs."""
+    height, width = scene.mask.shape
+    coco['images'].append({'id': index, 'file_name': file_name, 'height': height, 'width': width})
+    for number in range(1, int(scene.instances.max()) + 1):
+        visible = scene.instances == number
+        rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+        left, top = int(columns[0]), int(rows[0])
+        coco['annotations'].append(
+            {
+                'id': len(coco['annotations']) + 1,
+                'image_id': index,
+                'category_id': 1,
+                'segmentation': encode_rle(visible),
+                'bbox': [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+                'area': int(visible.sum()),
+                'iscrowd': 0,
+            }
+        )
