@@ -1,5 +1,6 @@
 """Measures of salient object detection: arrays or folders in, numbers, curves and tables out."""
 
+from sod_plugins.metrics.evaluation import evaluate_folders, read_prediction
 from sod_plugins.metrics.protocols import PROTOCOLS, Protocol, get_protocol
 from sod_plugins.metrics.saliency import (
     LOWER_IS_BETTER,
@@ -8,6 +9,13 @@ from sod_plugins.metrics.saliency import (
     ImageScores,
     SaliencyEvaluator,
     score_image,
+)
+from sod_plugins.metrics.tables import (
+    TableRow,
+    evaluation_table,
+    read_json,
+    write_json,
+    write_per_image_csv,
 )
 
 __all__ = [
@@ -18,6 +26,13 @@ __all__ = [
     'ImageScores',
     'Protocol',
     'SaliencyEvaluator',
+    'TableRow',
+    'evaluate_folders',
+    'evaluation_table',
     'get_protocol',
+    'read_json',
+    'read_prediction',
     'score_image',
+    'write_json',
+    'write_per_image_csv',
 ]

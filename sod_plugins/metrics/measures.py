@@ -190,7 +190,7 @@ def weighted_f_measure(saliency: FloatArray, foreground: NDArray[np.bool_]) -> f
         distance_transform_edt(~foreground, return_distances=False, return_indices=True),
     )
     missed = _weighted_misses(saliency, foreground, nearest)
-    wrong = float(np.vdot(_importance(nearest), saliency))
+    wrong = float((_importance(nearest) * saliency).sum())
     object_area = np.count_nonzero(foreground)
     hits = object_area - missed
     recall = hits / object_area
