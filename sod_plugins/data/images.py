@@ -120,7 +120,7 @@ def read_mask(path: str | Path) -> NDArray[np.float32]:
 def decode_mask(path: str | Path) -> DecodedMask:
     """Read a saliency mask as `read_mask` does and say how the file was understood."""
     image = _load(path, 'mask')
-    if image.has_transparency_data:
+    if image.mode not in _INTEGER_MODES and image.has_transparency_data:
         alpha = np.asarray(image.convert('RGBA').getchannel('A'))
         if alpha.min() != alpha.max():
             return _decode_alpha(path, image, alpha)

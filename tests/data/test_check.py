@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sod_plugins.data import PRESETS, DataError, DatasetPreset, FolderLayout, check_dataset
+
+
+def write_pair(root: Path, stem: str, mask: np.ndarray, size=(8, 10)) -> None:
+    for folder in ('images', 'masks'):
+        (root / folder).mkdir(exist_ok=True)
+    Image.fromarray(np.zeros((*size, 3), np.uint8)).save(root / f'images/{stem}.jpg')
+    Image.fromarray(mask).save(root / f'masks/{stem}.png')
+
+
+def grey(*values: int, size=(8, 10)) -> np.ndarray:
+    return np.resize(np.array(values, np.uint8), size)
+
+
+def check(root: Path, **options):
+    return check_dataset(root, progress=False, **options)
+
+
+@pytest.fixture
+def sound(tmp_path):
+    write_pair(tmp_path, 'binary', grey(0, 255))
+    write_pair(tmp_path, 'soft', grey(0, 51, 255, 255))
+    write_pair(tmp_path, 'empty', grey(0))
+    write_pair(tmp_path, 'full', grey(255, size=(4, 6)), size=(4, 6))
+    return tmp_path
+
+
+def test_report_of_sound_data(sound):
+    report = check(sound)
+    assert report.ok
+    assert report.count == 4
+    assert report.image_extensions == {'.jpg': 4}
+    assert report.mask_extensions == {'.png': 4}
+    assert report.sizes == {(8, 10): 3, (4, 6): 1}
+    assert report.mask_codings == {
+        '8-bit grey 0/255': 2,
+        '8-bit grey levels': 1,
+        '8-bit grey 0/1': 1,
+    }
+    assert [path.stem for path in report.soft_masks] == ['soft']
+    assert [path.stem for path in report.empty_masks] == ['empty']
+    assert [path.stem for path in report.full_masks] == ['full']
+    assert report.foreground == pytest.approx([0.5, 0, 1, 0.55])  # in order of stems
+
+
+def test_text_of_sound_data(sound):
+    lines = dict(line.split(maxsplit=1) for line in check(sound).format().splitlines())
+    assert lines['pairs'] == '4'
+    assert lines['images'] == f'4 .jpg in {sound}/images'
+    assert lines['problems'] == 'none'
+    text = check(sound).format()
+    assert '4x6 to 8x10, median 8x10 (height x width), 2 different' in text
+    assert 'soft masks        1 (25.0%)' in text
+    assert f"empty masks       1, such as '{sound}/masks/empty.png'" in text
+
+
+def test_all_problems_are_found_in_one_run(sound):
+    write_pair(sound, 'labels', grey(0, 3))
+    write_pair(sound, 'mismatch', grey(0, 255, size=(10, 8)))
+    write_pair(sound, 'cut', grey(0, 255))
+    image = sound / 'images/cut.jpg'
+    image.write_bytes(image.read_bytes()[:-40])
+    (sound / 'images/lonely.jpg').touch()
+    (sound / 'masks/orphan.png').touch()
+    report = check(sound)
+    assert not report.ok
+    assert len(report.problems) == 5
+    text = report.format()
+    assert f"'{sound}/images/lonely.jpg' has no mask." in text
+    assert f"'{sound}/masks/orphan.png' has no image." in text
+    assert f"Cannot read image '{image}': the file is damaged or truncated" in text
+    assert f"Cannot read mask '{sound}/masks/labels.png': its largest value is 3" in text
+    assert f"mismatch.jpg' is 8x10 but '{sound}/masks/mismatch.png' is 10x8" in text
+    assert text.count('\n  - ') == 5
+    assert report.format(listed=2).endswith('  ... and 3 more')
+
+
+def test_preset_count_is_compared(sound, monkeypatch):
+    monkeypatch.setitem(PRESETS, 'four', DatasetPreset('Four', 4, 'a note'))
+    assert check(sound, preset='four').ok
+    assert 'Four: 4 pairs (a note)' in check(sound, preset='Four').format()
+    report = check(sound, preset='ecssd')
+    assert report.problems[0].startswith('ECSSD has 1000 pairs, but 4 were found.')
+
+
+def test_unknown_preset_is_refused_before_reading(tmp_path):
+    with pytest.raises(DataError, match=r"No preset is named 'pascals'; .* mean 'pascal-s'\?"):
+        check(tmp_path / 'no', preset='pascals')
+
+
+def test_layout_can_be_given(sound):
+    (sound / 'list.txt').write_text('soft\nfull\n')
+    assert check(FolderLayout(sound, list_file='list.txt')).count == 2
+
+
+def test_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(DataError, match='does not exist'):
+        check(tmp_path / 'no')

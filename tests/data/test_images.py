@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sod_plugins.data import DataError, decode_mask, read_image, read_mask
+
+ORIENTATION = 0x0112
+
+
+def save(path: Path, array: np.ndarray, **options) -> Path:
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def two_columns(left: int, right: int, dtype=np.uint8) -> np.ndarray:
+    array = np.full((4, 6), left, dtype=dtype)
+    array[:, 3:] = right
+    return array
+
+
+EXPECTED = two_columns(0, 1, np.float32)
+
+
+def palette_image(indices: np.ndarray, colours: list[int]) -> Image.Image:
+    image = Image.fromarray(indices)
+    image.putpalette(colours)
+    assert image.mode == 'P'
+    return image
+
+
+# --- masks that are understood: one test per row of the documented table ---
+
+
+def test_mask_one_bit(tmp_path):
+    path = tmp_path / 'm.png'
+    Image.fromarray(two_columns(0, 255)).convert('1').save(path)
+    mask = decode_mask(path)
+    assert mask.coding == '1-bit'
+    assert mask.values.dtype == np.float32
+    np.testing.assert_array_equal(mask.values, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ('high', 'coding'), [(1, '8-bit grey 0/1'), (255, '8-bit grey 0/255'), (0, '8-bit grey 0/1')]
+)
+def test_mask_eight_bit_codings(tmp_path, high, coding):
+    mask = decode_mask(save(tmp_path / 'm.png', two_columns(0, high)))
+    assert mask.coding == coding
+    np.testing.assert_array_equal(mask.values, EXPECTED * (high > 0))
+
+
+def test_mask_grey_levels_stay_soft(tmp_path):
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    mask = decode_mask(save(tmp_path / 'm.png', levels))
+    assert mask.coding == '8-bit grey levels'
+    np.testing.assert_array_equal(mask.values, levels.astype(np.float32) / np.float32(255))
+
+
+def test_darkest_accepted_mask_is_one_subject_of_twelve(tmp_path):
+    mask = read_mask(save(tmp_path / 'm.png', two_columns(0, 21)))
+    np.testing.assert_allclose(mask, EXPECTED * (21 / 255), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('high', 'expected'),
+    [(65535, 1.0), (32768, 32768 / 65535), (255, 1.0), (1, 1.0), (128, 128 / 255)],
+)
+def test_mask_sixteen_bit(tmp_path, high, expected):
+    mask = read_mask(save(tmp_path / 'm.png', two_columns(0, high, np.uint16)))
+    np.testing.assert_allclose(mask, EXPECTED * expected, rtol=1e-6)  # float32
+
+
+def test_mask_sixteen_bit_with_a_transparent_grey_level(tmp_path):
+    path = save(tmp_path / 'm.png', two_columns(0, 65535, np.uint16), transparency=0)
+    np.testing.assert_array_equal(read_mask(path), EXPECTED)
+
+
+@pytest.mark.parametrize(('high', 'expected'), [(1.0, 1.0), (0.25, 0.25), (51.0, 0.2)])
+def test_mask_floating_point(tmp_path, high, expected):
+    mask = read_mask(save(tmp_path / 'm.tif', two_columns(0, 1, np.float32) * np.float32(high)))
+    np.testing.assert_allclose(mask, EXPECTED * expected, rtol=1e-6)  # float32
+
+
+def test_mask_grey_palette_gives_its_grey_not_its_index(tmp_path):
+    path = tmp_path / 'm.png'
+    palette_image(two_columns(1, 0), [255, 255, 255, 0, 0, 0]).save(path)
+    np.testing.assert_array_equal(read_mask(path), EXPECTED)
+
+
+def test_mask_colour_palette_with_two_indices_gives_the_index(tmp_path):
+    path = tmp_path / 'm.png'
+    palette_image(two_columns(0, 1), [0, 0, 0, 128, 0, 0]).save(path)
+    np.testing.assert_array_equal(read_mask(path), EXPECTED)
+
+
+@pytest.mark.parametrize('high', [1, 255])
+def test_mask_rgb_with_equal_channels(tmp_path, high):
+    rgb = np.repeat(two_columns(0, high)[..., None], 3, axis=2)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / 'm.png', rgb)), EXPECTED)
+
+
+def test_mask_rgb_jpeg_noise_is_averaged(tmp_path):
+    rgb = np.repeat(two_columns(0, 250)[..., None], 3, axis=2)
+    rgb[..., 0] += 3
+    mask = read_mask(save(tmp_path / 'm.png', rgb))
+    np.testing.assert_allclose(mask, two_columns(1, 251) / 255, rtol=1e-6)
+
+
+def test_mask_opaque_alpha_is_ignored(tmp_path):
+    la = np.stack([two_columns(0, 255), np.full((4, 6), 255, np.uint8)], axis=2)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / 'm.png', la)), EXPECTED)
+
+
+@pytest.mark.parametrize('stencil', [0, 255])
+def test_mask_alpha_of_a_stencil_is_the_mask(tmp_path, stencil):
+    la = np.stack([np.full((4, 6), stencil, np.uint8), two_columns(0, 102)], axis=2)
+    mask = decode_mask(save(tmp_path / 'm.png', la))
+    assert mask.coding == 'alpha'
+    np.testing.assert_allclose(mask.values, EXPECTED * 0.4, rtol=1e-6)
+
+
+def test_mask_alpha_of_a_cutout_is_the_mask(tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (4, 6, 4), dtype=np.uint8)
+    photo[..., 3] = two_columns(0, 255)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / 'm.png', photo)), EXPECTED)
+
+
+def test_mask_follows_exif_orientation(tmp_path):
+    mask = np.zeros((4, 6), np.uint8)
+    mask[0, 0] = 255
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # the file is to be turned by 90 degrees clockwise
+    upright = read_mask(save(tmp_path / 'm.png', mask, exif=exif))
+    np.testing.assert_array_equal(upright, np.rot90(mask, -1) / 255)
+
+
+# --- masks that are refused: the message names the file, the reason and the remedy ---
+
+
+def assert_refused(path: Path, *words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_mask(path)
+    for word in (f"'{path}'", *words):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize('high', [2, 11, 15])
+def test_label_numbers_are_refused(tmp_path, high):
+    path = save(tmp_path / 'm.png', two_columns(0, high))
+    assert_refused(path, f'largest value is {high} of 255', 'instance numbers', '255 (or 1) on 0')
+
+
+def test_colour_palette_with_labels_is_refused(tmp_path):
+    path = tmp_path / 'm.png'
+    palette_image(two_columns(0, 2), [0, 0, 0, 128, 0, 0, 0, 128, 0]).save(path)
+    assert_refused(path, 'palette has colours', 'without a palette')
+
+
+def test_colours_are_refused(tmp_path):
+    rgb = np.zeros((4, 6, 3), np.uint8)
+    rgb[:, 3:, 0] = 200
+    assert_refused(save(tmp_path / 'm.png', rgb), 'colour channels differ', 'white on black')
+
+
+def test_grey_and_alpha_that_both_vary_are_refused(tmp_path):
+    la = np.stack([two_columns(0, 255).T, two_columns(90, 255).T], axis=2)
+    la[0, 0, 0] = 255
+    assert_refused(save(tmp_path / 'm.png', la), 'its grey values and its alpha', 'without alpha')
+
+
+@pytest.mark.parametrize('value', [-0.5, 256.0, np.nan])
+def test_floats_of_unknown_scale_are_refused(tmp_path, value):
+    path = save(tmp_path / 'm.tif', np.array([[0, value]], np.float32))
+    assert_refused(path, 'not within 0 to 1 or 0 to 255')
+
+
+def test_integers_of_unknown_scale_are_refused(tmp_path):
+    path = save(tmp_path / 'm.tif', np.array([[0, 70000]], np.int32))
+    assert_refused(path, 'not 8- or 16-bit', 'Save it as 8-bit grey')
+
+
+def test_missing_file(tmp_path):
+    assert_refused(tmp_path / 'm.png', 'there is no such file', 'Correct the path')
+
+
+def test_file_that_is_no_image(tmp_path):
+    path = tmp_path / 'm.png'
+    path.write_text('hello')
+    assert_refused(path, 'no image that Pillow can identify', 'Replace or remove it')
+
+
+@pytest.mark.parametrize('name', ['m.png', 'm.jpg', 'm.tif', 'm.bmp', 'm.webp'])
+@pytest.mark.parametrize('reader', [read_image, read_mask])
+def test_truncated_file(tmp_path, name, reader):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    path = save(tmp_path / name, noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r'damaged or truncated|no image that') as caught:
+        reader(path)
+    assert f"'{path}'" in str(caught.value)
+
+
+# --- photos ---
+
+
+def test_image_is_rgb_in_order(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    image = read_image(save(tmp_path / 'i.png', rgb))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, rgb)
+
+
+def test_image_grey_sixteen_bit_is_rounded(tmp_path):
+    values = np.array([[0, 128, 129, 257, 65535, 32768]], np.uint16)
+    image = read_image(save(tmp_path / 'i.png', values))
+    expected = np.rint(values / 257).astype(np.uint8)
+    np.testing.assert_array_equal(image, np.repeat(expected[..., None], 3, axis=2))
+
+
+def test_image_alpha_is_dropped_and_not_composited(tmp_path):
+    rgba = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    np.testing.assert_array_equal(read_image(save(tmp_path / 'i.png', rgba)), rgba[..., :3])
+
+
+@pytest.mark.filterwarnings('error')
+def test_image_palette_with_transparency(tmp_path):
+    path = tmp_path / 'i.png'
+    image = palette_image(two_columns(0, 1), [10, 20, 30, 40, 50, 60])
+    image.save(path, transparency=b'\x00\x80')
+    expected = np.where(two_columns(0, 1)[..., None], (40, 50, 60), (10, 20, 30))
+    np.testing.assert_array_equal(read_image(path), expected)
+
+
+@pytest.mark.parametrize(
+    ('orientation', 'turn'),
+    [(1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (8, np.rot90)],
+)
+def test_image_follows_exif_orientation(tmp_path, orientation, turn):
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    np.testing.assert_array_equal(read_image(save(tmp_path / 'i.png', rgb, exif=exif)), turn(rgb))
+
+
+def test_float_image_is_refused(tmp_path):
+    path = save(tmp_path / 'i.tif', np.zeros((2, 2), np.float32))
+    with pytest.raises(DataError, match='floating-point values have no fixed scale'):
+        read_image(path)
