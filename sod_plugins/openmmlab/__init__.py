@@ -21,6 +21,7 @@ MMENGINE_ROLES = (
     'datasets.samplers',
     'hooks',
     'models.backbones',
+    'optim',
 )
 # The others: registry of their names, host module that must import, extra that brings it.
 HOSTED_ROLES = {

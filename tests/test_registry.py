@@ -1,0 +1,117 @@
+"""Each test builds from configs in a fresh process, as a user of the hosts does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+mmengine = pytest.importorskip('mmengine', reason='needs an extra with mmengine')
+
+
+def run(script: str, *path: Path) -> str:
+    """Run a script in a new interpreter, ``path`` ahead of everything else; return its output."""
+    search = [str(p) for p in path] + [p for p in sys.path if p]
+    result = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(script)],
+        env={'PYTHONPATH': ':'.join(search), 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_host_configs_build_with_nothing_of_ours_imported():
+    pytest.importorskip('mmseg.models', reason='needs mmseg', exc_type=ImportError)
+    output = run("""
+        import sys
+        from mmengine.config import Config
+        from mmengine.registry import MODELS, init_default_scope
+
+        config = Config.fromstring('''
+        model = dict(
+            type='EncoderDecoder',
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+            backbone=dict(type='sod_plugins.CSNet'),
+            decode_head=dict(type='sod_plugins.CSFHead', in_channels=(40, 80, 80)),
+            train_cfg=dict(),
+            test_cfg=dict(mode='whole'),
+        )
+        ''', '.py')
+        assert not any(name.startswith('sod_plugins') for name in sys.modules)
+        init_default_scope('mmseg')
+        model = MODELS.build(config.model)
+        print(sum(p.numel() for p in model.parameters()))
+
+        import mmseg.registry
+        config.model.type = 'sod_plugins.SaliencySegmentor'
+        print(type(mmseg.registry.MODELS.build(config.model)))
+    """)
+    assert output.splitlines() == [
+        '210985',
+        "<class 'sod_plugins.openmmlab.models.segmentors.saliency_segmentor.SaliencySegmentor'>",
+    ]
+
+
+@pytest.mark.parametrize('failure', ['absent', 'refuses'])
+def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tmp_path):
+    # A host that refuses its surroundings does so by an assertion about versions.
+    shadow = {'absent': 'raise ModuleNotFoundError', 'refuses': 'raise AssertionError'}[failure]
+    for host in ('mmcv', 'mmseg'):
+        (tmp_path / host).mkdir()
+        (tmp_path / host / '__init__.py').write_text(f"{shadow}('{host} says no')")
+    output = run(
+        """
+        from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+
+        print(type(MODELS.build(dict(type='sod_plugins.CSNet'))).__name__)
+        for registry, name in (
+            (DATASETS, 'SaliencyDataset'),
+            (METRICS, 'SaliencyMetric'),
+            (HOOKS, 'DynamicWeightDecayHook'),
+        ):
+            print(registry.get(f'sod_plugins.{name}').__name__)
+        for registry, name in (
+            (MODELS, 'CSFHead'),
+            (MODELS, 'SaliencySegmentor'),
+            (TRANSFORMS, 'PackSaliencyInputs'),
+        ):
+            for _ in range(2):  # the second request must not meet half-registered names
+                try:
+                    registry.build(dict(type=f'sod_plugins.{name}', in_channels=(1,)))
+                except ImportError as error:
+                    print(error)
+        """,
+        tmp_path,
+    )
+    lines = output.splitlines()
+    assert lines[:4] == ['CSNet', 'SaliencyDataset', 'SaliencyMetric', 'DynamicWeightDecayHook']
+    assert (
+        lines[4::2]
+        == lines[5::2]
+        == [
+            f'sod_plugins.{name} needs mmseg.models, which does not import (mmseg says no): '
+            "run pip install 'sod-plugins[onedl]'."
+            for name in ('CSFHead', 'SaliencySegmentor', 'PackSaliencyInputs')
+        ]
+    )
+
+
+def test_every_role_folder_is_registered_and_its_names_are_known_without_its_host():
+    from importlib import import_module
+
+    from sod_plugins import openmmlab
+
+    root = Path(openmmlab.__file__).parent
+    folders = {
+        '.'.join(path.parent.relative_to(root).parts) for path in root.glob('*/**/__init__.py')
+    }
+    listed = set(openmmlab.MMENGINE_ROLES) | set(openmmlab.HOSTED_ROLES)
+    assert folders - {'models'} == listed
+    for role in listed:
+        names = import_module(f'sod_plugins.openmmlab.{role}').__all__
+        assert names and openmmlab._public_names(role) == names
