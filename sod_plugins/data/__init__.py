@@ -1,6 +1,6 @@
 """Saliency data on disk: folder layouts, images and masks, checks and synthetic scenes."""
 
-from sod_plugins.data.check import DatasetReport, check_dataset
+from sod_plugins.data.check import DatasetReport, check_dataset, find_preset
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.images import DecodedMask, decode_mask, read_image, read_mask
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
@@ -26,6 +26,7 @@ __all__ = [
     'decode_mask',
     'draw_scene',
     'find_pairs',
+    'find_preset',
     'generate_scenes',
     'list_files',
     'read_image',

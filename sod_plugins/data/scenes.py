@@ -22,7 +22,7 @@ from sod_plugins.data.textures import BRIGHTNESS, Field, colour, paint, smooth_n
 _COUNT_SHARES = (0.4, 0.3, 0.2, 0.1)  # of scenes with one, two, three, four objects
 _PLACEMENTS = 25
 _LEAST_VISIBLE = 0.45  # of an object, after the frame and later objects
-_LEAST_SHARE = 0.015  # of the picture
+_LEAST_SHARE = 0.02  # of the square of the picture's shorter side
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,10 @@ def _place_objects(rng: np.random.Generator, size: tuple[int, int]) -> list[Fiel
 def _all_visible(placed: list[_Placed]) -> bool:
     """Tell whether frame and later objects leave enough of every object."""
     free = np.ones(placed[0].coverage.shape, dtype=bool)
+    least = _LEAST_SHARE * min(free.shape) ** 2
     for item in reversed(placed):
         inside = item.coverage > 0.5
-        if np.sum(inside & free) < max(_LEAST_VISIBLE * item.area, _LEAST_SHARE * inside.size):
+        if np.sum(inside & free) < max(_LEAST_VISIBLE * item.area, least):
             return False
         free &= ~inside
     return True
