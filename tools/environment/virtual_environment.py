@@ -90,7 +90,7 @@ class Environment:
                 f'everything is installed in {self.folder}, yet {problem}. '
                 'Remove that folder and run the same command again.'
             )
-        self._record(profile)
+        self._record(RUN, profile)
 
     def _create(self) -> None:
         """Create the environment unless a working one is there."""
@@ -194,7 +194,7 @@ class Environment:
     def _recorded(self, profile: Profile) -> bool:
         return self._stamps().get(profile.name) == self._key(profile)
 
-    def _record(self, profile: Profile) -> None:
-        """Note that the profile is installed and has passed its check."""
-        stamps = {**self._stamps(), profile.name: self._key(profile)}
+    def _record(self, *profiles: Profile) -> None:
+        """Note that the profiles are installed and have passed their check."""
+        stamps = self._stamps() | {profile.name: self._key(profile) for profile in profiles}
         self.stamp_file.write_text(json.dumps(stamps, indent=1) + '\n', 'utf-8')
