@@ -20,6 +20,7 @@ MMENGINE_ROLES = (
     'datasets',
     'datasets.samplers',
     'hooks',
+    'metrics',
     'models.backbones',
     'optim',
 )

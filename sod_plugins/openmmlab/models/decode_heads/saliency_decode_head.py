@@ -10,6 +10,14 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+from sod_plugins.ops.resize import resize_bilinear
+
+BINARY_CROSS_ENTROPY = {
+    'type': 'mmseg.CrossEntropyLoss',
+    'use_sigmoid': True,
+    'avg_non_ignore': True,
+    'loss_name': 'loss_bce',
+}
 
 
 class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
@@ -48,13 +56,7 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
             dropout_ratio=0,
             in_index=tuple(range(len(in_channels)) if in_index is None else in_index),
             input_transform='multiple_select',
-            loss_decode=loss_decode
-            or {
-                'type': 'mmseg.CrossEntropyLoss',
-                'use_sigmoid': True,
-                'avg_non_ignore': True,
-                'loss_name': 'loss_bce',
-            },
+            loss_decode=loss_decode or BINARY_CROSS_ENTROPY,
             init_cfg=init_cfg,
         )
         del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
@@ -67,7 +69,15 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
     def loss_by_feat(
         self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
-        """Compute the losses of logits (N, 1, h, w) against the masks of the data samples."""
-        losses = super().loss_by_feat(seg_logits, batch_data_samples)
-        del losses['acc_seg']  # for one channel it is but the share of background pixels
+        """Compare logits (N, 1, h, w) with the masks of the data samples.
+
+        The host's ``acc_seg`` is left out: for one channel it is the share of background pixels.
+        """
+        masks = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        logits = resize_bilinear(seg_logits, masks.shape[-2:])
+        several = isinstance(self.loss_decode, nn.ModuleList)
+        losses = {}
+        for term in self.loss_decode if several else [self.loss_decode]:
+            loss = term(logits, masks, ignore_index=self.ignore_index)
+            losses[term.loss_name] = losses.get(term.loss_name, 0) + loss
         return losses

@@ -46,20 +46,18 @@ def test_padding_of_the_mask_does_not_count(labelled):
 
 def test_a_config_replaces_the_loss(labelled):
     entropy = dict(type='mmseg.CrossEntropyLoss', use_sigmoid=True)
-    heads = [
-        build(),
-        build(
-            loss_decode=[
-                dict(entropy, loss_weight=2.0, loss_name='loss_twice'),
-                dict(entropy, loss_weight=3.0, loss_name='loss_thrice'),
-            ]
-        ),
+    names = ('loss_twice', 'loss_sum', 'loss_sum')  # terms of one name add up, as in the host
+    terms = [
+        entropy | {'loss_weight': w, 'loss_name': n} for w, n in zip((2, 3, 4), names, strict=True)
     ]
     logits, samples = torch.randn(1, 1, 9, 9), [labelled(torch.rand(9, 9))]
-    default, other = (head.loss_by_feat(logits, samples) for head in heads)
-    assert set(other) == {'loss_twice', 'loss_thrice'}
-    ratios = [(value / default['loss_bce']).item() for value in other.values()]
-    assert ratios == pytest.approx([2, 3], rel=1e-5)
+    default = build().loss_by_feat(logits, samples)['loss_bce'].item()
+    [single] = build(loss_decode=terms[0]).loss_by_feat(logits, samples).values()
+    several = build(loss_decode=terms).loss_by_feat(logits, samples)
+    assert single.item() == pytest.approx(2 * default, rel=1e-5)
+    assert {name: value.item() for name, value in several.items()} == pytest.approx(
+        {'loss_twice': 2 * default, 'loss_sum': 7 * default}, rel=1e-5
+    )
 
 
 def test_nothing_is_left_over_from_the_host():
