@@ -67,9 +67,13 @@ class BuildWithMim(build_py):
     def mim_files(self) -> dict[str, str]:
         """Return the shipped files, path in the build folder -> path in the checkout."""
         target = Path(self.build_lib, 'sod_plugins', '.mim')
-        sources = (path.relative_to(ROOT) for top in ('configs', 'tools')
-                   for path in sorted((ROOT / top).rglob('*')) if path.is_file())  # fmt: skip
-        return {str(target / path): str(path) for path in sources if '__pycache__' not in path.parts}
+        sources = (path for top in ('configs', 'tools') for path in (ROOT / top).rglob('*'))
+        files = sorted(
+            path.relative_to(ROOT)
+            for path in sources
+            if path.is_file() and '__pycache__' not in path.parts
+        )
+        return {str(target / file): str(file) for file in files}
 
     def run(self) -> None:
         """Copy the modules, then the shipped files."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-if sys.version_info < (3, 10):  # before the imports below, whose syntax older ones cannot read
+# Before the imports below, whose syntax older ones cannot read.
+if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(
         f'sod_plugins needs Python 3.10 or newer, and this is {sys.version.split()[0]} '
         f'({sys.executable}). Run the same command with a newer one, such as python3.11.'

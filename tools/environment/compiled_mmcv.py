@@ -17,8 +17,8 @@ from .steps import StepError, Steps, clean_environ, have_compiler
 
 # What a compiled wheel depends on, as one folder name.
 KEY_CODE = """
-import platform, sys, sysconfig, torch
-print('-'.join([sys.implementation.cache_tag, sysconfig.get_platform(), f'torch{torch.__version__}']))
+import sys, sysconfig, torch
+print(sys.implementation.cache_tag, sysconfig.get_platform(), f'torch{torch.__version__}', sep='-')
 """
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ class StepError(Exception):
     """A step failed; the message is one text for the user, with the log file named."""
 
 
-def run_or_exit(main) -> None:  # noqa: ANN001 - any function without arguments
+def run_or_exit(main: Callable[[], int]) -> None:
     """Call ``main``; turn a failed step or Ctrl-C into a message and an exit status."""
     try:
         sys.exit(main())
