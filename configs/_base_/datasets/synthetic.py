@@ -1,0 +1,53 @@
+# Generated scenes: one call of sod_plugins.data.generate_scenes for each of train, val and test.
+data_root = 'data/synthetic'
+image_size = (128, 128)  # height, width
+
+train_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyMask'),
+    dict(type='sod_plugins.RandomMarginCrop', max_margin=14),
+    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
+    dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+test_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset', data_root=f'{data_root}/train', pipeline=train_pipeline
+    ),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=f'{data_root}/val',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=f'{data_root}/test',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='pysodmetrics')
+test_evaluator = val_evaluator

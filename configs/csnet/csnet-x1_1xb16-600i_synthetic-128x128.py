@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/csnet.py',
+    '../_base_/datasets/synthetic.py',
+    '../_base_/schedules/adam_600i.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,104 @@
+"""The command lines of ``tools/train.py`` and ``tools/test.py``.
+
+Exit status: 0 done, 2 the run could not start and nothing was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mmengine.config import DictAction
+
+from sod_plugins.data import DataError
+from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
+
+
+def train_command(argv: Sequence[str] | None = None) -> int:
+    """Train as the words of a command line say, and return the exit status."""
+    parser = argparse.ArgumentParser(prog='train.py', description='Train a model from a config.')
+    parser.add_argument('config', help='the config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint, or from the newest one of the work folder',
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    arguments = _parse(parser, argv)
+    return _run(
+        parser,
+        train,
+        arguments.config,
+        resume=arguments.resume,
+        amp=arguments.amp,
+        **_common(arguments),
+    )
+
+
+def test_command(argv: Sequence[str] | None = None) -> int:
+    """Test as the words of a command line say, and return the exit status."""
+    parser = argparse.ArgumentParser(prog='test.py', description='Test a trained checkpoint.')
+    parser.add_argument('config', help='the config file')
+    parser.add_argument('checkpoint', help='the checkpoint file')
+    parser.add_argument(
+        '--out', metavar='DIR', help='save saliency maps, measures and curves in this folder'
+    )
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='save the images with their saliency drawn over them'
+    )
+    arguments = _parse(parser, argv)
+    return _run(
+        parser,
+        test,
+        arguments.config,
+        arguments.checkpoint,
+        out_dir=arguments.out,
+        show_dir=arguments.show_dir,
+        **_common(arguments),
+    )
+
+
+def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Add the arguments that both commands have, and read the command line."""
+    parser.add_argument('--work-dir', metavar='DIR', help='where logs and checkpoints go')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='set values in the config, such as optim_wrapper.optimizer.lr=0.001',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    # torch.distributed.launch passes it; torchrun sets the environment instead.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    try:
+        arguments = parser.parse_args(argv)
+    except (ValueError, AssertionError):  # what DictAction raises on other forms
+        parser.error('--cfg-options takes pairs of the form KEY=VALUE, with balanced brackets.')
+    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    return arguments
+
+
+def _common(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        'work_dir': arguments.work_dir,
+        'options': arguments.cfg_options,
+        'launcher': arguments.launcher,
+    }
+
+
+def _run(
+    parser: argparse.ArgumentParser, function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> int:
+    try:
+        function(*args, **kwargs)
+    except (LaunchError, DataError, ImportError) as error:
+        print(f'{parser.prog}: error: {error}', file=sys.stderr)
+        return 2
+    return 0

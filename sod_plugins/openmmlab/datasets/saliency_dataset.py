@@ -1,0 +1,141 @@
+"""The data set of images and soft saliency masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from sod_plugins.data import DataError, SaliencyPair, find_pairs, sample_rng
+from sod_plugins.data.check import find_preset
+from sod_plugins.data.errors import list_files
+from sod_plugins.registry import DATASETS
+
+
+@DATASETS.register_module()
+class SaliencyDataset(BaseDataset):
+    """Images and saliency masks of any layout that `sod_plugins.data.find_pairs` knows.
+
+    All names and headers are checked when the data set is built, that is before training begins.
+
+    A sample reaches the pipeline as a dict of ``img_path``, ``seg_map_path``, ``sample_idx`` and
+    ``rng``, the `numpy.random.Generator` that every random transform draws from. It is a function
+    of the seed, the draw's number and the index, so that workers, resumes and processes do not
+    change what a sample becomes. The number comes with the `DrawIndex` of
+    ``sod_plugins.DrawSampler``; a plain index of another sampler gets a random one, and the run
+    then cannot be resumed exactly.
+
+    Args:
+        data_root: The folder of the data set.
+        image_dir: The folder of images below it, where the layout is not a known one.
+        mask_dir: The folder of masks below it, where the layout is not a known one.
+        list_file: A text file that selects the samples.
+        image_prefix: What precedes the stem in the names of images.
+        image_suffix: What follows the stem in the names of images.
+        mask_prefix: What precedes the stem in the names of masks.
+        mask_suffix: What follows the stem in the names of masks.
+        preset: The name of a known data set in `sod_plugins.data.PRESETS`, whose number of
+            samples must then be found.
+        pipeline: The transforms.
+        test_mode: Whether the samples are for evaluation.
+        seed: The seed of the random transforms.
+
+    Raises:
+        DataError: The data set is not usable: a file without partner, sizes that differ, ...
+    """
+
+    METAINFO: ClassVar[dict[str, Any]] = {
+        'classes': ('background', 'salient'),
+        'palette': [[0, 0, 0], [255, 255, 255]],
+    }
+
+    def __init__(
+        self,
+        data_root: str | Path | None = None,
+        image_dir: str | Path | None = None,
+        mask_dir: str | Path | None = None,
+        list_file: str | Path | None = None,
+        image_prefix: str = '',
+        image_suffix: str = '',
+        mask_prefix: str = '',
+        mask_suffix: str = '',
+        preset: str | None = None,
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
+        test_mode: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.seed = seed
+        self.preset = preset
+        self._layout = {
+            'image_dir': image_dir,
+            'mask_dir': mask_dir,
+            'list_file': list_file,
+            'image_prefix': image_prefix,
+            'image_suffix': image_suffix,
+            'mask_prefix': mask_prefix,
+            'mask_suffix': mask_suffix,
+        }
+        # max_refetch=0: a sample that cannot be used is an error, not a reason to take another.
+        super().__init__(
+            data_root=data_root,
+            data_prefix={},
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            max_refetch=0,
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Find the pairs and check their number and headers."""
+        pairs = find_pairs(self.data_root, **self._layout)
+        if self.preset is not None:
+            _check_count(len(pairs), self.preset)
+        _check_sizes(pairs)
+        return [{'img_path': str(pair.image), 'seg_map_path': str(pair.mask)} for pair in pairs]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one sample, with the random generator of this draw."""
+        results = self.get_data_info(idx)
+        draw = getattr(idx, 'draw', None)
+        if draw is None:
+            draw = 0 if self.test_mode else np.random.randint(2**31)
+        results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
+        return self.pipeline(results)
+
+
+def _check_count(count: int, preset_name: str) -> None:
+    preset = find_preset(preset_name)
+    if count != preset.count:
+        raise DataError(
+            f'{preset.title} has {preset.count} pairs, but {count} were found. Fetch the missing '
+            'ones, or leave the preset out for a subset.'
+        )
+
+
+def _check_sizes(pairs: Sequence[SaliencyPair]) -> None:
+    """Compare the sizes in the headers; this reads no pixels, so 10,000 pairs take seconds."""
+    unreadable, unequal = [], []
+    for pair in pairs:
+        try:
+            if _upright_size(pair.image) != _upright_size(pair.mask):
+                unequal.append(f'{pair.image} and {pair.mask}')
+        except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
+            unreadable.append(f'{pair.stem} ({error})')
+    problems = []
+    if unreadable:
+        problems.append(f'files are no readable images: {list_files(unreadable)}')
+    if unequal:
+        problems.append(f'an image and its mask differ in size: {list_files(unequal)}')
+    if problems:
+        raise DataError(f'Unusable data; {"; ".join(problems)}. Replace or remove these files.')
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """Return width and height as the EXIF orientation shows them."""
+    with Image.open(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)

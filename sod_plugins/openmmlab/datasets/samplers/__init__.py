@@ -1,0 +1,5 @@
+"""Samplers that tell the data set how often it has been drawn from."""
+
+from sod_plugins.openmmlab.datasets.samplers.draw_sampler import DrawIndex, DrawSampler
+
+__all__ = ['DrawIndex', 'DrawSampler']

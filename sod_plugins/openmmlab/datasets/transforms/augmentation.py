@@ -1,0 +1,94 @@
+"""Random crops and flips of an image and its saliency mask.
+
+Random choices come from ``results['rng']`` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from sod_plugins.registry import TRANSFORMS
+
+_AXES = {'horizontal': 1, 'vertical': 0}
+
+
+@TRANSFORMS.register_module()
+class RandomMarginCrop(BaseTransform):
+    """Cut an independent random margin from each side, as CSNet's released training does.
+
+    The left and the top margin are uniform in 0 .. `max_margin`, the right and the bottom one in
+    1 .. `max_margin` + 1 pixels. At least one pixel is kept of an image that is smaller than that.
+
+    Args:
+        max_margin: The largest left and top margin in pixels.
+    """
+
+    def __init__(self, max_margin: int = 14) -> None:
+        if max_margin < 0:
+            raise ValueError(f'max_margin must be 0 or larger, but is {max_margin}.')
+        self.max_margin = max_margin
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop ``img`` (H, W, 3) and, where there is one, ``gt_seg_map`` (H, W)."""
+        height, width = results['img'].shape[:2]
+        rows = self._kept(height, results['rng'])
+        columns = self._kept(width, results['rng'])
+        results['img'] = results['img'][rows, columns]
+        if 'gt_seg_map' in results:
+            results['gt_seg_map'] = results['gt_seg_map'][rows, columns]
+        results['img_shape'] = results['img'].shape[:2]
+        return results
+
+    def _kept(self, side: int, rng: np.random.Generator) -> slice:
+        near = int(rng.integers(self.max_margin + 1))
+        far = int(rng.integers(self.max_margin + 1)) + 1
+        near = min(near, side - 1)
+        return slice(near, max(side - far, near + 1))
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_margin={self.max_margin})'
+
+
+@TRANSFORMS.register_module()
+class RandomSaliencyFlip(BaseTransform):
+    """Flip at random, in a direction chosen at random.
+
+    CSNet's released training flips half of the images, one half of these left-right and one half
+    up-down: ``directions=('horizontal', 'vertical')``.
+
+    Args:
+        prob: The probability of a flip.
+        directions: The directions to choose from with equal probability: ``'horizontal'``
+            exchanges left and right, ``'vertical'`` top and bottom.
+    """
+
+    def __init__(self, prob: float = 0.5, directions: Sequence[str] = ('horizontal',)) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must lie between 0 and 1, but is {prob}.')
+        unknown = sorted(set(directions) - set(_AXES))
+        if unknown or not directions:
+            raise ValueError(
+                f'directions must be chosen from {sorted(_AXES)}, but is {directions}.'
+            )
+        self.prob = prob
+        self.directions = tuple(directions)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Flip ``img`` (H, W, 3) and, where there is one, ``gt_seg_map`` (H, W), or neither."""
+        rng = results['rng']
+        results['flip'] = bool(rng.random() < self.prob)
+        results['flip_direction'] = None
+        if results['flip']:
+            direction = self.directions[int(rng.integers(len(self.directions)))]
+            results['flip_direction'] = direction
+            for key in ('img', 'gt_seg_map'):
+                if key in results:
+                    results[key] = np.flip(results[key], axis=_AXES[direction])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob}, directions={self.directions})'

@@ -1,0 +1,10 @@
+"""The exception for runs that cannot start as they were asked for."""
+
+from __future__ import annotations
+
+
+class LaunchError(ValueError):
+    """A config, option, checkpoint or machine that does not allow the run.
+
+    The message is one clear sentence: what is wrong and what to do about it.
+    """

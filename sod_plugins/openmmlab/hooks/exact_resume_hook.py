@@ -1,0 +1,150 @@
+"""A resume that ends in the same weights as an uninterrupted run."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.utils.data import BatchSampler, DataLoader
+
+from sod_plugins.openmmlab.datasets.samplers import DrawSampler
+from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.registry import HOOKS
+
+_KEY = 'exact_resume'
+
+
+@HOOKS.register_module()
+class ExactResumeHook(Hook):
+    """Let a resumed run go on exactly as if it had never been interrupted.
+
+    mmengine's checkpoints hold neither the states of the random generators nor the position
+    within an epoch. This hook needs to save no states, because it makes them functions of
+    (seed, iteration, process): it seeds the global generators of torch, numpy and Python before
+    each batch is loaded and again before it is trained on. So whatever happened in between, a
+    validation or a crash, every iteration finds the generators as it would have anyway. A
+    checkpoint from the middle of an epoch goes on at the next batch of that epoch, by the `skip`
+    of ``sod_plugins.DrawSampler``; numbers of batches and epochs stay those of the whole run.
+
+    It works with both loops of mmengine and with any model and data set. Exact are runs whose
+    transforms draw from ``results['rng']`` (those of this package do), whose operations are
+    deterministic, and whose checkpoints are written between whole steps: with gradient
+    accumulation, at multiples of ``accumulative_counts``.
+
+    In a config: ``custom_hooks = [dict(type='sod_plugins.ExactResumeHook')]``.
+
+    Raises:
+        LaunchError: A run is resumed from the middle of an epoch with another sampler, or with
+            another number of samples, batch size or number of processes.
+    """
+
+    # After the hooks that choose the epoch of the sampler.
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self._saved: dict[str, Any] | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep what the interrupted run noted."""
+        self._saved = checkpoint.get(_KEY)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note what the position in the data depends on."""
+        checkpoint[_KEY] = _describe(runner.train_loop.dataloader)
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that loop and sampler fit, and give it the seed of the interrupted run."""
+        loop = runner.train_loop
+        sampler = loop.dataloader.sampler
+        if isinstance(sampler, DrawSampler):
+            _check_infinite(sampler, loop)
+        if loop.iter == 0 or self._saved is None or not isinstance(sampler, DrawSampler):
+            return
+        if sampler.seed != self._saved['seed']:
+            sampler.seed = self._saved['seed']
+            if isinstance(loop, IterBasedTrainLoop):
+                # Workers of the present iterator may have begun to load by the other seed.
+                loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed the generators, and go to the next batch of an interrupted epoch."""
+        loop = runner.train_loop
+        if isinstance(loop, EpochBasedTrainLoop):
+            done = loop.iter - loop.epoch * len(loop.dataloader)
+            if done != 0:
+                self._check_position(loop.dataloader, done)
+                loop.dataloader.sampler.skip(done * loop.dataloader.batch_size)
+                _number_batches_from(loop, done)
+        # The iteration loop skips by itself, also through `DrawSampler.skip`.
+        _seed_generators(runner, loop.iter, 'load')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seed the generators for this iteration's training step."""
+        _seed_generators(runner, runner.iter, 'train')
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Seed the generators for the loading of the next iteration's batch."""
+        _seed_generators(runner, runner.iter + 1, 'load')
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Number the batches of the next epoch from its beginning."""
+        vars(runner.train_loop).pop('run_iter', None)
+
+    def _check_position(self, dataloader: DataLoader, done: int) -> None:
+        """Refuse an interrupted epoch whose next batch cannot be found."""
+        sampler, batches = dataloader.sampler, dataloader.batch_sampler
+        if not isinstance(sampler, DrawSampler) or type(batches) is not BatchSampler:
+            raise LaunchError(
+                'The checkpoint was written within an epoch: to continue there, the training data '
+                "needs sampler=dict(type='sod_plugins.DrawSampler') and no other batch sampler, "
+                f'but has {type(sampler).__name__} and {type(batches).__name__}. Resume from a '
+                'checkpoint written at the end of an epoch.'
+            )
+        now = _describe(dataloader)
+        if self._saved not in (None, now) or not 0 <= done <= len(dataloader):
+            raise LaunchError(
+                f'The checkpoint was written within an epoch of a run with {self._saved}, but this '
+                f'run has {now}. Resume with the same values, or from the end of an epoch.'
+            )
+
+
+def _check_infinite(sampler: DrawSampler, loop: Any) -> None:
+    """Refuse an epoch that would never end, and an iteration loop that would restart its data."""
+    for kind, infinite in ((EpochBasedTrainLoop, False), (IterBasedTrainLoop, True)):
+        if isinstance(loop, kind) and sampler.infinite != infinite:
+            raise LaunchError(
+                f'{type(loop).__name__} needs train_dataloader.sampler.infinite={infinite}.'
+            )
+
+
+def _describe(dataloader: DataLoader) -> dict[str, Any]:
+    """Name all that the order of the data depends on."""
+    sampler = dataloader.sampler
+    return {
+        'seed': getattr(sampler, 'seed', None),
+        'samples': len(dataloader.dataset),
+        'batch_size': dataloader.batch_size,
+        'processes': getattr(sampler, 'world_size', 1),
+    }
+
+
+def _number_batches_from(loop: EpochBasedTrainLoop, done: int) -> None:
+    """Let the loop count the batches of this epoch from `done`, for logs and hooks."""
+    run_iter = loop.run_iter
+    loop.run_iter = lambda idx, data_batch: run_iter(idx + done, data_batch)
+
+
+def _seed_generators(runner: Runner, iteration: int, phase: str) -> None:
+    """Seed the global generators by (run's seed, iteration, process, phase)."""
+    entropy = [runner.seed, iteration, get_rank(), ('load', 'train').index(phase)]
+    seeds = np.random.SeedSequence(entropy).generate_state(3)
+    random.seed(int(seeds[0]))
+    np.random.seed(int(seeds[1]))
+    torch.manual_seed(int(seeds[2]))

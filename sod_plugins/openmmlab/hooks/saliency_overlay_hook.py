@@ -1,0 +1,40 @@
+"""Pictures of what a test predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from sod_plugins.data import read_image
+from sod_plugins.inference.outputs import save_overlay
+from sod_plugins.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SaliencyOverlayHook(Hook):
+    """Save each tested image tinted where its saliency map is high, as ``<stem>.png``.
+
+    Args:
+        out_dir: The folder to write to.
+    """
+
+    def __init__(self, out_dir: str | Path) -> None:
+        self.out_dir = Path(out_dir)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Save the overlays of one batch."""
+        for sample in outputs or ():
+            # Interpolation may overshoot [0, 1] by rounding.
+            saliency = sample.seg_logits.data.squeeze(0).float().clamp(0, 1).cpu().numpy()
+            image = read_image(sample.img_path)
+            save_overlay(self.out_dir / f'{Path(sample.img_path).stem}.png', image, saliency)

@@ -1,0 +1,225 @@
+"""Training and testing from a config: what ``tools/train.py`` and ``tools/test.py`` do."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import HistoryBuffer
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from sod_plugins.openmmlab.errors import LaunchError
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def train(
+    config: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    amp: bool = False,
+    options: Mapping[str, Any] | None = None,
+    launcher: str = 'none',
+) -> Runner:
+    """Train a model as a config says.
+
+    Args:
+        config: The config file.
+        work_dir: Where logs and checkpoints go; by default the config's, or
+            ``work_dirs/<name of the config>``.
+        resume: A checkpoint to go on from, or ``'auto'`` for the newest one of the work folder
+            (from the beginning where there is none yet).
+        amp: Whether to train in mixed precision.
+        options: Values to set in the config, by dotted key.
+        launcher: How the processes were started, one of `LAUNCHERS`.
+
+    Returns:
+        The runner after the training.
+
+    Raises:
+        LaunchError: The config, an option, the checkpoint or the machine does not allow it.
+        DataError: The data are not usable.
+    """
+    cfg = load_config(config, options, work_dir)
+    if amp:
+        _use_amp(cfg)
+    if resume is not None:
+        _resume(cfg, resume)
+    _start_processes(cfg, launcher)
+    with _trusting_mmengine():
+        runner = _build(cfg)
+        runner.train()
+    return runner
+
+
+def test(
+    config: str | Path,
+    checkpoint: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    out_dir: str | Path | None = None,
+    show_dir: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    launcher: str = 'none',
+) -> dict[str, float]:
+    """Test a checkpoint as a config says.
+
+    Args:
+        config: The config file.
+        checkpoint: The checkpoint file.
+        work_dir: Where logs go, as in `train`.
+        out_dir: Where to save the saliency maps, measures and curves (see `SaliencyMetric`).
+        show_dir: Where to save the images with their saliency drawn over them.
+        options: Values to set in the config, by dotted key.
+        launcher: How the processes were started, one of `LAUNCHERS`.
+
+    Returns:
+        The measures.
+
+    Raises:
+        LaunchError: The config, an option, the checkpoint or the machine does not allow it.
+        DataError: The data are not usable.
+    """
+    cfg = load_config(config, options, work_dir)
+    cfg.load_from = _existing_checkpoint(checkpoint)
+    cfg.resume = False
+    if out_dir is not None:
+        _save_results(cfg, out_dir)
+    if show_dir is not None:
+        overlays = {'type': 'sod_plugins.SaliencyOverlayHook', 'out_dir': str(show_dir)}
+        cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
+    _start_processes(cfg, launcher)
+    with _trusting_mmengine():
+        return _build(cfg).test()
+
+
+def load_config(
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    work_dir: str | Path | None = None,
+) -> Config:
+    """Read a config, set options in it and choose its work folder.
+
+    Raises:
+        LaunchError: The file is missing or wrong, or an option does not fit the config.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise LaunchError(f"There is no config '{path}': correct the path.")
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is Python code, which may fail in any way
+        raise LaunchError(f"The config '{path}' cannot be read: {error}") from error
+    if options:
+        _check_options(cfg, options)
+        try:
+            cfg.merge_from_dict(dict(options))
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise LaunchError(
+                f"The options {dict(options)} do not fit '{path}': {error}"
+            ) from error
+    cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs', path.stem))
+    return cfg
+
+
+def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Refuse options that nothing would read; mmengine adds whatever it is given."""
+    known = {*cfg.keys(), *inspect.signature(Runner).parameters}
+    for key in options:
+        top = key.split('.')[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, known, n=1)
+            hint = f": did you mean '{near[0]}'?" if near else '.'
+            raise LaunchError(f"The config has no '{top}' for the option '{key}'{hint}")
+
+
+def _use_amp(cfg: Config) -> None:
+    if get_device() == 'cpu':
+        raise LaunchError('--amp needs an accelerator, and there is none here: leave it out.')
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise LaunchError(f"--amp replaces an 'OptimWrapper', but the config has a '{kind}'.")
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _resume(cfg: Config, resume: str | Path) -> None:
+    cfg.resume = True
+    cfg.load_from = None
+    if str(resume) != 'auto':
+        cfg.load_from = _existing_checkpoint(resume)
+    elif newest := find_latest_checkpoint(cfg.work_dir):
+        _existing_checkpoint(newest)
+
+
+def _existing_checkpoint(path: str | Path) -> str:
+    if not Path(path).is_file():
+        raise LaunchError(f"There is no checkpoint '{path}': correct the path.")
+    return str(path)
+
+
+def _save_results(cfg: Config, out_dir: str | Path) -> None:
+    """Let the saliency metrics of the test save what they measure."""
+    evaluators = cfg.get('test_evaluator') or ()
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    metrics = [e for e in evaluators if e.get('type') == 'sod_plugins.SaliencyMetric']
+    if len(metrics) != 1:
+        raise LaunchError(
+            "--out saves what one 'sod_plugins.SaliencyMetric' measures, but the config's "
+            f'test_evaluator has {len(metrics)} of them.'
+        )
+    metrics[0].out_dir = str(out_dir)
+
+
+def _start_processes(cfg: Config, launcher: str) -> None:
+    """Tell the runner of the launcher; without an accelerator, start the group here.
+
+    mmengine would choose a CUDA device for each process, also where there is none.
+    """
+    cfg.launcher = launcher
+    if launcher == 'none' or get_device() != 'cpu':
+        return
+    if launcher != 'pytorch':
+        raise LaunchError(
+            f'--launcher {launcher} needs an accelerator, and there is none here: start the '
+            'processes with torchrun and give --launcher pytorch.'
+        )
+    if 'RANK' not in os.environ:
+        raise LaunchError('--launcher pytorch needs torchrun: torchrun --nproc-per-node=N FILE ...')
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    wrapper = cfg.setdefault('model_wrapper_cfg', {'type': 'MMDistributedDataParallel'})
+    wrapper.setdefault('device_ids', None)
+
+
+def _build(cfg: Config) -> Runner:
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+@contextmanager
+def _trusting_mmengine() -> Iterator[None]:
+    """Let `torch.load` read what mmengine's own checkpoints hold beside tensors.
+
+    They keep the history of logged numbers, which ``weights_only=True`` (torch's default since
+    2.6) refuses; mmengine 0.10.7 does not ask for it itself.
+    """
+    if not hasattr(torch.serialization, 'safe_globals'):
+        yield  # before torch 2.5, where the default still is to load everything
+        return
+    kinds = {type(np.dtype(kind)) for kind in (bool, np.int32, np.int64, np.float32, np.float64)}
+    reconstruct = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    trusted = [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, getattr, *kinds]
+    with torch.serialization.safe_globals(trusted):
+        yield

@@ -1,0 +1,111 @@
+"""The saliency measures as a metric of mmengine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from torch import Tensor
+
+from sod_plugins.data import DataError, read_mask
+from sod_plugins.inference.outputs import save_map
+from sod_plugins.metrics import (
+    ImageScores,
+    SaliencyEvaluator,
+    write_json,
+    write_per_image_csv,
+)
+from sod_plugins.networks import to_uint8
+from sod_plugins.registry import METRICS
+
+
+@METRICS.register_module()
+class SaliencyMetric(BaseMetric):
+    """Score saliency maps against the mask files, at the masks' own size.
+
+    A data sample brings its probabilities as ``seg_logits`` (1, H, W) at the size of the original
+    image, as `SaliencySegmentor` and, for one channel, mmseg's `EncoderDecoder` predict them (the
+    host's name notwithstanding, they are past the sigmoid), and the path of its mask as
+    ``seg_map_path``. The map is truncated to 8 bits first, as saved maps are, so that the numbers
+    equal those of ``sod eval`` on the folder of saved maps.
+
+    The results are ``saliency/max_f`` and so on, fractions from 0 to 1: the keys of
+    `sod_plugins.metrics.MEASURE_NAMES`. The protocol is logged beside them.
+
+    Args:
+        protocol: The name of an evaluation protocol in `sod_plugins.metrics.PROTOCOLS`.
+        out_dir: Where to save the maps (``maps/<stem>.png``), the measures and curves of the data
+            set (``measures.json``) and the measures of each image (``per_image.csv``); None saves
+            nothing.
+        collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange scores.
+        prefix: What precedes the names of the measures.
+
+    Raises:
+        ValueError: There is no such protocol, or a map is not finite.
+        DataError: A mask cannot be read or has another size than its map, or two images of equal
+            stem would be saved under one name.
+    """
+
+    default_prefix = 'saliency'
+
+    def __init__(
+        self,
+        protocol: str = 'pysodmetrics',
+        out_dir: str | Path | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self._evaluator = SaliencyEvaluator(protocol)
+        self.out_dir = None if out_dir is None else Path(out_dir)
+        self._image_of: dict[str, str] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Score one batch of predictions, and save its maps."""
+        for sample in data_samples:
+            stem = Path(sample['img_path']).stem
+            saliency = _saliency_map(sample, stem)
+            if self.out_dir is not None:
+                self._save(saliency, stem, sample['img_path'])
+            self._evaluator.step(to_uint8(saliency), read_mask(sample['seg_map_path']), stem)
+        self.results += self._evaluator.per_image
+        self._evaluator.per_image.clear()
+
+    def compute_metrics(self, results: list[ImageScores]) -> dict[str, float]:
+        """Average the scores of all processes, and save the measures and curves."""
+        evaluator = SaliencyEvaluator(self._evaluator.protocol.name)
+        evaluator.per_image += results
+        evaluation = evaluator.evaluation()
+        MMLogger.get_current_instance().info(
+            f'Saliency measures of {evaluation.count} images, protocol {evaluation.protocol}'
+        )
+        self._image_of.clear()
+        if self.out_dir is not None:
+            write_json(evaluation, self.out_dir / 'measures.json')
+            write_per_image_csv(evaluation, self.out_dir / 'per_image.csv')
+        return evaluation.measures
+
+    def _save(self, saliency: Tensor, stem: str, image: str) -> None:
+        other = self._image_of.setdefault(stem, image)
+        if other != image:
+            raise DataError(
+                f"'{other}' and '{image}' have the same stem, so their maps would have one name. "
+                'Test them separately.'
+            )
+        save_map(self.out_dir / 'maps' / f'{stem}.png', saliency.numpy())
+
+
+def _saliency_map(sample: dict[str, Any], stem: str) -> Tensor:
+    """Return the probabilities (H, W) of a data sample."""
+    saliency = sample['seg_logits']['data'].squeeze(0).float().cpu()
+    if not torch.isfinite(saliency).all():
+        raise ValueError(
+            f"The saliency map of '{stem}' has values that are not finite: the weights have "
+            'diverged. Lower the learning rate.'
+        )
+    # Interpolation may overshoot [0, 1] by rounding.
+    return saliency.clamp(0, 1)
