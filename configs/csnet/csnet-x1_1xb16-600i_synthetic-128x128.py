@@ -4,3 +4,5 @@ _base_ = [
     '../_base_/schedules/adam_600i.py',
     '../_base_/default_runtime.py',
 ]
+optim_wrapper = dict(constructor='sod_plugins.DynamicWeightDecayConstructor')
+custom_hooks = [dict(type='sod_plugins.DynamicWeightDecayHook')]

@@ -1,0 +1,127 @@
+"""Photos, masks and configs small enough to train in a second."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='session')
+def photos(tmp_path_factory):
+    """Write a data set of 11 pairs, 40 to 50 pixels wide and high, whose masks have soft edges."""
+    folder = tmp_path_factory.mktemp('photos')
+    rng = np.random.default_rng(5)
+    for name in ('images', 'masks'):
+        (folder / name).mkdir()
+    for index in range(11):
+        height, width = rng.integers(40, 51, size=2)
+        rows, columns = np.mgrid[:height, :width]
+        distance = np.hypot(rows - height * rng.random(), columns - width * rng.random())
+        mask = (255 * np.clip(1.5 - distance / 12, 0, 1)).astype(np.uint8)
+        image = rng.integers(0, 100, (height, width, 3)) + mask[..., None] // 2
+        Image.fromarray(image.astype(np.uint8)).save(folder / 'images' / f'{index:02d}.png')
+        Image.fromarray(mask).save(folder / 'masks' / f'{index:02d}.png')
+    return folder
+
+
+@pytest.fixture
+def toy_config(photos, monkeypatch):
+    """Return a function that makes the config of a toy run of 12 iterations: 2 epochs of 6."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    torch.set_num_threads(1)
+
+    def make(by_epoch: bool = False, num_workers: int = 0) -> Config:
+        load = [dict(type='sod_plugins.LoadSaliencyImage')]
+        finish = [
+            dict(type='sod_plugins.ResizeSaliency', size=(16, 16)),
+            dict(type='sod_plugins.PackSaliencyInputs'),
+        ]
+        augment = [
+            dict(type='sod_plugins.LoadSaliencyMask'),
+            dict(type='sod_plugins.RandomMarginCrop', max_margin=8),
+            dict(
+                type='sod_plugins.RandomSaliencyFlip',
+                prob=0.5,
+                directions=['horizontal', 'vertical'],
+            ),
+        ]
+        dataset = dict(type='sod_plugins.SaliencyDataset', data_root=str(photos))
+        evaluation = dict(
+            batch_size=4,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(**dataset, pipeline=load + finish, test_mode=True),
+        )
+        loop = (
+            dict(type='EpochBasedTrainLoop', max_epochs=2, val_interval=1)
+            if by_epoch
+            else dict(type='IterBasedTrainLoop', max_iters=12, val_interval=5)
+        )
+        checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=4)
+        return Config(
+            dict(
+                custom_imports=dict(imports=['toy_host']),
+                model=dict(type='ToySegmentor'),
+                train_dataloader=dict(
+                    batch_size=2,
+                    num_workers=num_workers,
+                    sampler=dict(type='sod_plugins.DrawSampler', infinite=not by_epoch),
+                    dataset=dict(**dataset, pipeline=load + augment + finish),
+                ),
+                val_dataloader=evaluation,
+                test_dataloader=evaluation,
+                val_evaluator=dict(type='sod_plugins.SaliencyMetric'),
+                test_evaluator=dict(type='sod_plugins.SaliencyMetric'),
+                optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-2)),
+                param_scheduler=[
+                    dict(type='MultiStepLR', milestones=[1], by_epoch=True),
+                    dict(type='PolyLR', eta_min=1e-3, by_epoch=False, begin=0, end=12),
+                ],
+                train_cfg=loop,
+                val_cfg=dict(),
+                test_cfg=dict(),
+                default_hooks=dict(
+                    checkpoint=checkpoint,
+                    logger=dict(type='LoggerHook', interval=1),
+                    exact_resume=dict(type='sod_plugins.ExactResumeHook'),
+                ),
+                log_processor=dict(by_epoch=by_epoch),
+                randomness=dict(seed=3),
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def run_tool():
+    """Return a function that runs ``tools/NAME.py`` in a process of its own."""
+
+    def run(name: str, *words: object, processes: int = 0) -> subprocess.CompletedProcess[str]:
+        launcher = ['-m', 'torch.distributed.run', f'--nproc-per-node={processes}']
+        launcher += ['--master-port=0', '--standalone']
+        command = [*(launcher if processes else []), ROOT / 'tools' / f'{name}.py', *words]
+        paths = [ROOT, Path(__file__).parent, os.environ.get('PYTHONPATH', '')]
+        return subprocess.run(
+            [sys.executable, *map(str, command)],
+            env={
+                **os.environ,
+                'PYTHONPATH': os.pathsep.join(map(str, paths)),
+                'OMP_NUM_THREADS': '1',
+                'CUDA_VISIBLE_DEVICES': '',
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip('mmseg')
+
+from sod_plugins.networks import Preprocessing
+from sod_plugins.openmmlab.datasets.transforms import ResizeSaliency
+
+
+def test_bilinear_without_rounding():
+    """Half-pixel centres: doubling four values interpolates at offsets of a quarter."""
+    image = np.array([[0, 4, 100, 255]], dtype=np.uint8)[..., None].repeat(3, axis=2)
+    mask = np.array([[0, 0, 1, 1]], dtype=np.float32)
+    results = ResizeSaliency(size=(1, 8))({'img': image, 'gt_seg_map': mask})
+    assert results['img'].dtype == results['gt_seg_map'].dtype == np.float32
+    expected = [0, 1, 3, 28, 76, 138.75, 216.25, 255]
+    np.testing.assert_allclose(results['img'][0, :, 1], expected, rtol=1e-6)
+    np.testing.assert_allclose(results['gt_seg_map'][0], [0, 0, 0, 0.25, 0.75, 1, 1, 1], rtol=1e-6)
+    assert results['img_shape'] == (1, 8)
+
+
+def test_same_pixels_as_for_prediction():
+    image = np.random.default_rng(0).integers(0, 256, (50, 37, 3), dtype=np.uint8)
+    prepared = Preprocessing(size=(20, 30), mean=(0, 0, 0), std=(1, 1, 1)).apply(image)[0]
+    resized = ResizeSaliency(size=(20, 30))({'img': image})['img']
+    np.testing.assert_array_equal(resized, prepared.permute(1, 2, 0).numpy())

@@ -1,0 +1,51 @@
+"""A tiny saliency model and a deadly hook, for runs that tests start from configs."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import torch
+import torch.nn.functional as F
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.registry import HOOKS, MODELS
+from mmengine.structures import PixelData
+from torch import nn
+
+
+@MODELS.register_module()
+class ToySegmentor(BaseModel):
+    """Two convolutions with BatchNorm and dropout, so that all kinds of state matter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Conv2d(4, 1, 1),
+        )
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        logits = self.layers(torch.stack(inputs) / 255)
+        if mode == 'loss':
+            masks = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
+            return {'loss': F.binary_cross_entropy_with_logits(logits, masks)}
+        for sample, map_ in zip(data_samples, logits.sigmoid(), strict=True):
+            saliency = F.interpolate(map_[None], size=sample.ori_shape, mode='bilinear')[0]
+            sample.seg_logits = PixelData(data=saliency)
+        return data_samples
+
+
+@HOOKS.register_module()
+class KillHook(Hook):
+    """End the process as ``kill -9`` does, after a number of training iterations."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        if runner.iter + 1 == self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
