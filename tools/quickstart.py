@@ -86,8 +86,8 @@ class Quickstart:
             f'Train {CONFIG} in {self.work_dir}',
             'tools/train.py',
             CONFIG,
-            *('--work-dir', self.work_dir, '--resume', '--cfg-options'),
-            *(f'{name}_dataloader.dataset.data_root={self.data / name}' for name in self._splits),
+            *('--work-dir', self.work_dir, '--resume'),
+            *('--cfg-options', self._data_root('train'), self._data_root('val')),
         )
 
     def test(self) -> None:
@@ -98,18 +98,18 @@ class Quickstart:
             'tools/test.py',
             CONFIG,
             Path((self.work_dir / 'last_checkpoint').read_text('utf-8').strip()),
-            *('--work-dir', self.work_dir),
-            *('--out', self.results, '--show-dir', self.results / 'overlays', '--cfg-options'),
-            f'test_dataloader.dataset.data_root={self.data / "test"}',
+            *('--work-dir', self.work_dir, '--cfg-options', self._data_root('test')),
+            *('--out', self.results, '--show-dir', self.results / 'overlays'),
         )
 
     def report(self) -> None:
         """Draw the curves and write the report."""
-        self._run(
-            'report',
-            'Write the curves and the report',
-            *('-m', 'sod_plugins.cli', 'report'),
-        )
+        maps, data = self.results / 'maps', self.data / 'test'
+        sod = ('-m', 'sod_plugins.cli')
+        curves = ('--curves', self.results / 'curves.png')
+        self._run('curves', 'Draw the curves', *sod, 'eval', maps, data / 'masks', *curves)
+        out = ('--out', self.results / 'report.html')
+        self._run('report', 'Write the report', *sod, 'report', maps, data, *out)
 
     def conclude(self) -> None:
         """Print the measures reached and where everything is."""
@@ -126,7 +126,8 @@ class Quickstart:
         ):
             print(f'{what:>14}: {path}')
 
-    _splits = ('train', 'val')
+    def _data_root(self, split: str) -> str:
+        return f'{split}_dataloader.dataset.data_root={self.data / split}'
 
     def _run(self, name: str, title: str, *command: object) -> None:
         words = [self.environment.python, *map(str, command)]
