@@ -1,0 +1,335 @@
+"""The `sod` command: each verb calls a function that Python users can call too.
+
+Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sod_plugins import __version__
+
+# The names in `metrics.PROTOCOLS` and `data.SPLITS`. Each verb imports what it needs when it runs,
+# so that `sod --version` and `sod --help` answer at once.
+PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
+SPLITS = ('train', 'val', 'test')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status.
+
+    Args:
+        argv: The words after `sod`; by default those of the process.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (ValueError, OSError, ImportError) as error:
+        print(f'sod: error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('sod: interrupted; what is written is complete', file=sys.stderr)
+        return 130
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from sod_plugins.inference import predict_files
+
+    summary = predict_files(
+        args.paths,
+        args.out_dir,
+        args.checkpoint,
+        cutout=args.cutout,
+        overlay=args.overlay,
+        overwrite=args.overwrite,
+        device=args.device,
+    )
+    print(f'{len(summary.written)} saliency maps written to {args.out_dir}')
+    if summary.skipped:
+        print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
+    if summary.unreadable:
+        count = len(summary.unreadable)
+        print(f'sod: error: {count} images could not be read:', file=sys.stderr)
+        print(*summary.unreadable.values(), sep='\n', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _eval(args: argparse.Namespace) -> int:
+    from sod_plugins.metrics import (
+        TableRow,
+        evaluate_folders,
+        evaluation_table,
+        write_json,
+        write_per_image_csv,
+    )
+    from sod_plugins.metrics.tables import Style
+    from sod_plugins.visualization.curves import require_matplotlib, save_curves
+
+    tables: dict[Style, Path | None] = {
+        'csv': args.csv,
+        'markdown': args.markdown,
+        'latex': args.latex,
+    }
+    _refuse_folders([*tables.values(), args.json, args.per_image, args.curves])
+    if args.curves:
+        require_matplotlib()
+    evaluation = evaluate_folders(
+        args.pred_dir,
+        args.gt_dir,
+        protocol=args.protocol,
+        list_file=args.list,
+        workers=args.workers,
+    )
+    method = args.method or args.pred_dir.resolve().name
+    row = TableRow(method, evaluation)
+    print(evaluation_table([row]), end='')
+    if args.json:
+        write_json(evaluation, args.json)
+    if args.per_image:
+        write_per_image_csv(evaluation, args.per_image)
+    for style, path in tables.items():
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(evaluation_table([row], style=style), encoding='utf-8')
+    if args.curves:
+        save_curves(args.curves, {method: evaluation.curves}, f'protocol: {args.protocol}')
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from sod_plugins.metrics import read_json
+    from sod_plugins.visualization.curves import save_curves
+    from sod_plugins.visualization.facts import network_facts
+    from sod_plugins.visualization.report import report_folder
+
+    _refuse_folders([args.out, args.curves])
+    others = {name: read_json(path).curves for name, path in args.compare}
+    facts = network_facts(args.checkpoint) if args.checkpoint else {}
+    if args.config:
+        facts['config'] = f'{args.config}\n{args.config.read_text(encoding="utf-8")}'
+    method = args.method or args.pred_dir.resolve().name
+    evaluation = report_folder(
+        args.out,
+        args.pred_dir,
+        args.data,
+        list_file=args.list,
+        protocol=args.protocol,
+        workers=args.workers,
+        title=args.title or f'{method} on {args.data.resolve().name}',
+        method=method,
+        others=others,
+        facts=facts,
+    )
+    if args.curves:
+        curves = {method: evaluation.curves, **others}
+        save_curves(args.curves, curves, f'protocol: {args.protocol}')
+    print(args.out)
+    return 0
+
+
+def _check_data(args: argparse.Namespace) -> int:
+    from sod_plugins.data import FolderLayout, check_dataset
+
+    layout = FolderLayout(
+        root=args.root,
+        image_dir=args.image_dir,
+        mask_dir=args.mask_dir,
+        list_file=args.list,
+        image_prefix=args.image_prefix,
+        image_suffix=args.image_suffix,
+        mask_prefix=args.mask_prefix,
+        mask_suffix=args.mask_suffix,
+    )
+    report = check_dataset(layout, preset=args.preset)
+    print(report.format())
+    return 0 if report.ok else 1
+
+
+def _synthesise_data(args: argparse.Namespace) -> int:
+    from sod_plugins.data import generate_scenes
+
+    height, width = args.size
+    folder = generate_scenes(
+        args.out, args.count, seed=args.seed, size=(height, width), split=args.split, progress=True
+    )
+    print(f'{args.count} scenes in {folder}')
+    return 0
+
+
+def _extract(args: argparse.Namespace) -> int:
+    from sod_plugins.networks import extract_network
+
+    _refuse_folders([args.out])
+    extract_network(args.training_checkpoint, args.out)
+    print(args.out)
+    return 0
+
+
+def _complexity(args: argparse.Namespace) -> int:
+    from sod_plugins.visualization.facts import network_facts
+
+    for name, value in network_facts(args.checkpoint, args.size and tuple(args.size)).items():
+        print(f'{name + ":":30}{value}')
+    return 0
+
+
+def _refuse_folders(files: Sequence[Path | None]) -> None:
+    """Refuse output files that could not be written, before any work."""
+    for path in files:
+        if path is not None and path.is_dir():
+            raise IsADirectoryError(f"'{path}' is a folder. Name a file to write.")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help tells more)\n')
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog='sod', description='Salient object detection from the command line.')
+    parser.add_argument('--version', action='version', version=f'sod_plugins {__version__}')
+    verbs = parser.add_subparsers(metavar='VERB', required=True)
+    _add_predict(verbs)
+    _add_eval(verbs)
+    _add_report(verbs)
+    _add_data(verbs)
+    _add_network_verbs(verbs)
+    return parser
+
+
+_Verbs = argparse._SubParsersAction  # the type has no public name
+
+
+def _add_predict(verbs: _Verbs[_Parser]) -> None:
+    verb = verbs.add_parser('predict', help='save the saliency maps of images')
+    verb.add_argument(
+        'paths',
+        nargs='+',
+        metavar='PATH',
+        help='image, folder (without its subfolders) or quoted pattern such as "shots/**/*.jpg"',
+    )
+    _add_path(verb, '-o', '--out-dir', metavar='DIR', required=True, help='maps: DIR/<stem>.png')
+    _add_path(verb, '--checkpoint', required=True, help='a network of this package')
+    verb.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
+    verb.add_argument('--overlay', action='store_true', help='tinted images too: DIR/overlay/')
+    verb.add_argument('--overwrite', action='store_true', help='predict again what is done')
+    verb.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
+    verb.set_defaults(run=_predict)
+
+
+def _add_eval(verbs: _Verbs[_Parser]) -> None:
+    verb = verbs.add_parser('eval', help='compare saliency maps with ground truth')
+    verb.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
+    verb.add_argument('gt_dir', type=Path, metavar='GT_DIR')
+    _add_evaluation_options(verb)
+    _add_path(verb, '--json', help='write measures and curves')
+    _add_path(verb, '--per-image', help='write the measures of every image as CSV')
+    _add_path(verb, '--csv', help='write the table as CSV')
+    _add_path(verb, '--markdown', help='write the table as Markdown')
+    _add_path(verb, '--latex', help='write the table as LaTeX')
+    verb.set_defaults(run=_eval)
+
+
+def _add_report(verbs: _Verbs[_Parser]) -> None:
+    verb = verbs.add_parser('report', help='write one HTML page about an evaluation')
+    verb.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
+    _add_path(verb, '--data', metavar='DIR', required=True, help='data set of the predictions')
+    _add_path(verb, '-o', '--out', required=True, help='the page')
+    _add_evaluation_options(verb)
+    verb.add_argument('--title', help='heading (default: METHOD on DIR)')
+    _add_path(verb, '--checkpoint', help='show the parameters and MACs of this network')
+    _add_path(verb, '--config', help='show this config')
+    verb.add_argument(
+        '--compare',
+        type=_named_file,
+        action='append',
+        default=[],
+        metavar='NAME=FILE',
+        help='draw the curves of another method too; FILE is from sod eval --json; repeatable',
+    )
+    verb.set_defaults(run=_report)
+
+
+def _add_evaluation_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        '--protocol', choices=PROTOCOLS, default=PROTOCOLS[0], help='default: %(default)s'
+    )
+    _add_path(verb, '--list', help='text file of the images to score, one stem or path a line')
+    verb.add_argument('--method', help="the method's name (default: that of PRED_DIR)")
+    _add_path(verb, '--curves', help='write PR and F-measure curves as FILE.png and FILE.pdf')
+    verb.add_argument(
+        '--workers', type=int, default=0, metavar='N', help='further processes (default: 0)'
+    )
+
+
+def _add_data(verbs: _Verbs[_Parser]) -> None:
+    data = verbs.add_parser('data', help='check or generate data sets')
+    data_verbs = data.add_subparsers(metavar='VERB', required=True)
+
+    check = data_verbs.add_parser('check', help='read a data set and say what it holds')
+    check.add_argument('root', type=Path, metavar='DIR')
+    check.add_argument('--preset', metavar='NAME', help='compare with a published set, as duts-tr')
+    _add_path(check, '--list', help='text file that selects images, one stem or path a line')
+    for role in ('image', 'mask'):
+        check.add_argument(f'--{role}-dir', metavar='DIR', help=f'folder of {role}s below the root')
+        for part in ('prefix', 'suffix'):
+            check.add_argument(
+                f'--{role}-{part}', default='', metavar='TEXT', help=f'{part} of {role} names'
+            )
+    check.set_defaults(run=_check_data)
+
+    synth = data_verbs.add_parser('synth', help='generate scenes with salient objects')
+    synth.add_argument('out', type=Path, metavar='OUT', help='a new or empty folder')
+    synth.add_argument('--count', type=int, default=1000, metavar='N', help='default: %(default)s')
+    synth.add_argument('--seed', type=int, default=0, metavar='N', help='default: %(default)s')
+    synth.add_argument('--size', type=int, nargs=2, default=(120, 160), metavar=('HEIGHT', 'WIDTH'))
+    synth.add_argument(
+        '--split', choices=SPLITS, default='train', help='splits have no scene in common'
+    )
+    synth.set_defaults(run=_synthesise_data)
+
+
+def _add_network_verbs(verbs: _Verbs[_Parser]) -> None:
+    extract = verbs.add_parser('extract', help='take the network out of a training checkpoint')
+    extract.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
+    extract.add_argument('out', type=Path, metavar='OUT')
+    extract.set_defaults(run=_extract)
+
+    complexity = verbs.add_parser('complexity', help='count parameters and multiply-accumulates')
+    complexity.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    complexity.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help="input to count for (default: the checkpoint's)",
+    )
+    complexity.set_defaults(run=_complexity)
+
+
+def _add_path(
+    verb: argparse.ArgumentParser,
+    *names: str,
+    help: str,
+    metavar: str = 'FILE',
+    required: bool = False,
+) -> None:
+    verb.add_argument(*names, type=Path, metavar=metavar, help=help, required=required)
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition('=')
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=FILE")
+    return name, Path(path)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Prediction for files, folders and patterns, which can be interrupted and taken up again."""
+
+from __future__ import annotations
+
+import glob
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from sod_plugins.data import IMAGE_EXTENSIONS, DataError, list_files, read_image
+from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
+from sod_plugins.inference.predictor import SaliencyPredictor
+
+
+@dataclass
+class PredictionSummary:
+    """What :func:`predict_files` did with each image.
+
+    Attributes:
+        written: Images predicted in this run.
+        skipped: Images whose pictures were all there before.
+        unreadable: Images that could not be read, with the reason.
+    """
+
+    written: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+
+def collect_images(paths: Iterable[str | Path]) -> list[Path]:
+    """List the images that files, folders and glob patterns name.
+
+    A folder stands for the image files directly in it, not for those of its subfolders: the
+    pattern ``folder/**/*.jpg`` reaches these. Hidden files and other extensions are left out of
+    folders and patterns; a file named in full is taken as it is. An image named twice counts
+    once.
+
+    Raises:
+        FileNotFoundError: A file is absent, or a folder or pattern holds no image.
+    """
+    images: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if path.is_file():
+            found = [path]
+        elif path.is_dir():
+            found = _images_among(path.iterdir())
+        else:
+            # Path.glob takes no absolute pattern.
+            matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
+            found = _images_among(map(Path, matches))
+        if not found:
+            what = 'has no image in it' if path.is_dir() else 'is no file, folder or pattern'
+            raise FileNotFoundError(f"'{path}' {what}. Name images that exist.")
+        images.update((image.resolve(), image) for image in found)
+    return list(images.values())
+
+
+def predict_files(
+    paths: Sequence[str | Path],
+    out_dir: str | Path,
+    network: nn.Module | str | Path,
+    *,
+    cutout: bool = False,
+    overlay: bool = False,
+    overwrite: bool = False,
+    device: str | torch.device | None = None,
+    progress: bool = True,
+) -> PredictionSummary:
+    """Predict every image that ``paths`` name and save its pictures under ``out_dir``.
+
+    ``OUT/<stem>.png`` is the saliency map, ``OUT/cutout/<stem>.png`` the image with the map as
+    its alpha channel, ``OUT/overlay/<stem>.png`` the image tinted by the map, all at the image's
+    size. An image whose asked-for pictures are all there is skipped, so an interrupted run goes
+    on where it stopped; whether the same checkpoint made them is not checked.
+
+    Args:
+        paths: Files, folders (not their subfolders) and glob patterns.
+        out_dir: Folder for the pictures, made where it is absent.
+        network: A checkpoint file or a network, as for :class:`SaliencyPredictor`.
+        cutout: Save the cut-outs too.
+        overlay: Save the overlays too.
+        overwrite: Predict also what is done already.
+        device: As for :class:`SaliencyPredictor`.
+        progress: Show a progress bar.
+
+    Raises:
+        FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
+        ValueError: Two images would be saved under one name, or a picture over its own image, or
+            the checkpoint cannot be read; nothing has been written.
+    """
+    images = collect_images(paths)
+    targets = {image: _targets(image, Path(out_dir), cutout, overlay) for image in images}
+    _check_targets(targets)
+    predictor = SaliencyPredictor(network, device)
+    summary = PredictionSummary()
+    for image in tqdm(images, desc='predict', unit='image', disable=not progress):
+        if not overwrite and all(target.is_file() for target in targets[image].values()):
+            summary.skipped.append(image)
+            continue
+        try:
+            pixels = read_image(image)
+        except DataError as error:
+            summary.unreadable[image] = str(error)
+            continue
+        saliency = predictor.predict(pixels)
+        pictures = targets[image]
+        save_map(pictures['map'], saliency)
+        if cutout:
+            save_cutout(pictures['cutout'], pixels, saliency)
+        if overlay:
+            save_overlay(pictures['overlay'], pixels, saliency)
+        summary.written.append(image)
+    return summary
+
+
+def _images_among(paths: Iterable[Path]) -> list[Path]:
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in IMAGE_EXTENSIONS
+        and not path.name.startswith('.')
+        and path.is_file()
+    )
+
+
+def _targets(image: Path, out_dir: Path, cutout: bool, overlay: bool) -> dict[str, Path]:
+    name = f'{image.stem}.png'
+    targets = {'map': out_dir / name}
+    if cutout:
+        targets['cutout'] = out_dir / 'cutout' / name
+    if overlay:
+        targets['overlay'] = out_dir / 'overlay' / name
+    return targets
+
+
+def _check_targets(targets: dict[Path, dict[str, Path]]) -> None:
+    """Refuse a run that would write two images' maps to one file, or a map over an image."""
+    sources = defaultdict(list)
+    for image, pictures in targets.items():
+        sources[pictures['map']].append(image)
+    for target, images in sources.items():
+        if len(images) > 1:
+            raise ValueError(
+                f"{list_files(images)} would be saved under one name, '{target}'. "
+                'Rename them, or predict them into different folders.'
+            )
+    originals = {image.resolve() for image in targets}
+    for image, pictures in targets.items():
+        for target in pictures.values():
+            if target.resolve() in originals:
+                raise ValueError(
+                    f"The prediction of '{image}' would overwrite the image '{target}'. "
+                    'Choose another output folder.'
+                )

@@ -1,0 +1,116 @@
+"""Precision-recall and F-measure curves of one or several methods (needs matplotlib)."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# One method's curves: equally long arrays 'precision', 'recall', 'f' and 'thresholds' in [0, 1].
+Curves = Mapping[str, NDArray[np.float64]]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart, and that show on black too.
+COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+# Stands for the reader's text colour in an SVG; no other element has it.
+_INK = '#010203'
+
+
+def require_matplotlib() -> None:
+    """Raise ImportError with what to install where matplotlib is missing."""
+    if importlib.util.find_spec('matplotlib') is None:
+        raise ImportError(
+            "Curves need matplotlib, which is not installed: pip install 'sod-plugins[report]'."
+        )
+
+
+def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
+    """Draw the PR curves and the F-measure against the threshold side by side.
+
+    Args:
+        methods: The curves of each method by the name that the legend shows.
+        title: Printed above; the place for the data set and the protocol.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: There is no method.
+    """
+    if not methods:
+        raise ValueError('there are no curves to draw')
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.4), layout='constrained')
+    precision_recall, f_measure = figure.subplots(1, 2)
+    for index, (name, curves) in enumerate(methods.items()):
+        style = {
+            'color': COLORS[index % len(COLORS)],
+            'linestyle': ('-', '--', ':')[index // len(COLORS) % 3],
+            'linewidth': 2,
+        }
+        precision_recall.plot(curves['recall'], curves['precision'], label=name, **style)
+        f_measure.plot(curves['thresholds'], curves['f'], label=name, **style)
+        best = int(np.argmax(curves['f']))
+        f_measure.plot(
+            curves['thresholds'][best], curves['f'][best], 'o', color=style['color'], markersize=6
+        )
+        f_measure.annotate(
+            f'{curves["f"][best]:.3f}',
+            (curves['thresholds'][best], curves['f'][best]),
+            xytext=(0, 7),
+            textcoords='offset points',
+            horizontalalignment='center',
+            color=style['color'],
+        )
+    _label_axes(precision_recall, 'recall', 'precision')
+    _label_axes(f_measure, 'threshold', 'F-measure (β² = 0.3)')
+    precision_recall.legend(loc='lower left', frameon=False)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def save_curves(path: str | Path, methods: Mapping[str, Curves], title: str = '') -> list[Path]:
+    """Save the figure of :func:`draw_curves` as ``path`` with ``.png`` and with ``.pdf``.
+
+    An extension ``.png`` or ``.pdf`` of ``path`` is dropped first. Returns the two paths.
+    """
+    path = Path(path)
+    stem = path.name[: -len(path.suffix)] if path.suffix in ('.png', '.pdf') else path.name
+    figure = draw_curves(methods, title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = [path.with_name(f'{stem}.png'), path.with_name(f'{stem}.pdf')]
+    for target in saved:
+        figure.savefig(target, dpi=150)
+    return saved
+
+
+def curves_as_svg(methods: Mapping[str, Curves]) -> str:
+    """Return the figure of :func:`draw_curves` as an SVG element for use inside an HTML page.
+
+    Its background is transparent, and texts and axes have the colour of the text around it.
+    """
+    require_matplotlib()
+    import matplotlib as mpl
+
+    ink: dict[Any, Any] = {f'{part}.color': _INK for part in ('text', 'xtick', 'ytick')}
+    ink |= {'axes.edgecolor': _INK, 'axes.labelcolor': _INK, 'svg.fonttype': 'none'}
+    text = io.StringIO()
+    with mpl.rc_context(ink | {'font.family': 'sans-serif', 'svg.hashsalt': 'sod_plugins'}):
+        draw_curves(methods).savefig(text, format='svg', transparent=True, metadata={'Date': None})
+    svg = text.getvalue()
+    return svg[svg.index('<svg') :].replace(_INK, 'currentColor')
+
+
+def _label_axes(axes: Axes, x_name: str, y_name: str) -> None:
+    axes.set(xlabel=x_name, ylabel=y_name, xlim=(0, 1), ylim=(0, 1.04))
+    axes.grid(alpha=0.25)
+    axes.spines[['top', 'right']].set_visible(False)

@@ -1,0 +1,73 @@
+"""Saliency drawn as colours: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A colour that photos seldom have: red or green objects are common.
+TINT = (255, 0, 200)
+EXCESS = np.array((214, 39, 40), dtype=np.float32)
+MISSING = np.array((31, 119, 180), dtype=np.float32)
+
+
+def tint_saliency(
+    image: NDArray[np.uint8],
+    saliency: NDArray[np.float32],
+    color: tuple[int, int, int] = TINT,
+    opacity: float = 0.5,
+) -> NDArray[np.uint8]:
+    """Blend a colour into an image in proportion to the saliency.
+
+    Args:
+        image: ``(H, W, 3)`` uint8, RGB.
+        saliency: ``(H, W)`` in [0, 1].
+        color: RGB of the tint.
+        opacity: Share of the colour where the saliency is 1.
+
+    Returns:
+        ``(H, W, 3)`` uint8: ``image + opacity * saliency * (color - image)``, rounded.
+
+    Raises:
+        ValueError: Image and map differ in size.
+    """
+    _check_same_size(image, saliency)
+    share = opacity * saliency.astype(np.float32)[..., None]
+    pixels = image.astype(np.float32)
+    blended = pixels + share * (np.array(color, dtype=np.float32) - pixels)
+    return _to_pixels(blended)
+
+
+def error_map(prediction: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Colour where a prediction differs from the ground truth.
+
+    White where they agree; red where the prediction has too much saliency, blue where it misses
+    some, in proportion to the difference.
+
+    Args:
+        prediction: ``(H, W)`` in [0, 1].
+        mask: ``(H, W)`` in [0, 1].
+
+    Returns:
+        ``(H, W, 3)`` uint8, RGB.
+
+    Raises:
+        ValueError: The two differ in size.
+    """
+    _check_same_size(prediction, mask)
+    difference = prediction.astype(np.float32) - mask.astype(np.float32)
+    hue = np.where(difference[..., None] > 0, EXCESS, MISSING)
+    colored = 255 + np.abs(difference)[..., None] * (hue - 255)
+    return _to_pixels(colored)
+
+
+def _to_pixels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
+    return pixels
+
+
+def _check_same_size(first: NDArray[Any], second: NDArray[Any]) -> None:
+    if first.shape[:2] != second.shape[:2]:
+        raise ValueError(f'sizes differ: {first.shape[:2]} and {second.shape[:2]}')
