@@ -16,6 +16,7 @@ from environment import ROOT, RUN, Environment, Steps, run_or_exit
 
 CONFIG = 'configs/csnet/csnet-x1_1xb16-600i_synthetic-128x128.py'
 DEFAULT_COUNT = 1000
+SOD = ('-m', 'sod_plugins.cli')  # the `sod` command, whatever the environment calls it
 SHOWN_MEASURES = {'max_f': 'max F', 'weighted_f': 'weighted F', 's_measure': 'S', 'mae': 'MAE'}
 
 
@@ -67,6 +68,7 @@ class Quickstart:
         self.data = data
         self.work_dir = work_dir
         self.results = work_dir / 'results'
+        self.network = self.results / 'csnet.pth'
 
     def generate(self, count: int) -> None:
         """Generate the scenes; those of an earlier run are kept."""
@@ -97,19 +99,26 @@ class Quickstart:
             f'Test it on {self.data / "test"}',
             'tools/test.py',
             CONFIG,
-            Path((self.work_dir / 'last_checkpoint').read_text('utf-8').strip()),
+            self._last_checkpoint(),
             *('--work-dir', self.work_dir, '--cfg-options', self._data_root('test')),
             *('--out', self.results, '--show-dir', self.results / 'overlays'),
         )
 
     def report(self) -> None:
-        """Draw the curves and write the report."""
-        maps, data = self.results / 'maps', self.data / 'test'
-        sod = ('-m', 'sod_plugins.cli')
-        curves = ('--curves', self.results / 'curves.png')
-        self._run('curves', 'Draw the curves', *sod, 'eval', maps, data / 'masks', *curves)
-        out = ('--out', self.results / 'report.html')
-        self._run('report', 'Write the report', *sod, 'report', maps, data, *out)
+        """Take the network out of the checkpoint, draw the curves and write the report."""
+        self._run(
+            'extract',
+            f'Take the network out of the checkpoint, into {self.network}',
+            *(*SOD, 'extract', self._last_checkpoint(), self.network),
+        )
+        self._run(
+            'report',
+            'Draw the curves and write the report',
+            *(*SOD, 'report', self.results / 'maps', '--data', self.data / 'test'),
+            *('--out', self.results / 'report.html', '--curves', self.results / 'curves.png'),
+            *('--method', 'CSNet', '--title', 'CSNet on generated scenes'),
+            *('--checkpoint', self.network, '--config', CONFIG),
+        )
 
     def conclude(self) -> None:
         """Print the measures reached and where everything is."""
@@ -122,9 +131,16 @@ class Quickstart:
             ('overlays', self.results / 'overlays'),
             ('curves', self.results / 'curves.png'),
             ('measures', self.results / 'measures.json'),
-            ('checkpoints', self.work_dir),
+            ('network', self.network),
         ):
             print(f'{what:>14}: {path}')
+        print(
+            f'\nYour photos: {self.environment.python.with_name("sod")} predict PHOTOS -o maps '
+            f'--checkpoint {self.network}'
+        )
+
+    def _last_checkpoint(self) -> Path:
+        return Path((self.work_dir / 'last_checkpoint').read_text('utf-8').strip())
 
     def _data_root(self, split: str) -> str:
         return f'{split}_dataloader.dataset.data_root={self.data / split}'

@@ -35,7 +35,8 @@ def quickstart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 @pytest.mark.slow
 def test_main_job(quickstart, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    python = SimpleNamespace(python=sys.executable, environ=dict(os.environ))
+    environ = {**os.environ, 'OMP_NUM_THREADS': '1'}  # threads that wait for cores take minutes
+    python = SimpleNamespace(python=Path(sys.executable), environ=environ)
     steps = quickstart.Steps(tmp_path / 'logs')
     run = quickstart.Quickstart(python, steps, tmp_path / 'data', tmp_path / 'work')
     run.generate(20)
@@ -50,6 +51,7 @@ def test_main_job(quickstart, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert {path.stem for path in (results / 'maps').iterdir()} == stems
     assert {path.stem for path in (results / 'overlays').iterdir()} == stems
     assert (results / 'curves.png').stat().st_size > 0
+    assert (results / 'csnet.pth').is_file()
     report = (results / 'report.html').read_text('utf-8')
     assert 'http' not in report.replace('http://www.w3.org', ''), 'the report needs a network'
     measures = json.loads((results / 'measures.json').read_text('utf-8'))
