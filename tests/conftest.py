@@ -1,0 +1,63 @@
+"""Inputs that several tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).parent.parent
+IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def shared_file(name: str) -> Path:
+    """Return a file or folder of the shared data, or skip the test that asks for it."""
+    path = Path(os.environ.get('SOD_SHARED_DIR', ROOT / '../shared')) / name
+    if not path.exists():
+        pytest.skip(f'needs {name} of SOD_SHARED_DIR')
+    return path
+
+
+@pytest.fixture
+def msra10k() -> Path:
+    """Folder of the real photos and masks."""
+    return shared_file('data/msra10k')
+
+
+@pytest.fixture(scope='session')
+def released_csnet() -> tuple[Path, Path]:
+    """The CSNet authors' checkpoint and its widths file."""
+    return (
+        shared_file('reference/csnet-L-x1.pth.tar'),
+        shared_file('reference/csnet-L-x1.bin'),
+    )
+
+
+@pytest.fixture
+def wave() -> Tensor:
+    """Input (1, 3, 224, 224) of the reference values: sin(0.05 c i) + cos(0.07 c j)."""
+    i = torch.arange(224, dtype=torch.float64).view(1, -1, 1)
+    j = torch.arange(224, dtype=torch.float64).view(1, 1, -1)
+    c = torch.arange(1, 4, dtype=torch.float64).view(3, 1, 1)
+    return (torch.sin(0.05 * c * i) + torch.cos(0.07 * c * j)).float()[None]
+
+
+@pytest.fixture
+def disk() -> Tensor:
+    """Input (1, 3, 224, 224) of the reference values: a red disk on green, normalised."""
+    i = torch.arange(224).view(-1, 1)
+    j = torch.arange(224).view(1, -1)
+    inside = (i - 112) ** 2 + (j - 112) ** 2 < 56**2
+    red = torch.tensor([0.85, 0.20, 0.15]).view(3, 1, 1)
+    green = torch.tensor([0.25, 0.45, 0.20]).view(3, 1, 1)
+    return ((torch.where(inside, red, green) - IMAGENET_MEAN) / IMAGENET_STD)[None]
+
+
+@pytest.fixture
+def linspace() -> Tensor:
+    """Input (1, 3, 224, 224) of the reference values: a ramp from -2 to 2 over all elements."""
+    return torch.linspace(-2, 2, 3 * 224 * 224).reshape(1, 3, 224, 224)

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import torch
+
+from sod_plugins.ops import resize_bilinear
+
+
+def test_half_pixel_centres_without_antialiasing():
+    row = torch.tensor([[[[0.0, 4.0, 8.0, 12.0]]]])
+    # Shrinking by 2 reads between pixels 0, 1 and 2, 3; antialiasing would mix all four.
+    torch.testing.assert_close(resize_bilinear(row, (1, 2)), torch.tensor([[[[2.0, 10.0]]]]))
+    # Growing by 2 reads at -0.25, 0.25, 0.75, ... of a pixel, clamped at the border.
+    wide = resize_bilinear(row, (1, 8))
+    expected = torch.tensor([[[[0.0, 1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0]]]])
+    torch.testing.assert_close(wide, expected)
