@@ -199,8 +199,8 @@ def _start_processes(cfg: Config, launcher: str) -> None:
         raise LaunchError('--launcher pytorch needs torchrun: torchrun --nproc-per-node=N FILE ...')
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
-    wrapper = cfg.setdefault('model_wrapper_cfg', {'type': 'MMDistributedDataParallel'})
-    wrapper.setdefault('device_ids', None)
+    wrapper = {'type': 'MMDistributedDataParallel', 'device_ids': None}
+    cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {})}
 
 
 def _build(cfg: Config) -> Runner:

@@ -107,8 +107,7 @@ def run_tool():
     """Return a function that runs ``tools/NAME.py`` in a process of its own."""
 
     def run(name: str, *words: object, processes: int = 0) -> subprocess.CompletedProcess[str]:
-        launcher = ['-m', 'torch.distributed.run', f'--nproc-per-node={processes}']
-        launcher += ['--master-port=0', '--standalone']
+        launcher = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={processes}']
         command = [*(launcher if processes else []), ROOT / 'tools' / f'{name}.py', *words]
         paths = [ROOT, Path(__file__).parent, os.environ.get('PYTHONPATH', '')]
         return subprocess.run(

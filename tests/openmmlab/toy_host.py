@@ -1,9 +1,10 @@
-"""A tiny saliency model and a deadly hook, for runs that tests start from configs."""
+"""A tiny saliency model and hooks that watch or kill, for runs that tests start from configs."""
 
 from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -16,15 +17,15 @@ from torch import nn
 
 @MODELS.register_module()
 class ToySegmentor(BaseModel):
-    """Two convolutions with BatchNorm and dropout, so that all kinds of state matter."""
+    """Two convolutions; BatchNorm and dropout, unless `plain`, make all kinds of state matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, plain: bool = False) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(3, 4, 3, padding=1),
-            nn.BatchNorm2d(4),
+            nn.Identity() if plain else nn.BatchNorm2d(4),
             nn.ReLU(),
-            nn.Dropout(0.3),
+            nn.Dropout(0.0 if plain else 0.3),
             nn.Conv2d(4, 1, 1),
         )
 
@@ -49,3 +50,18 @@ class KillHook(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if runner.iter + 1 == self.after:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+@HOOKS.register_module()
+class RecordHook(Hook):
+    """Write this process's weights after every iteration to ``rank<rank>.pth``."""
+
+    def __init__(self) -> None:
+        self.weights: list[torch.Tensor] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        parameters = [parameter.detach().flatten() for parameter in runner.model.parameters()]
+        self.weights.append(torch.cat(parameters))
+
+    def after_train(self, runner) -> None:
+        torch.save(torch.stack(self.weights), Path(runner.work_dir) / f'rank{runner.rank}.pth')

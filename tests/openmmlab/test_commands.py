@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip('mmseg')
+
+from sod_plugins.openmmlab import launch
+from sod_plugins.openmmlab.commands import test_command as run_test_command
+from sod_plugins.openmmlab.commands import train_command
+
+
+def error_of(capsys, status, expected_status=2):
+    """Return the last line of the errors, after checking that no traceback was printed."""
+    assert status == expected_status
+    errors = capsys.readouterr().err
+    assert 'Traceback' not in errors
+    return errors.strip().splitlines()[-1]
+
+
+def test_bad_input_is_one_sentence(toy_config, photos, tmp_path, capsys):
+    config = toy_config()
+    path = tmp_path / 'toy.py'
+    config.dump(path)
+    status = train_command(['absent.py'])
+    assert error_of(capsys, status) == (
+        "train.py: error: There is no config 'absent.py': correct the path."
+    )
+    status = run_test_command([str(path), 'absent.pth'])
+    assert error_of(capsys, status) == (
+        "test.py: error: There is no checkpoint 'absent.pth': correct the path."
+    )
+    status = train_command([str(path), '--cfg-options', 'modle.type=A'])
+    assert error_of(capsys, status).endswith("did you mean 'model'?")
+
+
+@pytest.mark.parametrize('option', ['lr', 'lr=[(1,2'])
+def test_malformed_options_are_refused(option, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        train_command(['toy.py', '--cfg-options', option])
+    assert 'KEY=VALUE' in error_of(capsys, stopped.value.code)
+
+
+def test_bad_data_stops_before_training(toy_config, photos, tmp_path, capsys):
+    config = toy_config()
+    config.val_dataloader.dataset.data_root = str(photos / 'images')
+    path = tmp_path / 'toy.py'
+    config.dump(path)
+    status = train_command([str(path), '--work-dir', str(tmp_path)])
+    assert f"No known layout in '{photos / 'images'}'" in error_of(capsys, status)
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_words_reach_the_functions(monkeypatch):
+    calls = []
+    for name in ('train', 'test'):
+        monkeypatch.setattr(
+            f'sod_plugins.openmmlab.commands.{name}',
+            lambda *args, **kwargs: calls.append((args, kwargs)),
+        )
+    words = ['--work-dir', 'w', '--cfg-options', 'a.b=1', 'c=[2,3]', '--launcher', 'mpi']
+    common = {'work_dir': 'w', 'options': {'a.b': 1, 'c': [2, 3]}, 'launcher': 'mpi'}
+    assert train_command(['c.py', '--amp', '--resume', '--local_rank=0', *words]) == 0
+    assert train_command(['c.py', '--resume', 'old.pth']) == 0
+    assert run_test_command(['c.py', 'x.pth', '--out', 'o', '--show-dir', 's', *words]) == 0
+    nothing = {'work_dir': None, 'options': None, 'launcher': 'none'}
+    assert calls == [
+        (('c.py',), {'resume': 'auto', 'amp': True, **common}),
+        (('c.py',), {'resume': 'old.pth', 'amp': False, **nothing}),
+        (('c.py', 'x.pth'), {'out_dir': 'o', 'show_dir': 's', **common}),
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_test_as_one(toy_config, run_tool, tmp_path):
+    """Without an accelerator: half batches on two gloo processes are one whole batch."""
+    config = toy_config()
+    config.model.plain = True
+    config.test_dataloader.batch_size = 1
+    config.custom_hooks = [dict(type='RecordHook')]
+    path = tmp_path / 'single.py'
+    config.dump(path)
+    launch.train(path, work_dir=tmp_path / 'single')
+
+    words = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'double']
+    done = run_tool(
+        'train', path, *words, '--cfg-options', 'train_dataloader.batch_size=1', processes=2
+    )
+    assert done.returncode == 0, done.stderr
+    single = torch.load(tmp_path / 'single' / 'rank0.pth')
+    first, second = (torch.load(tmp_path / 'double' / f'rank{rank}.pth') for rank in (0, 1))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    # Sums in another order: 1e-7 each step, which Adam's division by small roots enlarges.
+    torch.testing.assert_close(first, single, rtol=0, atol=1e-4)
+    assert (single[-1] - single[0]).abs().max() > 1e-2
+
+    checkpoint = tmp_path / 'double' / 'iter_12.pth'
+    done = run_tool('test', path, checkpoint, *words, '--out', tmp_path / 'pair', processes=2)
+    assert done.returncode == 0, done.stderr
+    launch.test(path, checkpoint, work_dir=tmp_path / 'single', out_dir=tmp_path / 'alone')
+    for name in ('measures.json', 'per_image.csv'):
+        assert (tmp_path / 'pair' / name).read_text() == (tmp_path / 'alone' / name).read_text()
+    maps = sorted((tmp_path / 'alone' / 'maps').iterdir())
+    assert len(maps) == 11
+    for file in maps:
+        np.testing.assert_array_equal(
+            np.asarray(Image.open(file)), np.asarray(Image.open(tmp_path / 'pair/maps' / file.name))
+        )
+
+
+@pytest.mark.slow
+def test_two_processes_resume_exactly(toy_config, run_tool, tmp_path):
+    """With BatchNorm and dropout, whose random states differ between the processes."""
+    config = toy_config(by_epoch=True)
+    config.train_dataloader.batch_size = 1
+    config.custom_hooks = [dict(type='RecordHook')]
+    path = tmp_path / 'toy.py'
+    config.dump(path)
+    for name, extra in (('whole', []), ('resumed', ['--resume', tmp_path / 'whole/iter_8.pth'])):
+        words = ['--launcher', 'pytorch', '--work-dir', tmp_path / name, *extra]
+        done = run_tool('train', path, *words, processes=2)
+        assert done.returncode == 0, done.stderr
+    for rank in (0, 1):
+        whole = torch.load(tmp_path / 'whole' / f'rank{rank}.pth')
+        resumed = torch.load(tmp_path / 'resumed' / f'rank{rank}.pth')
+        assert (len(whole), len(resumed)) == (12, 4)
+        torch.testing.assert_close(resumed, whole[8:], rtol=0, atol=0)

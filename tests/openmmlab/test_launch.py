@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmseg')
+
+from mmengine.config import Config
+from PIL import Image
+
+from sod_plugins.data import read_image
+from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.openmmlab import launch
+from sod_plugins.openmmlab.errors import LaunchError
+
+CSNET = Path(__file__).parents[2] / 'configs' / '_base_' / 'models' / 'csnet.py'
+
+
+def write(config, path):
+    config.dump(path)
+    return path
+
+
+def test_config_options_and_work_folder(toy_config, tmp_path):
+    path = write(toy_config(), tmp_path / 'toy.py')
+    cfg = launch.load_config(
+        path, {'optim_wrapper.optimizer.lr': 0.5, 'auto_scale_lr.enable': True}
+    )
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+    assert cfg.auto_scale_lr.enable is True
+    assert cfg.work_dir == 'work_dirs/toy'
+    assert launch.load_config(path, {'work_dir': 'there'}).work_dir == 'there'
+    assert launch.load_config(path, {'work_dir': 'there'}, tmp_path).work_dir == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'optim_wraper.lr': 1}, "no 'optim_wraper'.*did you mean 'optim_wrapper'?"),
+        (
+            {'param_scheduler.7.gamma': 1},
+            "options .*param_scheduler.7.gamma.* do not fit '.*toy.py'",
+        ),
+    ],
+)
+def test_options_that_fit_nothing_are_refused(options, message, toy_config, tmp_path):
+    path = write(toy_config(), tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match=message):
+        launch.load_config(path, options)
+
+
+def test_missing_and_broken_files_are_named(toy_config, tmp_path):
+    with pytest.raises(LaunchError, match=r"no config '.*absent\.py'"):
+        launch.train(tmp_path / 'absent.py')
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    with pytest.raises(LaunchError, match=r"config '.*broken\.py' cannot be read"):
+        launch.train(tmp_path / 'broken.py')
+    path = write(toy_config(), tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match=r"no checkpoint '.*absent\.pth'"):
+        launch.test(path, tmp_path / 'absent.pth')
+    with pytest.raises(LaunchError, match=r"no checkpoint '.*absent\.pth'"):
+        launch.train(path, work_dir=tmp_path, resume=tmp_path / 'absent.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'removed.pth'))
+    with pytest.raises(LaunchError, match=r"no checkpoint '.*removed\.pth'"):
+        launch.train(path, work_dir=tmp_path, resume='auto')
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without an accelerator')
+def test_what_needs_an_accelerator_says_so(toy_config, tmp_path, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    path = write(toy_config(), tmp_path / 'toy.py')
+    for kwargs, message in (
+        ({'amp': True}, '--amp needs an accelerator'),
+        ({'launcher': 'slurm'}, '--launcher slurm needs an accelerator'),
+        ({'launcher': 'pytorch'}, '--launcher pytorch needs torchrun'),
+    ):
+        with pytest.raises(LaunchError, match=message):
+            launch.train(path, work_dir=tmp_path, **kwargs)
+
+
+def test_amp_replaces_only_the_plain_wrapper(toy_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    config = toy_config()
+    config.optim_wrapper.type = 'ApexOptimWrapper'
+    with pytest.raises(LaunchError, match="the config has a 'ApexOptimWrapper'"):
+        launch.train(write(config, tmp_path / 'toy.py'), work_dir=tmp_path, amp=True)
+
+
+def test_results_need_one_saliency_metric(toy_config, tmp_path):
+    config = toy_config()
+    config.test_evaluator = [dict(type='sod_plugins.SaliencyMetric')] * 2
+    (tmp_path / 'some.pth').touch()
+    path = write(config, tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match='test_evaluator has 2 of them'):
+        launch.test(path, tmp_path / 'some.pth', out_dir=tmp_path / 'out')
+
+
+def test_resume_without_a_checkpoint_starts_from_the_beginning(toy_config, tmp_path):
+    config = toy_config()
+    config.train_cfg.update(max_iters=1)
+    runner = launch.train(write(config, tmp_path / 'fresh.py'), work_dir=tmp_path, resume='auto')
+    assert runner.iter == 1
+
+
+def test_checkpoints_load_safely_within_a_run_only(toy_config, tmp_path):
+    """mmengine 0.10.7 leaves it to torch, whose default refuses the history of logged numbers."""
+    config = toy_config()
+    config.train_cfg.update(max_iters=1)
+    launch.train(write(config, tmp_path / 'short.py'), work_dir=tmp_path)
+    path = tmp_path / 'iter_1.pth'
+    with launch._trusting_mmengine():
+        checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint['message_hub']['log_scalars']['train/loss'].current() > 0
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+
+
+def test_maps_are_those_of_sod_predict(toy_config, photos, tmp_path):
+    """CSNet with weights from a few steps: tested maps equal predicted ones to one grey level."""
+    config = toy_config()
+    config.merge_from_dict(Config.fromfile(CSNET)._cfg_dict.to_dict())
+    config.model = Config.fromfile(CSNET).model
+    config.default_scope = 'mmseg'
+    for split in ('train', 'test', 'val'):
+        for transform in config[f'{split}_dataloader'].dataset.pipeline:
+            if transform.type == 'sod_plugins.ResizeSaliency':
+                transform.size = (64, 48)
+    config.train_cfg.update(max_iters=3)
+    path = write(config, tmp_path / 'csnet.py')
+    launch.train(path, work_dir=tmp_path)
+
+    out = tmp_path / 'out'
+    measures = launch.test(
+        path, tmp_path / 'iter_3.pth', work_dir=tmp_path, out_dir=out, show_dir=tmp_path / 'show'
+    )
+    record = json.loads((out / 'measures.json').read_text())
+    assert measures['saliency/max_f'] == record['max_f']
+    predictor = SaliencyPredictor(tmp_path / 'iter_3.pth', device='cpu')
+    assert predictor.preprocessing.size == (64, 48)
+    images = sorted((photos / 'images').iterdir())
+    for image in images:
+        predicted = np.floor(predictor.predict(image) * 255)
+        tested = np.asarray(Image.open(out / 'maps' / image.name), dtype=np.float32)
+        assert predicted.std() > 1  # the maps are not flat
+        assert np.abs(tested - predicted).max() <= 1
+        overlay = np.asarray(Image.open(tmp_path / 'show' / image.name))
+        assert overlay.shape == read_image(image).shape
+    assert len(list((out / 'maps').iterdir())) == len(images) == 11
