@@ -21,8 +21,11 @@ MODES = ('gradient', 'decoupled')
 
 def global_average(features: Tensor) -> Tensor:
     """Average features (N, C, H, W) over their positions, in at least float32 (Eq. 4): (N, C)."""
-    wide = torch.promote_types(features.dtype, torch.float32)
-    return features.mean((2, 3), dtype=wide)
+    return features.mean((2, 3), dtype=_at_least_float32(features))
+
+
+def _at_least_float32(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 @dataclass
@@ -106,7 +109,7 @@ class DynamicWeightDecay:
                 name,
                 gamma,
                 measured,
-                torch.zeros_like(gamma, dtype=torch.float32, requires_grad=False),
+                torch.zeros_like(gamma.detach(), dtype=_at_least_float32(gamma)),
                 torch.zeros((), device=gamma.device),
             )
             for name, gamma, measured in found
