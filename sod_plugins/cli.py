@@ -52,8 +52,7 @@ def _predict(args: argparse.Namespace) -> int:
     if summary.skipped:
         print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
     if summary.unreadable:
-        count = len(summary.unreadable)
-        print(f'sod: error: {count} images could not be read:', file=sys.stderr)
+        print(f'sod: error: unreadable images: {len(summary.unreadable)}', file=sys.stderr)
         print(*summary.unreadable.values(), sep='\n', file=sys.stderr)
         return 1
     return 0
@@ -108,7 +107,7 @@ def _report(args: argparse.Namespace) -> int:
     from sod_plugins.visualization.report import report_folder
 
     _refuse_folders([args.out, args.curves])
-    others = {name: read_json(path).curves for name, path in args.compare}
+    others = {name: read_json(path) for name, path in args.compare}
     facts = network_facts(args.checkpoint) if args.checkpoint else {}
     if args.config:
         facts['config'] = f'{args.config}\n{args.config.read_text(encoding="utf-8")}'
@@ -126,7 +125,8 @@ def _report(args: argparse.Namespace) -> int:
         facts=facts,
     )
     if args.curves:
-        curves = {method: evaluation.curves, **others}
+        methods = {method: evaluation, **others}
+        curves = {name: scores.curves for name, scores in methods.items()}
         save_curves(args.curves, curves, f'protocol: {args.protocol}')
     print(args.out)
     return 0

@@ -22,6 +22,7 @@ Curves = Mapping[str, NDArray[np.float64]]
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 # Stands for the reader's text colour in an SVG; no other element has it.
 _INK = '#010203'
+_NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
 
 
 def require_matplotlib() -> None:
@@ -57,22 +58,19 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
             'linewidth': 2,
         }
         precision_recall.plot(curves['recall'], curves['precision'], label=name, **style)
-        f_measure.plot(curves['thresholds'], curves['f'], label=name, **style)
         best = int(np.argmax(curves['f']))
         f_measure.plot(
-            curves['thresholds'][best], curves['f'][best], 'o', color=style['color'], markersize=6
-        )
-        f_measure.annotate(
-            f'{curves["f"][best]:.3f}',
-            (curves['thresholds'][best], curves['f'][best]),
-            xytext=(0, 7),
-            textcoords='offset points',
-            horizontalalignment='center',
-            color=style['color'],
+            curves['thresholds'],
+            curves['f'],
+            label=f'{name}, max {curves["f"][best]:.3f}',
+            marker='o',
+            markevery=[best],
+            **style,
         )
     _label_axes(precision_recall, 'recall', 'precision')
     _label_axes(f_measure, 'threshold', 'F-measure (β² = 0.3)')
     precision_recall.legend(loc='lower left', frameon=False)
+    f_measure.legend(loc='lower center', frameon=False)
     if title:
         figure.suptitle(title)
     return figure
@@ -105,7 +103,7 @@ def curves_as_svg(methods: Mapping[str, Curves]) -> str:
     ink |= {'axes.edgecolor': _INK, 'axes.labelcolor': _INK, 'svg.fonttype': 'none'}
     text = io.StringIO()
     with mpl.rc_context(ink | {'font.family': 'sans-serif', 'svg.hashsalt': 'sod_plugins'}):
-        draw_curves(methods).savefig(text, format='svg', transparent=True, metadata={'Date': None})
+        draw_curves(methods).savefig(text, format='svg', transparent=True, metadata=_NO_METADATA)
     svg = text.getvalue()
     return svg[svg.index('<svg') :].replace(_INK, 'currentColor')
 

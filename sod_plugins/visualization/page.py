@@ -16,7 +16,7 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; max-width: 1120px; padding: 2.5rem 1.25rem 4rem; background: var(--ground);
+  margin: 0 auto; max-width: 1180px; padding: 2.5rem 1.25rem 4rem; background: var(--ground);
   color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
 }
 h1 { margin: 0; font-size: 1.9rem; line-height: 1.2; letter-spacing: -0.01em; }
@@ -35,7 +35,7 @@ b, td, figcaption { font-variant-numeric: tabular-nums; }
 .scroll { overflow: auto; }
 .tall { max-height: 30rem; padding: 0 0.5rem; }
 table { width: 100%; border-collapse: collapse; font-size: 0.9rem; }
-th, td { padding: 0.45rem 0.6rem; text-align: right; vertical-align: bottom; }
+th, td { padding: 0.45rem 0.5rem; text-align: right; vertical-align: bottom; }
 td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead th {

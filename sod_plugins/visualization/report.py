@@ -29,7 +29,7 @@ from sod_plugins.metrics import (
     evaluate_folders,
     read_prediction,
 )
-from sod_plugins.visualization.curves import Curves, curves_as_svg, require_matplotlib
+from sod_plugins.visualization.curves import curves_as_svg, require_matplotlib
 from sod_plugins.visualization.overlays import error_map, tint_saliency
 from sod_plugins.visualization.page import SCRIPT, STYLE
 
@@ -45,7 +45,7 @@ def write_report(
     *,
     title: str = 'Salient object detection',
     method: str = 'prediction',
-    others: Mapping[str, Curves] | None = None,
+    others: Mapping[str, Evaluation] | None = None,
     facts: Mapping[str, object] | None = None,
     shown: int = 8,
 ) -> Path:
@@ -63,7 +63,7 @@ def write_report(
         pred_dir: Folder of the predictions ``<stem>.png``.
         title: Heading of the page, such as the data set's name.
         method: The method's name in the legend.
-        others: Curves of further methods to draw beside it, by name.
+        others: Evaluations of further methods on the same images, by name, for table and curves.
         facts: What else the reader should know, such as checkpoint, parameters, MACs or the
             config; a text of several lines is folded.
         shown: How many best and how many worst images are shown at most.
@@ -72,10 +72,13 @@ def write_report(
         The path of the page.
 
     Raises:
-        DataError: An evaluated image has no pair, or a file is unreadable or of another size.
+        DataError: An evaluated image has no pair, a file is unreadable or of another size, or
+            another method was evaluated on other images or under another protocol.
         ImportError: matplotlib is not installed.
     """
     path = Path(path)
+    methods = {method: evaluation, **(others or {})}
+    _check_comparable(methods)
     by_stem = {pair.stem: pair for pair in pairs}
     ranked = sorted(evaluation.per_image, key=lambda scores: (scores['max_f'], -scores['mae']))
     predictions = {
@@ -93,8 +96,8 @@ def write_report(
     worst, best = ranked[:count], ranked[count:][-count:][::-1]
     body = [
         _header(title, evaluation),
-        _summary(evaluation),
-        _section('Curves', _curves({method: evaluation.curves, **(others or {})})),
+        _summary(methods),
+        _section('Curves', _curves(methods)),
         _strips('Lowest F-measure', worst, by_stem, predictions),
         _strips('Highest F-measure', best, by_stem, predictions),
         _table(ranked),
@@ -160,6 +163,16 @@ def report_folder(
     return evaluation
 
 
+def _check_comparable(methods: Mapping[str, Evaluation]) -> None:
+    (reference, first), *others = methods.items()
+    for name, other in others:
+        if (other.protocol, other.count) != (first.protocol, first.count):
+            raise DataError(
+                f"'{name}' was evaluated under {other.protocol} on {other.count} images, but "
+                f"'{reference}' under {first.protocol} on {first.count}. Evaluate both alike."
+            )
+
+
 def _section(title: str, content: str, hint: str = '') -> str:
     hint = f'<p class="faint">{html.escape(hint)}</p>\n' if hint else ''
     return f'<section>\n<h2>{html.escape(title)}</h2>\n{hint}{content}\n</section>\n'
@@ -175,17 +188,22 @@ def _header(title: str, evaluation: Evaluation) -> str:
     )
 
 
-def _summary(evaluation: Evaluation) -> str:
-    measures = evaluation.measures
+def _summary(methods: Mapping[str, Evaluation]) -> str:
+    measures = next(iter(methods.values())).measures
     tiles = ''.join(
         f'<div class="card tile"><b>{measures[key]:.3f}</b><span>{_label(key)}</span></div>\n'
         for key in _TILES
     )
     heads = ''.join(f'<th>{_label(key)}</th>' for key in MEASURE_NAMES)
-    cells = ''.join(f'<td>{measures[key]:.4f}</td>' for key in MEASURE_NAMES)
+    rows = ''.join(
+        f'<tr><td>{html.escape(name)}</td><td>{evaluation.protocol}</td>'
+        + ''.join(f'<td>{evaluation.measures[key]:.4f}</td>' for key in MEASURE_NAMES)
+        + '</tr>\n'
+        for name, evaluation in methods.items()
+    )
     table = (
-        f'<table><thead><tr><th>protocol</th>{heads}</tr></thead>'
-        f'<tbody><tr><td>{html.escape(evaluation.protocol)}</td>{cells}</tr></tbody></table>'
+        f'<table><thead><tr><th>method</th><th>protocol</th>{heads}</tr></thead>\n'
+        f'<tbody>\n{rows}</tbody></table>'
     )
     return _section(
         'Measures',
@@ -195,11 +213,14 @@ def _summary(evaluation: Evaluation) -> str:
 
 
 def _label(key: str) -> str:
-    return f'{MEASURE_NAMES[key]}\u00a0{"↓" if key in LOWER_IS_BETTER else "↑"}'
+    # Neither the arrow nor the second half of 'S-measure' moves to a line of its own.
+    name = MEASURE_NAMES[key].replace('-', '\u2011')
+    return f'{name}\u00a0{"↓" if key in LOWER_IS_BETTER else "↑"}'
 
 
-def _curves(methods: Mapping[str, Curves]) -> str:
-    return f'<div class="card curves">{curves_as_svg(methods)}</div>'
+def _curves(methods: Mapping[str, Evaluation]) -> str:
+    svg = curves_as_svg({name: evaluation.curves for name, evaluation in methods.items()})
+    return f'<div class="card curves">{svg}</div>'
 
 
 def _strips(
@@ -216,7 +237,7 @@ def _strips(
     )
     strips = ''.join(
         f'<figure class="strip"><figcaption><b>{html.escape(scores["stem"])}</b>'
-        f'<span class="faint">F {scores["max_f"]:.3f} &ensp; MAE {scores["mae"]:.3f}</span>'
+        f'<span class="faint">max F {scores["max_f"]:.3f} &ensp; MAE {scores["mae"]:.3f}</span>'
         '</figcaption><div class="row">'
         f'{_strip(pairs[scores["stem"]], predictions[scores["stem"]])}</div></figure>\n'
         for scores in ranked
@@ -225,6 +246,7 @@ def _strips(
         title,
         f'<div class="card scroll"><div class="strips"><div class="row">{heads}</div>\n'
         f'{strips}</div></div>',
+        'By the largest F-measure of each image alone. '
         'Error: red where the prediction has too much, blue where it misses some.',
     )
 
@@ -245,7 +267,7 @@ def _strip(pair: SaliencyPair, prediction_path: Path) -> str:
         'image': _data_uri(image, 'JPEG'),
         'ground truth': _data_uri(np.rint(255 * mask).astype(np.uint8), 'PNG'),
         'prediction': _data_uri(levels, 'PNG'),
-        'error': _data_uri(error_map(prediction, mask), 'JPEG'),
+        'error': _data_uri(error_map(prediction, mask), 'PNG'),
         'overlay': _data_uri(tint_saliency(image, prediction), 'JPEG'),
     }
     return ''.join(

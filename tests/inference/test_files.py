@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from sod_plugins.inference import SaliencyPredictor, collect_images, predict_files
+from sod_plugins.networks import Preprocessing
+
+
+class Red(nn.Module):
+    """Logits are the red channel; counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.preprocessing = Preprocessing(size=(8, 8))
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        return images[:, :1]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    (folder / 'deeper').mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ('b.jpg', 'a.PNG', 'c[1].bmp', 'deeper/d.png'):
+        Image.fromarray(rng.integers(0, 256, (10, 14, 3), dtype=np.uint8)).save(folder / name)
+    (folder / '._b.jpg').write_bytes(b'resource fork')
+    (folder / 'notes.txt').write_text('no image')
+    return folder
+
+
+def names(paths):
+    return [path.name for path in paths]
+
+
+def run(paths, out, network=None, **options):
+    options = {'device': 'cpu', 'progress': False, **options}
+    return predict_files(
+        [paths] if isinstance(paths, (str, Path)) else paths, out, network or Red(), **options
+    )
+
+
+def test_folder_means_its_images_without_subfolders(photos):
+    assert names(collect_images([photos])) == ['a.PNG', 'b.jpg', 'c[1].bmp']
+
+
+def test_patterns_reach_deeper_and_named_files_are_taken_as_they_are(photos):
+    assert names(collect_images([f'{photos}/**/*.png'])) == ['d.png']
+    assert names(collect_images([photos / 'c[1].bmp', photos / 'notes.txt'])) == [
+        'c[1].bmp',
+        'notes.txt',
+    ]
+    assert names(collect_images([photos / 'b.jpg', photos])) == ['b.jpg', 'a.PNG', 'c[1].bmp']
+
+
+def test_absent_paths_are_refused(photos, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    for path, reason in (
+        (photos / 'x.jpg', 'is no file, folder or pattern'),
+        (photos / '*.gif', 'is no file, folder or pattern'),
+        (tmp_path / 'empty', 'has no image in it'),
+    ):
+        with pytest.raises(FileNotFoundError, match=re.escape(f"'{path}' {reason}")):
+            collect_images([photos, path])
+
+
+def test_all_pictures_are_written_at_the_images_size(photos, tmp_path):
+    out = tmp_path / 'out'
+    summary = run(photos, out, cutout=True, overlay=True)
+    assert names(summary.written) == ['a.PNG', 'b.jpg', 'c[1].bmp']
+    stems = {'a.png', 'b.png', 'c[1].png'}
+    for folder, mode in ((out, 'L'), (out / 'cutout', 'RGBA'), (out / 'overlay', 'RGB')):
+        files = {path.name: path for path in folder.iterdir() if path.is_file()}
+        assert set(files) == stems
+        for path in files.values():
+            with Image.open(path) as saved:
+                assert (saved.mode, saved.size) == (mode, (14, 10))
+    expected = SaliencyPredictor(Red(), device='cpu').predict(photos / 'a.PNG')
+    with Image.open(out / 'a.png') as saved:
+        np.testing.assert_array_equal(np.asarray(saved), np.floor(expected * np.float32(255)))
+
+
+def test_only_the_asked_pictures_are_written(photos, tmp_path):
+    run(photos / 'b.jpg', tmp_path / 'out')
+    assert names(sorted((tmp_path / 'out').rglob('*'))) == ['b.png']
+
+
+def test_what_is_done_is_skipped(photos, tmp_path):
+    out, network = tmp_path / 'out', Red()
+    run(photos / 'b.jpg', out, network)
+    (out / 'b.png').write_bytes(b'mine')
+    summary = run(photos, out, network)
+    assert (names(summary.skipped), names(summary.written)) == (['b.jpg'], ['a.PNG', 'c[1].bmp'])
+    assert (out / 'b.png').read_bytes() == b'mine'
+    assert network.calls == 3
+    summary = run(photos, out, network, overwrite=True)
+    assert (len(summary.written), len(summary.skipped)) == (3, 0)
+    assert (out / 'b.png').read_bytes() != b'mine'
+
+
+def test_done_means_all_asked_pictures(photos, tmp_path):
+    out = tmp_path / 'out'
+    run(photos, out)
+    assert len(run(photos, out, overlay=True).written) == 3
+    assert len(run(photos, out, overlay=True).skipped) == 3
+    assert len(run(photos, out, overlay=True, cutout=True).written) == 3
+
+
+def test_interrupted_run_goes_on(photos, tmp_path, monkeypatch):
+    """The second map is cut off half-way: it must not count as done."""
+    out, save, calls = tmp_path / 'out', Image.Image.save, []
+
+    def interrupted(self, path, **options):
+        calls.append(path)
+        if len(calls) == 2:
+            path.write_bytes(b'\x89PNG half')
+            raise KeyboardInterrupt
+        save(self, path, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Image.Image, 'save', interrupted)
+        run(photos, out)
+    assert [path.name for path in out.glob('*.png')] == ['a.png']
+    summary = run(photos, out)
+    assert (names(summary.skipped), names(summary.written)) == (['a.PNG'], ['b.jpg', 'c[1].bmp'])
+    assert sorted(path.name for path in out.iterdir()) == ['a.png', 'b.png', 'c[1].png']
+    for path in out.iterdir():
+        with Image.open(path) as saved:
+            saved.load()
+
+
+def test_unreadable_images_cost_nothing_else(photos, tmp_path):
+    truncated = (photos / 'b.jpg').read_bytes()[:200]
+    (photos / 'b.jpg').write_bytes(truncated)
+    (photos / 'zero.png').write_bytes(b'')
+    summary = run(photos, tmp_path / 'out')
+    assert names(summary.unreadable) == ['b.jpg', 'zero.png']
+    assert all(path.name in reason for path, reason in summary.unreadable.items())
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['a.png', 'c[1].png']
+
+
+def test_equal_stems_are_refused_before_work(photos, tmp_path):
+    Image.new('RGB', (4, 4)).save(photos / 'b.png')
+    network = Red()
+    with pytest.raises(ValueError, match=r"b\.jpg.*b\.png.*under one name, '.*out/b\.png'"):
+        run(photos, tmp_path / 'out', network)
+    assert (network.calls, (tmp_path / 'out').exists()) == (0, False)
+
+
+def test_images_are_never_overwritten(photos):
+    before = (photos / 'deeper/d.png').read_bytes()
+    with pytest.raises(ValueError, match=r"would overwrite the image '.*d\.png'"):
+        run(photos / 'deeper', photos / 'deeper', overwrite=True)
+    assert (photos / 'deeper/d.png').read_bytes() == before
+
+
+def test_unreadable_checkpoint_is_refused_before_work(photos, tmp_path):
+    (tmp_path / 'broken.pth').write_bytes(b'no checkpoint')
+    with pytest.raises(ValueError, match=r'broken\.pth'):
+        run(photos, tmp_path / 'out', tmp_path / 'broken.pth')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match=r'list\.pth'):
+        run(photos, tmp_path / 'out', tmp_path / 'list.pth')
+    assert not (tmp_path / 'out').exists()

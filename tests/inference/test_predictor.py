@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from sod_plugins.data import DataError
+from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.networks import CSNet, Preprocessing, save_network
+
+PREPROCESSING = Preprocessing(size=(6, 9), mean=(10.0, 20.0, 30.0), std=(40.0, 50.0, 60.0))
+
+
+class Weighted(nn.Module):
+    """Logits are a weighted sum of the channels."""
+
+    def __init__(self, weights=(1.0, -2.0, 0.5)):
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor(weights))
+        self.preprocessing = PREPROCESSING
+
+    def forward(self, images):
+        assert not self.training
+        return (images * self.weights[:, None, None]).sum(1, keepdim=True)
+
+
+def resize(array, height, width):
+    """Bilinear with half-pixel centres and clamped borders, in float64, along both axes."""
+
+    def matrix(new, old):
+        at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        low = np.floor(at).astype(int)
+        high = np.minimum(low + 1, old - 1)
+        weights = np.zeros((new, old))
+        weights[np.arange(new), low] += 1 - (at - low)
+        weights[np.arange(new), high] += at - low
+        return weights
+
+    rows, columns = matrix(height, array.shape[0]), matrix(width, array.shape[1])
+    return np.einsum('ij,jk...,lk->il...', rows, array, columns)
+
+
+def oracle(image, weights):
+    small = resize(image.astype(np.float64), 6, 9)
+    logits = (small - PREPROCESSING.mean) / PREPROCESSING.std @ np.array(weights)
+    return resize(1 / (1 + np.exp(-logits)), *image.shape[:2])
+
+
+@pytest.mark.parametrize('shape', [(17, 31), (3, 4), (6, 9), (1, 1)])
+def test_map_equals_an_independent_computation(shape):
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    saliency = SaliencyPredictor(Weighted().train(), device='cpu').predict(image)
+    assert saliency.dtype == np.float32
+    assert saliency.shape == shape
+    # float32 against float64: a few rounding errors of 6e-8 on values up to 1.
+    np.testing.assert_allclose(saliency, oracle(image, (1.0, -2.0, 0.5)), atol=2e-6)
+
+
+def test_sigmoid_comes_before_the_resize():
+    """A step edge from -30 to 30: resized logits would pass 0.5 much more steeply."""
+    image = np.zeros((6, 36, 3), dtype=np.uint8)
+    image[:, 18:] = 255
+    saliency = SaliencyPredictor(Weighted((9.0, 0.0, 0.0)), device='cpu').predict(image)
+    np.testing.assert_allclose(saliency, oracle(image, (9.0, 0.0, 0.0)), atol=2e-6)
+    assert np.count_nonzero((saliency[0] > 0.1) & (saliency[0] < 0.9)) >= 4
+
+
+def test_file_is_turned_upright(tmp_path):
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned clockwise
+    Image.fromarray(pixels).save(tmp_path / 'turned.png', exif=exif)
+    predictor = SaliencyPredictor(Weighted(), device='cpu')
+    upright = np.rot90(pixels, -1)
+    np.testing.assert_array_equal(
+        predictor.predict(tmp_path / 'turned.png'), predictor.predict(np.ascontiguousarray(upright))
+    )
+
+
+def test_checkpoint_brings_its_preprocessing(tmp_path):
+    torch.manual_seed(0)
+    network = CSNet(width=1.0)
+    with torch.no_grad():  # running statistics that keep an untrained network finite
+        network.train()(torch.randn(4, 3, 64, 64))
+    preprocessing = replace(PREPROCESSING, size=(32, 48))
+    save_network(tmp_path / 'net.pth', network, preprocessing)
+    predictor = SaliencyPredictor(tmp_path / 'net.pth', device='cpu')
+    assert predictor.preprocessing == preprocessing
+    network.preprocessing = preprocessing
+    image = np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    expected = SaliencyPredictor(network, device='cpu').predict(image)
+    np.testing.assert_array_equal(predictor.predict(image), expected)
+
+
+@pytest.mark.parametrize(
+    'image', [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 4), np.uint8), np.zeros((4, 5, 3))]
+)
+def test_other_arrays_are_refused(image):
+    with pytest.raises(ValueError, match=r'Pass RGB as uint8 \(H, W, 3\)'):
+        SaliencyPredictor(Weighted(), device='cpu').predict(image)
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='Conv2d does not say which input'):
+        SaliencyPredictor(nn.Conv2d(3, 1, 1))
+    with pytest.raises(ValueError, match="Cannot compute on device 'nowhere'"):
+        SaliencyPredictor(Weighted(), device='nowhere')
+    with pytest.raises(FileNotFoundError, match=r'none\.pth'):
+        SaliencyPredictor(tmp_path / 'none.pth')
+    (tmp_path / 'text.jpg').write_text('no image')
+    with pytest.raises(DataError, match=r'text\.jpg'):
+        SaliencyPredictor(Weighted(), device='cpu').predict(tmp_path / 'text.jpg')
+
+
+def test_nan_is_refused():
+    predictor = SaliencyPredictor(Weighted((float('nan'), 0.0, 0.0)), device='cpu')
+    with pytest.raises(ValueError, match='gives NaN'):
+        predictor.predict(np.zeros((4, 5, 3), np.uint8))
