@@ -5,19 +5,17 @@ Files are read with ``weights_only``: nothing in them is executed.
 
 from __future__ import annotations
 
-import ast
 import pickle
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.training_checkpoint import describe_training_checkpoint
 
 FORMAT = 'sod_plugins.network/1'
 NETWORKS: dict[str, type[SaliencyNetwork]] = {'CSNet': CSNet}
@@ -70,7 +68,14 @@ def load_network(path: str | Path) -> SaliencyNetwork:
     path = Path(path)
     checkpoint = _read(path)
     if checkpoint.get('format') != FORMAT:
-        checkpoint = _describe_training_checkpoint(path, checkpoint)
+        try:
+            checkpoint = describe_training_checkpoint(checkpoint)
+        except (KeyError, TypeError, SyntaxError, ValueError) as error:
+            raise ValueError(
+                f'{path} is neither a network file of this package nor a training checkpoint of '
+                f'one of its networks ({error}). Released weights are converted by '
+                'tools/model_converters first.'
+            ) from error
     if checkpoint['network'] not in NETWORKS:
         raise ValueError(
             f'{path} holds a network {checkpoint["network"]!r}; this version knows '
@@ -128,50 +133,8 @@ def _read(path: Path) -> dict[str, Any]:
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ValueError(
-            f'{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}'
+            f'{path} cannot be read as a checkpoint: it is damaged, or holds code instead of weights.'
         ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint.')
     return checkpoint
-
-
-def _describe_training_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        model = _assignments(checkpoint['meta']['cfg'])['model']
-        backbone, head = dict(model['backbone']), dict(model['decode_head'])
-        preprocessor = model['data_preprocessor']
-        size = model['input_size']
-        weights: Mapping[str, Tensor] = checkpoint['state_dict']
-    except (KeyError, TypeError, SyntaxError) as error:
-        raise ValueError(
-            f'{path} is neither a network file of this package nor a training checkpoint of '
-            'tools/train.py. Convert released weights with tools/model_converters first.'
-        ) from error
-    del head, backbone, preprocessor, size, weights
-    raise NotImplementedError
-
-
-def _assignments(config: str) -> dict[str, Any]:
-    """Evaluate the literal assignments of a config's text, with nothing but dict() allowed."""
-    return {
-        target.id: _literal(statement.value)
-        for statement in ast.parse(config).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        return {k.arg: _literal(k.value) for k in node.keywords}
-    if isinstance(node, ast.Dict):
-        return {_literal(k): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k}
-    if isinstance(node, ast.List | ast.Tuple):
-        values = [_literal(element) for element in node.elts]
-        return values if isinstance(node, ast.List) else tuple(values)
-    return ast.literal_eval(node)
-
-
-def _plain_key(key: str) -> str:
-    return re.sub(r'^(module\.)?(backbone|decode_head)\.net\.', r'\2.', key)

@@ -64,6 +64,7 @@ class CSNetExtractor(nn.Module):
             ``width`` and ``split_ratio``.
 
     Attributes:
+        block_widths: Output channels per scale of every block.
         out_channels: Channels of each returned map.
         out_strides: Its stride in input pixels.
 
@@ -95,14 +96,15 @@ class CSNetExtractor(nn.Module):
                 f'{stage_blocks=}, got {len(block_widths)}.'
             )
 
+        self.block_widths = tuple(tuple(widths) for widths in block_widths)
         self.stages = nn.ModuleList()
         channels: tuple[int, ...] = (3,)
         stage_channels = []
-        widths = iter(block_widths)
+        widths = iter(self.block_widths)
         for stage, blocks in enumerate(stage_blocks):
             modules = []
             for block in range(blocks):
-                out = tuple(next(widths))
+                out = next(widths)
                 modules.append(
                     ILBlock(
                         channels,
@@ -169,6 +171,11 @@ class CSFDecoder(nn.Module):
         coarsening: ``'max_pool'``, or ``'bilinear'`` as in CSF on ResNet.
         norm_layer: Makes a normalisation from a number of channels.
 
+    Attributes:
+        fuse_channels: As given or found by default, like the next two.
+        dilated_channels: Likewise.
+        channels: Likewise.
+
     Raises:
         ValueError: If the widths do not fit each other.
     """
@@ -200,6 +207,9 @@ class CSFDecoder(nn.Module):
             )
         if channels is None:
             channels = sum(fuse_channels)
+        self.fuse_channels = tuple(fuse_channels)
+        self.dilated_channels = tuple(tuple(widths) for widths in dilated_channels)
+        self.channels = channels
         self.fuse = GOctConvNormAct(
             in_channels,
             fuse_channels,
@@ -313,6 +323,38 @@ class CSNet(SaliencyNetwork):
             else LastMapClassifier(channels)
         )
 
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of ``sod_plugins.CSNet``.
+            head: Config of ``sod_plugins.CSFHead``.
+
+        Raises:
+            ValueError: If they make another network than a CSNet.
+        """
+        norm = (head.get('norm_cfg') or {}).get('type', 'BN')
+        same_scale = backbone.get('weight_scale', 100.0) == head.get('weight_scale', 100.0)
+        if norm not in ('BN', 'SyncBN') or 'coarsening' in head or not same_scale:
+            raise ValueError('its CSFHead differs from the decoder of a CSNet')
+        shared = ('width', 'split_ratio', 'stage_blocks', 'weight_scale', 'vanilla')
+        arguments = {name: backbone[name] for name in shared if name in backbone}
+        out_indices = backbone.get('out_indices', (1, 2, 3))
+        arguments['fuse_stages'] = tuple(i + 1 for i in out_indices)
+        decoder_names = ('fuse_channels', 'dilated_channels', 'channels')
+        decoder_widths = {name: head[name] for name in decoder_names if name in head}
+        block_widths = backbone.get('block_widths')
+        if decoder_widths or block_widths:
+            extractor = CSNetExtractor(
+                out_indices=out_indices,
+                block_widths=block_widths,
+                **{name: arguments[name] for name in shared if name in arguments},
+            )
+            decoder = CSFDecoder(extractor.out_channels, **decoder_widths)
+            arguments['learned_widths'] = _widths(extractor, decoder)
+        return arguments
+
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
         logits: Tensor = self.decode_head(self.backbone(images))
@@ -342,3 +384,13 @@ def _checked_widths(learned_widths: Mapping[str, Any] | None, *, fusion: bool) -
             f'{sorted(learned_widths)}.'
         )
     return learned_widths
+
+
+def _widths(extractor: CSNetExtractor, decoder: CSFDecoder) -> dict[str, Any]:
+    """Describe the channels of two parts as ``learned_widths``."""
+    return {
+        'blocks': extractor.block_widths,
+        'fuse': decoder.fuse_channels,
+        'dilated': decoder.dilated_channels,
+        'merged': decoder.channels,
+    }

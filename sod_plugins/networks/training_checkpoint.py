@@ -1,0 +1,83 @@
+"""Checkpoints of mmengine's runner as descriptions of plain networks, without mmengine.
+
+Such a checkpoint holds the text of its config. The few values needed from it are read as literals:
+nothing in the text is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sod_plugins.networks.csnet import CSNet
+from sod_plugins.networks.preprocessing import Preprocessing
+
+# Which network the types of backbone and decode head make.
+NETWORK_OF_PARTS = {('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet}
+
+
+def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a training checkpoint into the content of a self-describing one.
+
+    Raises:
+        KeyError, TypeError, SyntaxError, ValueError: If it does not hold such a network.
+    """
+    config = _read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
+    model = config['model']
+    parts = model['backbone']['type'], model['decode_head']['type']
+    if parts not in NETWORK_OF_PARTS:
+        raise ValueError(f'{parts[0]} with {parts[1]} is none of its networks')
+    network = NETWORK_OF_PARTS[parts]
+    resizes = [
+        transform
+        for transform in config['test_dataloader']['dataset']['pipeline']
+        if transform['type'] == 'sod_plugins.ResizeSaliency'
+    ]
+    if len(resizes) != 1:
+        raise ValueError('its test pipeline has no single sod_plugins.ResizeSaliency')
+    preprocessing = Preprocessing(
+        tuple(resizes[0]['size']),
+        tuple(model['data_preprocessor']['mean']),
+        tuple(model['data_preprocessor']['std']),
+    )
+    return {
+        'network': network.__name__,
+        'arguments': network.arguments_of_parts(model['backbone'], model['decode_head']),
+        'preprocessing': preprocessing.to_dict(),
+        'state_dict': {_plain_key(k): v for k, v in checkpoint['state_dict'].items()},
+    }
+
+
+def _plain_key(key: str) -> str:
+    """Drop what the adapters put before the names of the plain network."""
+    return re.sub(r'^(backbone|decode_head)\.net\.', r'\1.', key.removeprefix('module.'))
+
+
+def _read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """Evaluate the assignments to some top-level names of a config."""
+    return {
+        target.id: _literal(statement.value)
+        for statement in ast.parse(text).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name) and target.id in names
+    }
+
+
+def _literal(node: ast.expr) -> Any:
+    """Evaluate literals and calls of ``dict`` with keywords."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        return {k.arg: _literal(k.value) for k in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {
+            ast.literal_eval(k): _literal(v)
+            for k, v in zip(node.keys, node.values, strict=True)
+            if k
+        }
+    if isinstance(node, ast.List):
+        return [_literal(element) for element in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(element) for element in node.elts)
+    return ast.literal_eval(node)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sod_plugins.networks import Preprocessing, saliency_map, to_uint8
+
+
+def test_resizes_then_normalises():
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[:, :, 0] = [0, 100, 200, 40]
+    batch = Preprocessing((2, 2), (10.0, 20.0, 30.0), (2.0, 4.0, 5.0)).apply(image)
+    assert batch.dtype == torch.float32
+    # Red is averaged in pairs, 50 and 120, without rounding; green and blue are 0.
+    expected = [[[20.0, 55.0]] * 2, [[-5.0, -5.0]] * 2, [[-6.0, -6.0]] * 2]
+    torch.testing.assert_close(batch, torch.tensor([expected]))
+
+
+def test_survives_a_checkpoint():
+    described = Preprocessing((100, 80), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    assert Preprocessing.from_dict(described.to_dict()) == described
+
+
+def test_sigmoid_comes_before_the_resize():
+    logits = torch.tensor([[[[-4.0, 4.0]]]])
+    low, high = torch.tensor([-4.0, 4.0]).sigmoid().tolist()
+    expected = [[[[low, 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high, high]]]]
+    torch.testing.assert_close(saliency_map(logits, (1, 4)), torch.tensor(expected))
+
+
+def test_quantises_by_truncation():
+    values = torch.tensor([0.0, 0.999 / 255, 1 / 255, 254.999 / 255, 1.0])
+    assert to_uint8(values).tolist() == [0, 0, 1, 254, 255]
