@@ -38,9 +38,13 @@ class ExactResumeHook(Hook):
 
     In a config: ``custom_hooks = [dict(type='sod_plugins.ExactResumeHook')]``.
 
+    A run by iterations that is resumed with another number of samples, batch size or number of
+    processes goes on with a warning.
+
     Raises:
-        LaunchError: A run is resumed from the middle of an epoch with another sampler, or with
-            another number of samples, batch size or number of processes.
+        LaunchError: A run by epochs is resumed from the middle of one with another sampler, or
+            with another number of samples, batch size or number of processes; or the sampler does
+            not fit the loop.
     """
 
     # After the hooks that choose the epoch of the sampler.
@@ -70,6 +74,11 @@ class ExactResumeHook(Hook):
             if isinstance(loop, IterBasedTrainLoop):
                 # Workers of the present iterator may have begun to load by the other seed.
                 loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
+        if sampler.infinite and _describe(loop.dataloader) != self._saved:
+            runner.logger.warning(
+                f'The interrupted run had {self._saved}, this one {_describe(loop.dataloader)}: '
+                'its samples will not be those of an uninterrupted run.'
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed the generators, and go to the next batch of an interrupted epoch."""

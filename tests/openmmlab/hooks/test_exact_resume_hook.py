@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -88,12 +90,8 @@ def test_batches_keep_their_numbers(toy_config, tmp_path):
     train(config, tmp_path / 'whole')
     train(config, tmp_path / 'resumed', resume=tmp_path / 'whole' / 'iter_8.pth')
     (log,) = (tmp_path / 'resumed').glob('*/*.log')
-    numbers = [
-        line.split('][')[1][:3] for line in log.read_text().splitlines() if '(train)' in line
-    ]
-    assert [number.strip() for number in numbers] == ['3/6', '4/6', '5/6', '6/6'] + [
-        f'{number}/6' for number in range(1, 7)
-    ]
+    numbers = re.findall(r'\(train\) +\[\d\]\[(\d)/6\]', log.read_text())
+    assert ''.join(numbers) == '3456' + '123456'
 
 
 @pytest.mark.parametrize(
@@ -114,3 +112,14 @@ def test_what_cannot_be_resumed_is_refused(by_epoch, change, message, toy_config
     config.merge_from_dict(change)
     with pytest.raises(LaunchError, match=message):
         train(config, tmp_path / 'resumed', resume=tmp_path / 'whole' / 'iter_8.pth')
+
+
+def test_other_batches_in_a_run_by_iterations_are_warned_of(toy_config, tmp_path):
+    config = toy_config()
+    train(config, tmp_path / 'whole')
+    config.train_dataloader.batch_size = 3
+    train(config, tmp_path / 'resumed', resume=tmp_path / 'whole' / 'iter_8.pth')
+    (log,) = (tmp_path / 'resumed').glob('*/*.log')
+    assert re.search(r"WARNING - The interrupted run had .*'batch_size': 2", log.read_text())
+    (log,) = (tmp_path / 'whole').glob('*/*.log')
+    assert 'interrupted run' not in log.read_text()
