@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from sod_plugins.data import DataError, read_mask
-from sod_plugins.inference.outputs import save_map
 from sod_plugins.metrics import (
     ImageScores,
     SaliencyEvaluator,
@@ -68,10 +70,10 @@ class SaliencyMetric(BaseMetric):
         """Score one batch of predictions, and save its maps."""
         for sample in data_samples:
             stem = Path(sample['img_path']).stem
-            saliency = _saliency_map(sample, stem)
+            levels = to_uint8(_saliency_map(sample, stem))
             if self.out_dir is not None:
-                self._save(saliency, stem, sample['img_path'])
-            self._evaluator.step(to_uint8(saliency), read_mask(sample['seg_map_path']), stem)
+                self._save(levels, stem, sample['img_path'])
+            self._evaluator.step(levels, read_mask(sample['seg_map_path']), stem)
         self.results += self._evaluator.per_image
         self._evaluator.per_image.clear()
 
@@ -89,14 +91,16 @@ class SaliencyMetric(BaseMetric):
             write_per_image_csv(evaluation, self.out_dir / 'per_image.csv')
         return evaluation.measures
 
-    def _save(self, saliency: Tensor, stem: str, image: str) -> None:
+    def _save(self, levels: NDArray[np.uint8], stem: str, image: str) -> None:
         other = self._image_of.setdefault(stem, image)
         if other != image:
             raise DataError(
                 f"'{other}' and '{image}' have the same stem, so their maps would have one name. "
                 'Test them separately.'
             )
-        save_map(self.out_dir / 'maps' / f'{stem}.png', saliency.numpy())
+        path = self.out_dir / 'maps' / f'{stem}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(levels).save(path)
 
 
 def _saliency_map(sample: dict[str, Any], stem: str) -> Tensor:
@@ -104,8 +108,8 @@ def _saliency_map(sample: dict[str, Any], stem: str) -> Tensor:
     saliency = sample['seg_logits']['data'].squeeze(0).float().cpu()
     if not torch.isfinite(saliency).all():
         raise ValueError(
-            f"The saliency map of '{stem}' has values that are not finite: the weights have "
-            'diverged. Lower the learning rate.'
+            f"The saliency map of '{stem}' has values that are not finite: the weights diverged "
+            "(lower the learning rate) or BatchNorm's statistics are those of an untrained net."
         )
     # Interpolation may overshoot [0, 1] by rounding.
     return saliency.clamp(0, 1)
