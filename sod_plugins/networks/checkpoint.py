@@ -133,7 +133,7 @@ def _read(path: Path) -> dict[str, Any]:
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ValueError(
-            f'{path} cannot be read as a checkpoint: it is damaged, or holds code instead of weights.'
+            f'{path} cannot be read as a checkpoint: it is damaged, or holds code.'
         ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint.')

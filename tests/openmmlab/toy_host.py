@@ -19,13 +19,13 @@ from torch import nn
 class ToySegmentor(BaseModel):
     """Two convolutions; BatchNorm and dropout, unless `plain`, make all kinds of state matter."""
 
-    def __init__(self, plain: bool = False) -> None:
+    def __init__(self, plain: bool = False, dropout: float = 0.3) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(3, 4, 3, padding=1),
             nn.Identity() if plain else nn.BatchNorm2d(4),
             nn.ReLU(),
-            nn.Dropout(0.0 if plain else 0.3),
+            nn.Dropout(0.0 if plain else dropout),
             nn.Conv2d(4, 1, 1),
         )
 
@@ -65,3 +65,13 @@ class RecordHook(Hook):
 
     def after_train(self, runner) -> None:
         torch.save(torch.stack(self.weights), Path(runner.work_dir) / f'rank{runner.rank}.pth')
+
+
+@HOOKS.register_module()
+class FreezeNormsHook(Hook):
+    """Let BatchNorm use its running statistics while training."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        for module in runner.model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
