@@ -6,7 +6,8 @@ train_pipeline = [
     dict(type='sod_plugins.LoadSaliencyImage'),
     dict(type='sod_plugins.LoadSaliencyMask'),
     dict(type='sod_plugins.RandomMarginCrop', max_margin=14),
-    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
+    # Half of the flips are up-down, as in CSNet's released training.
+    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5, directions=['horizontal', 'vertical']),
     dict(type='sod_plugins.ResizeSaliency', size=image_size),
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
