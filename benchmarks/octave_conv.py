@@ -2,9 +2,9 @@
 
     python benchmarks/octave_conv.py [--size 112] [--channels 40] [--batch 8] [--repeats 15]
 
-Baselines, on all channels at the high resolution: ``nn.Conv2d`` for the vanilla and the cross-stage
-instance, a depthwise ``nn.Conv2d`` for the simplified one. Forward and backward, one thread; the two
-sides take turns and CPU time is measured, so that other work disturbs both alike.
+Baselines, on all channels at the high resolution: ``nn.Conv2d`` for the vanilla and the
+cross-stage instance, a depthwise ``nn.Conv2d`` for the simplified one. Forward and backward, one
+thread; the two sides take turns and CPU time is measured, so that other work disturbs both alike.
 """
 
 from __future__ import annotations
