@@ -1,7 +1,7 @@
 """Blocks of CSNet: generalized octave convolution, in-layer multi-scale block, dilated group.
 
-Paper: Gao et al., "Highly Efficient Salient Object Detection with 100K Parameters" and its journal
-version; section numbers are the journal's.
+Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
+TPAMI; section numbers are those of this text.
 """
 
 from __future__ import annotations

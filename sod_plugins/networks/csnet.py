@@ -1,7 +1,7 @@
 """CSNet: a salient object detector of 100K parameters, as extractor, decoder and whole network.
 
-Paper: Gao et al., "Highly Efficient Salient Object Detection with 100K Parameters" and its journal
-version; section and table numbers are the journal's. Where the paper and the released network
+Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
+TPAMI; section and table numbers are those of this text. Where it and the released network
 differ (18 blocks instead of 17, a factor of 100 on some weights) the released one is the default,
 because only it has the published parameter counts; the arguments give the other.
 """
