@@ -1,4 +1,4 @@
-"""The `sod` command: each verb calls a function that Python users can call too.
+"""The ``sod`` command: each verb calls a function that Python users can call too.
 
 Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done.
 """
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status.
 
     Args:
-        argv: The words after `sod`; by default those of the process.
+        argv: The words after ``sod``; by default those of the process.
     """
     args = _parser().parse_args(argv)
     try:

@@ -70,7 +70,7 @@ def test_names_agree_with_those_of_the_package():
 
 
 def test_version_needs_no_torch():
-    """As `python -m`, and without the import that would make it slow."""
+    """As ``python -m``, and without the import that would make it slow."""
     code = (
         'import sys; from sod_plugins.cli import main\n'
         "try: main(['--version'])\n"

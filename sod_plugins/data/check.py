@@ -19,7 +19,7 @@ from sod_plugins.data.presets import PRESETS, DatasetPreset
 
 @dataclass
 class DatasetReport:
-    """What `check_dataset` found.
+    """What ``check_dataset`` found.
 
     Attributes:
         image_dirs: The folders that the images lie in.
@@ -28,7 +28,7 @@ class DatasetReport:
         image_extensions: How many images have each extension.
         mask_extensions: How many masks have each extension.
         sizes: How many readable images have each size (height, width).
-        mask_codings: How many masks were understood in which way (see `read_mask`).
+        mask_codings: How many masks were understood in which way (see ``read_mask``).
         soft_masks: Masks with values strictly between 0 and 1.
         empty_masks: Masks without any salient pixel.
         full_masks: Masks in which every pixel is fully salient.
@@ -98,7 +98,7 @@ def check_dataset(
 
     Args:
         source: The data set's folder, or where its files are and how their names pair.
-        preset: A name in `PRESETS` whose count to compare with.
+        preset: A name in ``PRESETS`` whose count to compare with.
         progress: Whether to show a progress bar.
 
     Raises:
@@ -122,7 +122,7 @@ def check_dataset(
 
 
 def find_preset(name: str) -> DatasetPreset:
-    """Return the preset of this name; `DataError` names the known ones where there is none."""
+    """Return the preset of this name; ``DataError`` names the known ones where there is none."""
     preset = PRESETS.get(name.lower())
     if preset is None:
         near = difflib.get_close_matches(name.lower(), PRESETS, n=1)

@@ -1,9 +1,9 @@
 """Photos and saliency masks: from file to array.
 
 Both readers honour the EXIF orientation and turn everything that Pillow cannot read (a missing,
-truncated or foreign file) into a `DataError` that names the file.
+truncated or foreign file) into a ``DataError`` that names the file.
 
-What a mask becomes (`read_mask`), by what its file holds:
+What a mask becomes (``read_mask``), by what its file holds:
 
 ==============================  ==================================================================
 the mask file                   its values become
@@ -103,7 +103,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 def read_mask(path: str | Path) -> NDArray[np.float32]:
     """Read a saliency mask; soft edges stay soft.
 
-    The table at the top of `sod_plugins.data.images` says what each kind of file becomes.
+    The table at the top of ``sod_plugins.data.images`` says what each kind of file becomes.
 
     Args:
         path: An image file that Pillow reads.
@@ -118,7 +118,7 @@ def read_mask(path: str | Path) -> NDArray[np.float32]:
 
 
 def decode_mask(path: str | Path) -> DecodedMask:
-    """Read a saliency mask as `read_mask` does and say how the file was understood."""
+    """Read a saliency mask as ``read_mask`` does and say how the file was understood."""
     image = _load(path, 'mask')
     if image.mode not in _INTEGER_MODES and image.has_transparency_data:
         alpha = np.asarray(image.convert('RGBA').getchannel('A'))

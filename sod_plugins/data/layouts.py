@@ -62,7 +62,7 @@ def find_pairs(
 ) -> list[SaliencyPair]:
     """Find the images of a data set and their masks.
 
-    The arguments are those of `FolderLayout`.
+    The arguments are those of ``FolderLayout``.
 
     Args:
         root: The data set's folder.
@@ -110,7 +110,7 @@ def find_pairs(
 class FolderLayout:
     """Where the files of a data set are and how their names pair.
 
-    With a root alone, the layout is recognised by the folder names in `LAYOUTS`. Files pair by
+    With a root alone, the layout is recognised by the folder names in ``LAYOUTS``. Files pair by
     stem: what is left of a name without extension, prefix and suffix, so extensions may mix.
     Hidden files, subfolders, files without an image's extension and files without the prefix or
     suffix asked for are left out.

@@ -57,7 +57,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Placed:
-    """An object's place; `area` is in pixels, were it not cut off by the frame."""
+    """An object's place; ``area`` is in pixels, were it not cut off by the frame."""
 
     centre: tuple[float, float]
     radius: float

@@ -24,7 +24,7 @@ def colour(brightness: float, hue: float, saturation: float) -> Field:
 
 
 def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell: float) -> Field:
-    """Draw noise (H, W), roughly in [-1, 1], that varies over about `cell` pixels."""
+    """Draw noise (H, W), roughly in [-1, 1], that varies over about ``cell`` pixels."""
     height, width = size
     grid = rng.uniform(-1, 1, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
     resized = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)

@@ -42,8 +42,8 @@ def evaluate_folders(
     scored, so that a damaged one costs no work.
 
     Args:
-        pred_dir: Folder of 8-bit grey maps, as `sod predict` writes them.
-        gt_dir: Folder of masks, of whatever kind `sod_plugins.data.read_mask` reads.
+        pred_dir: Folder of 8-bit grey maps, as ``sod predict`` writes them.
+        gt_dir: Folder of masks, of whatever kind ``sod_plugins.data.read_mask`` reads.
         protocol: Name of the protocol.
         list_file: A text file that selects the images, a stem or path a line; without it, the
             two folders must hold the same stems.
@@ -56,7 +56,7 @@ def evaluate_folders(
 
     Raises:
         DataError: A file lacks its partner, cannot be read or is of another size than its
-            partner (`survey` resizes the mask instead); the message lists the files.
+            partner (``survey`` resizes the mask instead); the message lists the files.
         ValueError: There is no such protocol.
     """
     rules = get_protocol(protocol)

@@ -1,7 +1,7 @@
 """The measures of one image: arrays and counts in, numbers out.
 
-A map enters as its normalised values: `values` (K,) per level, with `LevelCounts` telling how
-often each level occurs, or `saliency` (H, W) per pixel. Numbers are fractions from 0 to 1.
+A map enters as its normalised values: ``values`` (K,) per level, with ``LevelCounts`` telling how
+often each level occurs, or ``saliency`` (H, W) per pixel. Numbers are fractions from 0 to 1.
 """
 
 from __future__ import annotations

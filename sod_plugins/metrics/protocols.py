@@ -1,9 +1,9 @@
-"""The evaluation protocols of the field, each a row of `docs/measures.md`.
+"""The evaluation protocols of the field, each a row of ``docs/measures.md``.
 
 Published numbers of one network differ by how maps are normalised, which thresholds are tried,
 how a tie with a threshold counts, and whether F or precision and recall are averaged over the
-images. A `Protocol` states these choices; the measures themselves are in
-`sod_plugins.metrics.measures`.
+images. A ``Protocol`` states these choices; the measures themselves are in
+``sod_plugins.metrics.measures``.
 """
 
 from __future__ import annotations

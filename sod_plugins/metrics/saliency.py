@@ -62,7 +62,7 @@ class Evaluation:
     Attributes:
         protocol: Name of the protocol.
         count: How many images the means are over.
-        measures: The measures by the keys of `MEASURE_NAMES`, fractions from 0 to 1.
+        measures: The measures by the keys of ``MEASURE_NAMES``, fractions from 0 to 1.
         curves: Arrays of equal length: ``thresholds`` (fractions, ascending), ``precision``,
             ``recall``, ``f`` and ``e``.
         per_image: For each image its ``stem`` and its own measures, sorted by stem.
@@ -81,12 +81,12 @@ class SaliencyEvaluator:
     """Collects the scores of images and averages them over the data set.
 
     The results depend neither on the order of the images nor on how they were spread over
-    processes: sums are exact before they are rounded. To merge, extend `per_image` by the
-    `per_image` of the others.
+    processes: sums are exact before they are rounded. To merge, extend ``per_image`` by the
+    ``per_image`` of the others.
 
     Args:
         protocol: ``'pysodmetrics'``, ``'salmetric'``, ``'fastsaliency'`` or ``'survey'``; what
-            they are is in `docs/measures.md`.
+            they are is in ``docs/measures.md``.
 
     Attributes:
         protocol: The protocol's definition.
@@ -107,16 +107,16 @@ class SaliencyEvaluator:
 
         Args:
             prediction: (H, W) saliency, uint8 from 0 to 255 or floating point from 0 to 1.
-                Floats are truncated to 8 bits as in saved maps, except under `fastsaliency`.
+                Floats are truncated to 8 bits as in saved maps, except under ``fastsaliency``.
             mask: (H, W) ground truth, bool, uint8 from 0 to 255 or floating point from 0 to 1.
             stem: The image's name.
 
         Returns:
-            The image's own measures; empty if the protocol skips it. Its `max_f` and `max_e`
+            The image's own measures; empty if the protocol skips it. Its ``max_f`` and ``max_e``
             are the largest values of its own curves, so their mean is not the data set's.
 
         Raises:
-            DataError: An array is not (H, W), the sizes differ (except under `survey`), or a
+            DataError: An array is not (H, W), the sizes differ (except under ``survey``), or a
                 type or value is none of the above.
         """
         try:
@@ -160,7 +160,7 @@ class SaliencyEvaluator:
         return self.evaluation().measures
 
     def curves(self) -> dict[str, FloatArray]:
-        """Return the data set's curves, as in `Evaluation.curves`."""
+        """Return the data set's curves, as in ``Evaluation.curves``."""
         return self.evaluation().curves
 
     def _mean_curves(self, stacked: FloatArray) -> dict[str, FloatArray]:
@@ -179,7 +179,7 @@ class SaliencyEvaluator:
 def score_image(
     prediction: NDArray[Any], mask: NDArray[Any], protocol: Protocol, stem: str = ''
 ) -> ImageScores:
-    """Score one image as `SaliencyEvaluator.step` does, without an evaluator."""
+    """Score one image as ``SaliencyEvaluator.step`` does, without an evaluator."""
     grey_mask = _fitting_mask(prediction, mask, protocol)
     foreground = grey_mask >= protocol.foreground_level
     if protocol.skips_empty and not foreground.any():

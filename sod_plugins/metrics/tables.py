@@ -98,10 +98,10 @@ def write_json(evaluation: Evaluation, path: str | Path) -> None:
 
 
 def read_json(path: str | Path) -> Evaluation:
-    """Read what `write_json` wrote, to compare and plot without scoring again.
+    """Read what ``write_json`` wrote, to compare and plot without scoring again.
 
     Returns:
-        The evaluation without `per_image`.
+        The evaluation without ``per_image``.
 
     Raises:
         DataError: The file cannot be read or is no evaluation.

@@ -42,7 +42,7 @@ def train(
             (from the beginning where there is none yet).
         amp: Whether to train in mixed precision.
         options: Values to set in the config, by dotted key.
-        launcher: How the processes were started, one of `LAUNCHERS`.
+        launcher: How the processes were started, one of ``LAUNCHERS``.
 
     Returns:
         The runner after the training.
@@ -78,11 +78,11 @@ def test(
     Args:
         config: The config file.
         checkpoint: The checkpoint file.
-        work_dir: Where logs go, as in `train`.
-        out_dir: Where to save the saliency maps, measures and curves (see `SaliencyMetric`).
+        work_dir: Where logs go, as in ``train``.
+        out_dir: Where to save the saliency maps, measures and curves (see ``SaliencyMetric``).
         show_dir: Where to save the images with their saliency drawn over them.
         options: Values to set in the config, by dotted key.
-        launcher: How the processes were started, one of `LAUNCHERS`.
+        launcher: How the processes were started, one of ``LAUNCHERS``.
 
     Returns:
         The measures.
@@ -209,7 +209,7 @@ def _build(cfg: Config) -> Runner:
 
 @contextmanager
 def _trusting_mmengine() -> Iterator[None]:
-    """Let `torch.load` read what mmengine's own checkpoints hold beside tensors.
+    """Let ``torch.load`` read what mmengine's own checkpoints hold beside tensors.
 
     They keep the history of logged numbers, which ``weights_only=True`` (torch's default since
     2.6) refuses; mmengine 0.10.7 does not ask for it itself.

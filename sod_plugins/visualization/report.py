@@ -130,7 +130,7 @@ def report_folder(
     Args:
         path: The HTML file.
         pred_dir: Folder of the predictions, one for each image of the data set or of the list.
-        data_root: Folder of the data set, in a layout that `find_pairs` knows.
+        data_root: Folder of the data set, in a layout that ``find_pairs`` knows.
         list_file: A text file that selects the images; a relative path may start at the root.
         protocol: Name of the protocol.
         workers: Further processes that share the work.

@@ -17,7 +17,7 @@ from torch import nn
 
 @MODELS.register_module()
 class ToySegmentor(BaseModel):
-    """Two convolutions; BatchNorm and dropout, unless `plain`, make all kinds of state matter."""
+    """Two convolutions; BatchNorm and dropout, unless ``plain``, make all kinds of state matter."""
 
     def __init__(self, plain: bool = False, dropout: float = 0.3) -> None:
         super().__init__()

@@ -18,14 +18,14 @@ from sod_plugins.registry import DATASETS
 
 @DATASETS.register_module()
 class SaliencyDataset(BaseDataset):
-    """Images and saliency masks of any layout that `sod_plugins.data.find_pairs` knows.
+    """Images and saliency masks of any layout that ``sod_plugins.data.find_pairs`` knows.
 
     All names and headers are checked when the data set is built, that is before training begins.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``seg_map_path``, ``sample_idx`` and
-    ``rng``, the `numpy.random.Generator` that every random transform draws from. It is a function
+    ``rng``, the ``numpy.random.Generator`` that every random transform draws from. It is a function
     of the seed, the draw's number and the index, so that workers, resumes and processes do not
-    change what a sample becomes. The number comes with the `DrawIndex` of
+    change what a sample becomes. The number comes with the ``DrawIndex`` of
     ``sod_plugins.DrawSampler``; a plain index of another sampler gets a random one, and the run
     then cannot be resumed exactly.
 
@@ -38,7 +38,7 @@ class SaliencyDataset(BaseDataset):
         image_suffix: What follows the stem in the names of images.
         mask_prefix: What precedes the stem in the names of masks.
         mask_suffix: What follows the stem in the names of masks.
-        preset: The name of a known data set in `sod_plugins.data.PRESETS`, whose number of
+        preset: The name of a known data set in ``sod_plugins.data.PRESETS``, whose number of
             samples must then be found.
         pipeline: The transforms.
         test_mode: Whether the samples are for evaluation.

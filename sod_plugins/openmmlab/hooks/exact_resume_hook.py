@@ -28,7 +28,7 @@ class ExactResumeHook(Hook):
     (seed, iteration, process): it seeds the global generators of torch, numpy and Python before
     each batch is loaded and again before it is trained on. So whatever happened in between, a
     validation or a crash, every iteration finds the generators as it would have anyway. A
-    checkpoint from the middle of an epoch goes on at the next batch of that epoch, by the `skip`
+    checkpoint from the middle of an epoch goes on at the next batch of that epoch, by the ``skip``
     of ``sod_plugins.DrawSampler``; numbers of batches and epochs stay those of the whole run.
 
     It works with both loops of mmengine and with any model and data set. Exact are runs whose
@@ -145,7 +145,7 @@ def _describe(dataloader: DataLoader) -> dict[str, Any]:
 
 
 def _number_batches_from(loop: EpochBasedTrainLoop, done: int) -> None:
-    """Let the loop count the batches of this epoch from `done`, for logs and hooks."""
+    """Let the loop count the batches of this epoch from ``done``, for logs and hooks."""
     run_iter = loop.run_iter
     loop.run_iter = lambda idx, data_batch: run_iter(idx + done, data_batch)
 

@@ -30,16 +30,16 @@ class SaliencyMetric(BaseMetric):
     """Score saliency maps against the mask files, at the masks' own size.
 
     A data sample brings its probabilities as ``seg_logits`` (1, H, W) at the size of the original
-    image, as `SaliencySegmentor` and, for one channel, mmseg's `EncoderDecoder` predict them (the
-    host's name notwithstanding, they are past the sigmoid), and the path of its mask as
+    image, as ``SaliencySegmentor`` and, for one channel, mmseg's ``EncoderDecoder`` predict them
+    (the host's name notwithstanding, they are past the sigmoid), and the path of its mask as
     ``seg_map_path``. The map is truncated to 8 bits first, as saved maps are, so that the numbers
     equal those of ``sod eval`` on the folder of saved maps.
 
     The results are ``saliency/max_f`` and so on, fractions from 0 to 1: the keys of
-    `sod_plugins.metrics.MEASURE_NAMES`. The protocol is logged beside them.
+    ``sod_plugins.metrics.MEASURE_NAMES``. The protocol is logged beside them.
 
     Args:
-        protocol: The name of an evaluation protocol in `sod_plugins.metrics.PROTOCOLS`.
+        protocol: The name of an evaluation protocol in ``sod_plugins.metrics.PROTOCOLS``.
         out_dir: Where to save the maps (``maps/<stem>.png``), the measures and curves of the data
             set (``measures.json``) and the measures of each image (``per_image.csv``); None saves
             nothing.

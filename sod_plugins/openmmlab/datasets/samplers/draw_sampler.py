@@ -48,9 +48,9 @@ class DrawSampler(Sampler[DrawIndex]):
     Pass number p goes through the data set in the order of ``default_rng([seed, p])``. The draws
     are numbered through all passes, and process r of n takes draws r, r + n, r + 2n, ...
 
-    A run by epochs makes one pass an epoch (mmengine calls `set_epoch`); with `infinite`, a run by
-    iterations goes on from pass to pass. `skip` starts in the middle of either, at no cost, which
-    is what a resume needs.
+    A run by epochs makes one pass an epoch (mmengine calls ``set_epoch``); with ``infinite``, a run
+    by iterations goes on from pass to pass. ``skip`` starts in the middle of either, at no cost,
+    which is what a resume needs.
 
     Args:
         dataset: The data set to draw from.
@@ -118,7 +118,7 @@ class DrawSampler(Sampler[DrawIndex]):
         self._skipped = 0
 
     def skip(self, num_samples: int) -> None:
-        """Let the next iteration begin after this process's first `num_samples` draws.
+        """Let the next iteration begin after this process's first ``num_samples`` draws.
 
         Counted from the beginning of the epoch, or of the run where the sampler is infinite.
         """

@@ -20,8 +20,8 @@ _AXES = {'horizontal': 1, 'vertical': 0}
 class RandomMarginCrop(BaseTransform):
     """Cut an independent random margin from each side, as CSNet's released training does.
 
-    The left and the top margin are uniform in 0 .. `max_margin`, the right and the bottom one in
-    1 .. `max_margin` + 1 pixels. At least one pixel is kept of an image that is smaller than that.
+    The left and the top margin are uniform in 0 .. ``max_margin``, the right and the bottom one in
+    1 .. ``max_margin`` + 1 pixels. At least one pixel is kept of a smaller image.
 
     Args:
         max_margin: The largest left and top margin in pixels.

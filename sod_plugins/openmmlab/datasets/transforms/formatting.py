@@ -18,7 +18,7 @@ from sod_plugins.registry import TRANSFORMS
 class PackSaliencyInputs(BaseTransform):
     """Pack the image and the soft mask as tensors, without casting either to whole numbers.
 
-    Returns ``inputs``, float32 (3, H, W) in 0..255, and ``data_samples``, a `SegDataSample` whose
+    Returns ``inputs``, float32 (3, H, W) in 0..255, and ``data_samples``, a ``SegDataSample`` whose
     ``gt_sem_seg`` (where a mask was loaded) is float32 (1, H, W) in [0, 1].
 
     Args:

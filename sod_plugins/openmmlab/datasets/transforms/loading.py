@@ -18,7 +18,7 @@ class LoadSaliencyImage(BaseTransform):
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add the image; raises `DataError` where it cannot be read."""
+        """Add the image; raises ``DataError`` where it cannot be read."""
         image = read_image(results['img_path'])
         results['img'] = image
         results['ori_shape'] = results['img_shape'] = image.shape[:2]
@@ -27,13 +27,13 @@ class LoadSaliencyImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadSaliencyMask(BaseTransform):
-    """Read the mask at ``seg_map_path``; comes after `LoadSaliencyImage`.
+    """Read the mask at ``seg_map_path``; comes after ``LoadSaliencyImage``.
 
     Adds ``gt_seg_map``, float32 (H, W) in [0, 1]; soft edges stay soft.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add the mask; raises `DataError` where it cannot be read or is of another size."""
+        """Add the mask; raises ``DataError`` where it cannot be read or is of another size."""
         mask = read_mask(results['seg_map_path'])
         if mask.shape != results['img_shape']:
             raise DataError(

@@ -16,7 +16,7 @@ from sod_plugins.registry import TRANSFORMS
 class ResizeSaliency(BaseTransform):
     """Resize bilinearly in floating point, without antialiasing; the mask stays soft.
 
-    The same function as in `sod_plugins.networks.Preprocessing`, so that a network sees in
+    The same function as in ``sod_plugins.networks.Preprocessing``, so that a network sees in
     training, in ``tools/test.py`` and in ``sod predict`` the same pixels. (The hosts' own
     ``Resize`` rounds the image to whole grey levels and picks the nearest mask pixels.)
 
