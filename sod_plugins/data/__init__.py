@@ -1,11 +1,12 @@
 """Saliency data on disk: folder layouts, images and masks, checks and synthetic scenes."""
 
-from sod_plugins.data.check import DatasetReport, check_dataset, find_preset
-from sod_plugins.data.errors import DataError, list_files
-from sod_plugins.data.images import DecodedMask, decode_mask, read_image, read_mask
+from sod_plugins.data.check import DatasetReport, check_dataset, header_problem
+from sod_plugins.data.errors import DataError, list_files, list_problems
+from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files
+from sod_plugins.data.images import DecodedMask, decode_mask, read_image, read_mask, read_size
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
-from sod_plugins.data.lists import IMAGE_EXTENSIONS
-from sod_plugins.data.presets import PRESETS, DatasetPreset
+from sod_plugins.data.lists import listed_stems
+from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.random import sample_rng
 from sod_plugins.data.scenes import Scene, draw_scene
 from sod_plugins.data.synthetic import SPLITS, generate_scenes
@@ -28,8 +29,13 @@ __all__ = [
     'find_pairs',
     'find_preset',
     'generate_scenes',
+    'header_problem',
+    'image_files',
     'list_files',
+    'list_problems',
+    'listed_stems',
     'read_image',
     'read_mask',
+    'read_size',
     'sample_rng',
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _LISTED = 10
@@ -22,3 +22,11 @@ def list_files(files: Iterable[str | Path]) -> str:
     if len(names) > _LISTED:
         text += f' and {len(names) - _LISTED} more'
     return text
+
+
+def list_problems(problems: Sequence[str]) -> str:
+    """Put the first ten problems on a line each and count the rest, for an error message."""
+    lines = list(problems[:_LISTED])
+    if len(problems) > _LISTED:
+        lines.append(f'and {len(problems) - _LISTED} more')
+    return '\n'.join(lines)

@@ -1,6 +1,6 @@
 """Photos and saliency masks: from file to array.
 
-Both readers honour the EXIF orientation and turn everything that Pillow cannot read (a missing,
+The readers honour the EXIF orientation and turn everything that Pillow cannot read (a missing,
 truncated or foreign file) into a ``DataError`` that names the file.
 
 What a mask becomes (``read_mask``), by what its file holds:
@@ -31,13 +31,15 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from sod_plugins.data.errors import DataError
 
@@ -100,6 +102,26 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     return np.array(image.convert('RGB'))
 
 
+def read_size(path: str | Path) -> tuple[int, int]:
+    """Read the size of a photo or mask from the file's header.
+
+    Pixels are decoded of PNG files alone, which may note their orientation after them.
+
+    Returns:
+        (height, width) in pixels, upright by its EXIF orientation.
+
+    Raises:
+        DataError: The file is missing or no image, or its header is damaged.
+    """
+    with _opened(path, 'image') as image:
+        exif = image.getexif()
+        turned = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        width, height = image.size
+        if image.format == 'TIFF':  # recent versions of Pillow have turned its size already
+            width, height = exif[ExifTags.Base.ImageWidth], exif[ExifTags.Base.ImageLength]
+    return (width, height) if turned else (height, width)
+
+
 def read_mask(path: str | Path) -> NDArray[np.float32]:
     """Read a saliency mask; soft edges stay soft.
 
@@ -139,10 +161,18 @@ def decode_mask(path: str | Path) -> DecodedMask:
 
 def _load(path: str | Path, role: str) -> Image.Image:
     """Open and decode the first frame, turned upright."""
+    with _opened(path, role) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    return upright
+
+
+@contextmanager
+def _opened(path: str | Path, role: str) -> Iterator[Image.Image]:
+    """Open a file and turn what Pillow raises meanwhile into ``DataError``."""
     try:
         with Image.open(path) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
+            yield image
     except FileNotFoundError:
         _refuse(path, role, 'there is no such file', 'Correct the path')
     except UnidentifiedImageError:

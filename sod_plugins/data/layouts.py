@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sod_plugins.data.errors import DataError, list_files
-from sod_plugins.data.lists import IMAGE_EXTENSIONS, read_list, select_listed
+from sod_plugins.data.folders import folders_like, images_in, require_folder
+from sod_plugins.data.lists import read_list, select_listed
 
 # (images, masks) below the root, compared without regard to case.
 LAYOUTS = (
@@ -145,7 +146,7 @@ class FolderLayout:
     def match(self) -> Pairing:
         """Pair the files; here a file without a partner is no error yet."""
         if self.root is not None:
-            _require_folder(Path(self.root), 'data set folder')
+            require_folder(Path(self.root), 'data set folder')
         if self.list_file is None:
             images, masks = self._index()
             return self._pairing(images, masks, images.keys(), masks.keys() - images.keys())
@@ -193,11 +194,11 @@ class FolderLayout:
         image_dir, mask_dir = self._folders()
         image_names = _Names('image', self.image_prefix, self.image_suffix)
         mask_names = _Names('mask', self.mask_prefix, self.mask_suffix)
-        image_files = _image_files(image_dir, 'image')
+        image_files = images_in(image_dir, 'image')
         if mask_dir is None:
             return image_names.index(image_files), {}
         if mask_dir != image_dir:
-            return image_names.index(image_files), mask_names.index(_image_files(mask_dir, 'mask'))
+            return image_names.index(image_files), mask_names.index(images_in(mask_dir, 'mask'))
         if not (self.mask_prefix or self.mask_suffix):
             raise DataError(
                 f"'{image_dir}' holds both images and masks. Give the mask prefix or suffix that "
@@ -292,41 +293,11 @@ class _Names:
         return {stem: paths[0] for stem, paths in by_stem.items()}
 
 
-def _require_folder(path: Path, role: str) -> None:
-    if not path.is_dir():
-        reason = 'is no folder' if path.exists() else 'does not exist'
-        raise DataError(f"The {role} '{path}' {reason}. Correct the path.")
-
-
-def _image_files(folder: Path, role: str) -> list[Path]:
-    """Return the visible files of a folder that have an image's extension, sorted."""
-    _require_folder(folder, f'{role} folder')
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_EXTENSIONS and path.name[0] != '.' and path.is_file()
-    )
-    if not files:
-        raise DataError(
-            f"The {role} folder '{folder}' holds no image files. Put files with one of these "
-            f'extensions directly into it: {", ".join(sorted(IMAGE_EXTENSIONS))}.'
-        )
-    return files
-
-
 def _layouts_in(root: Path) -> list[tuple[Path, Path]]:
     """Find the layouts whose two folders exist below the root, whatever their case."""
     return [
         (image_dir, mask_dir)
         for images, masks in LAYOUTS
-        for image_dir in _folders_like(root, images)
-        for mask_dir in _folders_like(root, masks)
+        for image_dir in folders_like(root, images)
+        for mask_dir in folders_like(root, masks)
     ]
-
-
-def _folders_like(root: Path, name: str) -> list[Path]:
-    """Find the folders with this relative path, whatever its case."""
-    first, _, rest = name.partition('/')
-    found = sorted(path for path in root.iterdir() if path.name.lower() == first.lower())
-    found = [path for path in found if path.is_dir()]
-    return [deeper for path in found for deeper in _folders_like(path, rest)] if rest else found

@@ -7,10 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sod_plugins.data.errors import DataError, list_files
-
-IMAGE_EXTENSIONS = frozenset(
-    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pbm')
-)
+from sod_plugins.data.folders import IMAGE_EXTENSIONS
 
 
 def read_list(path: Path) -> list[list[str]]:
@@ -32,16 +29,6 @@ def read_list(path: Path) -> list[list[str]]:
             'Correct them.'
         )
     return entries
-
-
-def _fields(line: str) -> list[str]:
-    """Split at tabs, or between two file names; stems and paths may hold spaces."""
-    if '\t' in line:
-        return [field.strip() for field in line.split('\t')]
-    words = line.split()
-    if len(words) == 2 and all(Path(word).suffix.lower() in IMAGE_EXTENSIONS for word in words):
-        return words
-    return [line.strip()]
 
 
 def select_listed(list_file: Path, entries: Iterable[str], images: Mapping[str, Path]) -> list[str]:
@@ -74,3 +61,27 @@ def select_listed(list_file: Path, entries: Iterable[str], images: Mapping[str, 
     if twice:
         raise DataError(f"The list '{list_file}' names twice: {list_files(twice)}. Keep one each.")
     return stems
+
+
+def listed_stems(list_file: str | Path) -> list[str]:
+    """Return the stems of the images that a list names, sorted, each once, wherever they lie.
+
+    Raises:
+        DataError: The list cannot be read, is empty, or a line has more than two fields.
+    """
+    names = {Path(image).name for image, *_ in read_list(Path(list_file))}
+    return sorted({Path(name).stem if _is_file_name(name) else name for name in names})
+
+
+def _fields(line: str) -> list[str]:
+    """Split at tabs, or between two file names; stems and paths may hold spaces."""
+    if '\t' in line:
+        return [field.strip() for field in line.split('\t')]
+    words = line.split()
+    if len(words) == 2 and all(map(_is_file_name, words)):
+        return words
+    return [line.strip()]
+
+
+def _is_file_name(word: str) -> bool:
+    return Path(word).suffix.lower() in IMAGE_EXTENSIONS

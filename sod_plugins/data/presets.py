@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
+
+from sod_plugins.data.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,15 @@ class DatasetPreset:
     count: int
     note: str = ''
 
+    def count_problem(self, count: int) -> str | None:
+        """Say what is wrong with a number of pairs; None if it is this data set's."""
+        if count == self.count:
+            return None
+        return (
+            f'{self.title} has {self.count} pairs, but {count} were found. Fetch the missing ones, '
+            'or leave the preset out for a subset.'
+        )
+
 
 PRESETS: dict[str, DatasetPreset] = {
     'duts-tr': DatasetPreset('DUTS-TR', 10553),
@@ -32,3 +44,13 @@ PRESETS: dict[str, DatasetPreset] = {
     'msra10k': DatasetPreset('MSRA10K', 10000),
     'judd': DatasetPreset('Judd', 900),
 }
+
+
+def find_preset(name: str) -> DatasetPreset:
+    """Return the preset of this name; ``DataError`` names the known ones where there is none."""
+    preset = PRESETS.get(name.lower())
+    if preset is None:
+        near = difflib.get_close_matches(name.lower(), PRESETS, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ''
+        raise DataError(f"No preset is named '{name}'; there are {', '.join(PRESETS)}.{hint}")
+    return preset

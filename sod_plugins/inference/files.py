@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from sod_plugins.data import IMAGE_EXTENSIONS, DataError, list_files, read_image
+from sod_plugins.data import DataError, image_files, list_files, read_image
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
 
@@ -48,11 +48,11 @@ def collect_images(paths: Iterable[str | Path]) -> list[Path]:
         if path.is_file():
             found = [path]
         elif path.is_dir():
-            found = _images_among(path.iterdir())
+            found = image_files(path.iterdir())
         else:
             # Path.glob takes no absolute pattern.
             matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
-            found = _images_among(map(Path, matches))
+            found = image_files(map(Path, matches))
         if not found:
             what = 'has no image in it' if path.is_dir() else 'is no file, folder or pattern'
             raise FileNotFoundError(f"'{path}' {what}. Name images that exist.")
@@ -116,16 +116,6 @@ def predict_files(
             save_overlay(pictures['overlay'], pixels, saliency)
         summary.written.append(image)
     return summary
-
-
-def _images_among(paths: Iterable[Path]) -> list[Path]:
-    return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in IMAGE_EXTENSIONS
-        and not path.name.startswith('.')
-        and path.is_file()
-    )
 
 
 def _targets(image: Path, out_dir: Path, cutout: bool, overlay: bool) -> dict[str, Path]:

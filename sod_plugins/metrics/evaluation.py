@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sod_plugins.data import DataError, read_image, read_mask
-from sod_plugins.data.errors import list_files
-from sod_plugins.data.layouts import FolderLayout
-from sod_plugins.data.lists import IMAGE_EXTENSIONS, read_list
+from sod_plugins.data import (
+    DataError,
+    FolderLayout,
+    list_files,
+    list_problems,
+    listed_stems,
+    read_image,
+    read_mask,
+)
 from sod_plugins.metrics.protocols import Protocol, get_protocol
 from sod_plugins.metrics.saliency import Evaluation, ImageScores, SaliencyEvaluator, score_image
-
-_REASONS_SHOWN = 10
 
 Pair = tuple[str, Path, Path]
 Result = TypeVar('Result')
@@ -66,7 +69,10 @@ def evaluate_folders(
         found = _apply(partial(_find_problem, rules), pairs, pool, 'check', progress)
         problems = [problem for problem in found if problem]
         if problems:
-            raise DataError(_describe(problems, len(pairs)))
+            raise DataError(
+                f'{len(problems)} of {len(pairs)} pairs cannot be scored:\n'
+                f'{list_problems(problems)}'
+            )
         evaluator.per_image += _apply(partial(_score_files, rules), pairs, pool, 'score', progress)
     return evaluator.evaluation()
 
@@ -93,7 +99,7 @@ def _pair_files(pred_dir: Path, gt_dir: Path, list_file: str | Path | None) -> l
     pairing = FolderLayout(image_dir=pred_dir, mask_dir=gt_dir).match()
     pairs = {pair.stem: pair for pair in pairing.pairs}
     if list_file is not None:
-        stems = _listed_stems(Path(list_file))
+        stems = listed_stems(list_file)
         lonely = [stem for stem in stems if stem not in pairs]
         if lonely:
             raise DataError(
@@ -118,17 +124,6 @@ def _pair_files(pred_dir: Path, gt_dir: Path, list_file: str | Path | None) -> l
     return [(pair.stem, pair.image, pair.mask) for pair in pairs.values() if pair.mask is not None]
 
 
-def _listed_stems(list_file: Path) -> list[str]:
-    """Return the stems that a list names, each once, sorted."""
-    names = {Path(entry[0]).name for entry in read_list(list_file)}
-    return sorted(
-        {
-            Path(name).stem if Path(name).suffix.lower() in IMAGE_EXTENSIONS else name
-            for name in names
-        }
-    )
-
-
 def _find_problem(protocol: Protocol, pair: Pair) -> str | None:
     """Say why a pair cannot be scored; None if it can."""
     _, prediction_path, mask_path = pair
@@ -151,13 +146,6 @@ def _find_problem(protocol: Protocol, pair: Pair) -> str | None:
 def _score_files(protocol: Protocol, pair: Pair) -> ImageScores:
     stem, prediction_path, mask_path = pair
     return score_image(read_prediction(prediction_path), read_mask(mask_path), protocol, stem)
-
-
-def _describe(problems: Sequence[str], total: int) -> str:
-    shown = '\n'.join(problems[:_REASONS_SHOWN])
-    more = len(problems) - _REASONS_SHOWN
-    rest = f'\nand {more} more' if more > 0 else ''
-    return f'{len(problems)} of {total} pairs cannot be scored:\n{shown}{rest}'
 
 
 def _apply(

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sod_plugins.data import PRESETS, DataError, DatasetPreset, FolderLayout, check_dataset
+from sod_plugins.data import (
+    PRESETS,
+    DataError,
+    DatasetPreset,
+    FolderLayout,
+    check_dataset,
+    find_pairs,
+    header_problem,
+)
 
 
 def write_pair(root: Path, stem: str, mask: np.ndarray, size=(8, 10)) -> None:
@@ -81,6 +89,16 @@ def test_all_problems_are_found_in_one_run(sound):
     assert f"mismatch.jpg' is 8x10 but '{sound}/masks/mismatch.png' is 10x8" in text
     assert text.count('\n  - ') == 5
     assert report.format(listed=2).endswith('  ... and 3 more')
+
+
+def test_headers_tell_sizes_and_unreadable_files(sound):
+    write_pair(sound, 'mismatch', grey(0, 255, size=(10, 8)))
+    write_pair(sound, 'text', grey(0, 255))
+    (sound / 'masks/text.png').write_text('no image')
+    problems = {pair.stem: header_problem(pair) for pair in find_pairs(sound)}
+    assert [problems[stem] for stem in ('binary', 'empty', 'full', 'soft')] == [None] * 4
+    assert "mismatch.jpg' is 8x10 but" in problems['mismatch']
+    assert "masks/text.png'" in problems['text']
 
 
 def test_preset_count_is_compared(sound, monkeypatch):

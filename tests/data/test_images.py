@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sod_plugins.data import DataError, decode_mask, read_image, read_mask
+from sod_plugins.data import DataError, decode_mask, read_image, read_mask, read_size
 
 ORIENTATION = 0x0112
 
@@ -250,3 +250,26 @@ def test_float_image_is_refused(tmp_path):
     path = save(tmp_path / 'i.tif', np.zeros((2, 2), np.float32))
     with pytest.raises(DataError, match='floating-point values have no fixed scale'):
         read_image(path)
+
+
+# --- sizes ---
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('name', ['i.png', 'i.jpg', 'i.tif'])
+def test_size_is_that_of_the_upright_image(tmp_path, name, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = save(tmp_path / name, np.zeros((5, 7, 3), np.uint8), exif=exif)
+    assert read_size(path) == read_image(path).shape[:2]
+    assert read_size(path) == ((5, 7) if orientation < 5 else (7, 5))
+
+
+def test_size_of_a_photo_needs_no_pixels(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 32), dtype=np.uint8)
+    path = save(tmp_path / 'i.jpg', noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert read_size(path) == (64, 32)
+    path.write_text('hello')
+    with pytest.raises(DataError, match=r"i\.jpg': it is no image that"):
+        read_size(path)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -211,12 +210,9 @@ def test_listed_image_without_mask(listed):
 
 
 @pytest.mark.shared_data
-def test_real_lists():
-    root = Path(os.environ.get('SOD_SHARED_DIR', '../shared')) / 'data' / 'msra10k'
-    if not root.is_dir():
-        pytest.skip(f'{root} is absent: set SOD_SHARED_DIR')
+def test_real_lists(msra10k):
     stems = [
-        {pair.stem for pair in find_pairs(root, list_file=f'{name}.txt')}
+        {pair.stem for pair in find_pairs(msra10k, list_file=f'{name}.txt')}
         for name in ('train', 'val', 'test')
     ]
     assert [len(part) for part in stems] == [7000, 1500, 1500]

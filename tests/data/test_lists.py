@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sod_plugins.data import DataError
-from sod_plugins.data.lists import read_list, select_listed
+from sod_plugins.data.lists import listed_stems, read_list, select_listed
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,12 @@ def test_entries_name_stems_and_file_names():
     images = {'1': Path('x/im_1.jpg'), '2': Path('x/im_2.jpg'), '3': Path('x/im_3.jpg')}
     entries = ['3', 'im_1', 'x/im_2.jpg']
     assert select_listed(Path('list.txt'), entries, images) == ['3', '1', '2']
+
+
+def test_stems_are_those_of_any_folder_each_once(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_text('there/b.v2.jpg\nc.v3\na\nimages/a.jpg masks/a.png\n')
+    assert listed_stems(path) == ['a', 'b.v2', 'c.v3']
 
 
 def test_entry_of_another_folder_fits_no_image():

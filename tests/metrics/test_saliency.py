@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,13 +132,10 @@ def test_smooth_maps_of_a_real_size_equal_the_reference():
 
 
 @pytest.mark.shared_data
-def test_real_masks_equal_the_reference():
-    root = Path(os.environ.get('SOD_SHARED_DIR', '../shared'), 'data', 'msra10k', 'masks')
-    if not root.is_dir():
-        pytest.skip(f'no real masks in {root}')
+def test_real_masks_equal_the_reference(msra10k):
     rng = np.random.default_rng(6)
     samples = []
-    for path in sorted(root.iterdir())[:3000:500]:
+    for path in sorted((msra10k / 'masks').iterdir())[:3000:500]:
         mask = read_mask(path)
         noise = rng.standard_normal(mask.shape)
         prediction = gaussian_filter(mask, 6) * 180 + gaussian_filter(noise, 3) * 200

@@ -8,11 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.dataset import BaseDataset
-from PIL import ExifTags, Image, UnidentifiedImageError
 
-from sod_plugins.data import DataError, SaliencyPair, find_pairs, sample_rng
-from sod_plugins.data.check import find_preset
-from sod_plugins.data.errors import list_files
+from sod_plugins.data import (
+    DataError,
+    find_pairs,
+    find_preset,
+    header_problem,
+    list_problems,
+    sample_rng,
+)
 from sod_plugins.registry import DATASETS
 
 
@@ -92,8 +96,14 @@ class SaliencyDataset(BaseDataset):
         """Find the pairs and check their number and headers."""
         pairs = find_pairs(self.data_root, **self._layout)
         if self.preset is not None:
-            _check_count(len(pairs), self.preset)
-        _check_sizes(pairs)
+            problem = find_preset(self.preset).count_problem(len(pairs))
+            if problem:
+                raise DataError(problem)
+        problems = [problem for pair in pairs if (problem := header_problem(pair))]
+        if problems:
+            raise DataError(
+                f'{len(problems)} of {len(pairs)} pairs cannot be used:\n{list_problems(problems)}'
+            )
         return [{'img_path': str(pair.image), 'seg_map_path': str(pair.mask)} for pair in pairs]
 
     def prepare_data(self, idx: int) -> Any:
@@ -104,38 +114,3 @@ class SaliencyDataset(BaseDataset):
             draw = 0 if self.test_mode else np.random.randint(2**31)
         results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
         return self.pipeline(results)
-
-
-def _check_count(count: int, preset_name: str) -> None:
-    preset = find_preset(preset_name)
-    if count != preset.count:
-        raise DataError(
-            f'{preset.title} has {preset.count} pairs, but {count} were found. Fetch the missing '
-            'ones, or leave the preset out for a subset.'
-        )
-
-
-def _check_sizes(pairs: Sequence[SaliencyPair]) -> None:
-    """Compare the sizes in the headers; this reads no pixels, so 10,000 pairs take seconds."""
-    unreadable, unequal = [], []
-    for pair in pairs:
-        try:
-            if _upright_size(pair.image) != _upright_size(pair.mask):
-                unequal.append(f'{pair.image} and {pair.mask}')
-        except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-            unreadable.append(f'{pair.stem} ({error})')
-    problems = []
-    if unreadable:
-        problems.append(f'files are no readable images: {list_files(unreadable)}')
-    if unequal:
-        problems.append(f'an image and its mask differ in size: {list_files(unequal)}')
-    if problems:
-        raise DataError(f'Unusable data; {"; ".join(problems)}. Replace or remove these files.')
-
-
-def _upright_size(path: Path) -> tuple[int, int]:
-    """Return width and height as the EXIF orientation shows them."""
-    with Image.open(path) as image:
-        width, height = image.size
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    return (height, width) if turned else (width, height)

@@ -51,7 +51,7 @@ def test_plain_index_is_random_in_training_and_fixed_in_testing(photos):
 
 def test_sizes_are_compared_before_training(folder):
     Image.new('L', (30, 30)).save(folder / 'masks' / '04.png')
-    with pytest.raises(DataError, match=r'differ in size: .*images/04\.png and .*masks/04\.png'):
+    with pytest.raises(DataError, match=r"images/04\.png' is .* but '.*masks/04\.png' is 30x30"):
         SaliencyDataset(folder)
 
 
@@ -67,7 +67,7 @@ def test_orientation_counts_in_sizes(folder):
 
 def test_unreadable_file_is_named_before_training(folder):
     (folder / 'images' / '05.png').write_bytes(b'no image')
-    with pytest.raises(DataError, match=r'files are no readable images: 05 \(.*'):
+    with pytest.raises(DataError, match=r"1 of 11 .*\nCannot read .*images/05\.png'"):
         SaliencyDataset(folder)
 
 

@@ -1,0 +1,52 @@
+"""Finding folders, and the image files in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sod_plugins.data.errors import DataError
+
+IMAGE_EXTENSIONS = frozenset(
+    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pbm')
+)
+
+
+def image_files(paths: Iterable[Path]) -> list[Path]:
+    """Return those of the paths that are visible files with an image's extension, sorted."""
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in IMAGE_EXTENSIONS and path.name[0] != '.' and path.is_file()
+    )
+
+
+def images_in(folder: Path, role: str) -> list[Path]:
+    """Return the image files directly in a folder, sorted.
+
+    Raises:
+        DataError: There is no such folder, or no image in it.
+    """
+    require_folder(folder, f'{role} folder')
+    files = image_files(folder.iterdir())
+    if not files:
+        raise DataError(
+            f"The {role} folder '{folder}' holds no image files. Put files with one of these "
+            f'extensions directly into it: {", ".join(sorted(IMAGE_EXTENSIONS))}.'
+        )
+    return files
+
+
+def require_folder(path: Path, role: str) -> None:
+    """Raise ``DataError`` where a path is no folder; the role names it in the message."""
+    if not path.is_dir():
+        reason = 'is no folder' if path.exists() else 'does not exist'
+        raise DataError(f"The {role} '{path}' {reason}. Correct the path.")
+
+
+def folders_like(root: Path, name: str) -> list[Path]:
+    """Find the folders below the root with this relative path, whatever its case."""
+    first, _, rest = name.partition('/')
+    found = sorted(path for path in root.iterdir() if path.name.lower() == first.lower())
+    found = [path for path in found if path.is_dir()]
+    return [deeper for path in found for deeper in folders_like(path, rest)] if rest else found
