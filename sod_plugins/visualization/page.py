@@ -1,6 +1,8 @@
-"""Style and script of the HTML report: no outside resource, readable on light and dark screens."""
+"""Frame, style and script of an HTML page without outside resources, for light and dark screens."""
 
 from __future__ import annotations
+
+import html
 
 STYLE = """
 :root {
@@ -87,3 +89,13 @@ for (const button of document.querySelectorAll('th button')) {
   });
 }
 """
+
+
+def html_page(title: str, body: str) -> str:
+    """Return a whole page; the title is plain text, the body HTML."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
+        f'{body}<script>{SCRIPT}</script>\n</body>\n</html>\n'
+    )

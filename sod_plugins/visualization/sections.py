@@ -1,0 +1,181 @@
+"""The sections of the HTML report, each a text of HTML."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sod_plugins.data import DataError, SaliencyPair, read_image, read_mask
+from sod_plugins.metrics import LOWER_IS_BETTER, MEASURE_NAMES, Evaluation, read_prediction
+from sod_plugins.visualization.curves import curves_as_svg
+from sod_plugins.visualization.overlays import error_map, tint_saliency
+
+_TILES = ('max_f', 'weighted_f', 's_measure', 'max_e', 'mae')
+_THUMBNAIL = (320, 320)
+
+
+def header(title: str, evaluation: Evaluation) -> str:
+    """Return the heading, with how many images were evaluated and how."""
+    skipped = len(evaluation.skipped)
+    left_out = f', which leaves out {skipped} without foreground' if skipped else ''
+    return (
+        f'<header>\n<h1>{html.escape(title)}</h1>\n'
+        f'<p class="faint">{evaluation.count} images, '
+        f'protocol <b>{html.escape(evaluation.protocol)}</b>{left_out}</p>\n</header>\n'
+    )
+
+
+def summary(methods: Mapping[str, Evaluation]) -> str:
+    """Return the first method's measures as tiles, and those of all methods as a table."""
+    measures = next(iter(methods.values())).measures
+    tiles = ''.join(
+        f'<div class="card tile"><b>{measures[key]:.3f}</b><span>{_label(key)}</span></div>\n'
+        for key in _TILES
+    )
+    heads = ''.join(f'<th>{_label(key)}</th>' for key in MEASURE_NAMES)
+    rows = ''.join(
+        f'<tr><td>{html.escape(name)}</td><td>{evaluation.protocol}</td>'
+        + ''.join(f'<td>{evaluation.measures[key]:.4f}</td>' for key in MEASURE_NAMES)
+        + '</tr>\n'
+        for name, evaluation in methods.items()
+    )
+    comparison = (
+        f'<table><thead><tr><th>method</th><th>protocol</th>{heads}</tr></thead>\n'
+        f'<tbody>\n{rows}</tbody></table>'
+    )
+    return _section(
+        'Measures',
+        f'<div class="tiles">\n{tiles}</div>\n<div class="card scroll">{comparison}</div>',
+        'From 0 to 1; arrows tell which way is better.',
+    )
+
+
+def curves(methods: Mapping[str, Evaluation]) -> str:
+    """Return the PR and F-measure curves of all methods; raises ImportError without matplotlib."""
+    svg = curves_as_svg({name: evaluation.curves for name, evaluation in methods.items()})
+    return _section('Curves', f'<div class="card curves">{svg}</div>')
+
+
+def strips(
+    title: str,
+    ranked: Sequence[Mapping[str, Any]],
+    pairs: Mapping[str, SaliencyPair],
+    predictions: Mapping[str, Path],
+) -> str:
+    """Return the images of some records of ``Evaluation.per_image`` as strips of five pictures.
+
+    Args:
+        title: Heading of the section.
+        ranked: The records, in the order to show.
+        pairs: Image and mask by stem.
+        predictions: Saliency map by stem.
+
+    Raises:
+        DataError: A pair has no mask, a file is unreadable, or the sizes of three files differ.
+    """
+    if not ranked:
+        return ''
+    heads = ''.join(
+        f'<span>{name}</span>'
+        for name in ('image', 'ground truth', 'prediction', 'error', 'overlay')
+    )
+    figures = ''.join(
+        f'<figure class="strip"><figcaption><b>{html.escape(scores["stem"])}</b>'
+        f'<span class="faint">max F {scores["max_f"]:.3f} &ensp; MAE {scores["mae"]:.3f}</span>'
+        '</figcaption><div class="row">'
+        f'{_strip(pairs[scores["stem"]], predictions[scores["stem"]])}</div></figure>\n'
+        for scores in ranked
+    )
+    return _section(
+        title,
+        f'<div class="card scroll"><div class="strips"><div class="row">{heads}</div>\n'
+        f'{figures}</div></div>',
+        'By the largest F-measure of each image alone. '
+        'Error: red where the prediction has too much, blue where it misses some.',
+    )
+
+
+def table(ranked: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table, sortable by a click, of the records of ``Evaluation.per_image``."""
+    heads = ''.join(
+        f'<th><button>{html.escape(name)}</button></th>'
+        for name in ('image', *map(_label, MEASURE_NAMES))
+    )
+    rows = ''.join(
+        f'<tr><td>{html.escape(scores["stem"])}</td>'
+        + ''.join(f'<td>{scores[key]:.4f}</td>' for key in MEASURE_NAMES)
+        + '</tr>\n'
+        for scores in ranked
+    )
+    return _section(
+        'All images',
+        f'<div class="card scroll tall"><table><thead><tr>{heads}</tr></thead>\n'
+        f'<tbody>\n{rows}</tbody></table></div>',
+        'Click a heading to sort.',
+    )
+
+
+def facts(values: Mapping[str, object]) -> str:
+    """Return named values as a list; one of several lines is folded."""
+    if not values:
+        return ''
+    entries = []
+    for name, value in values.items():
+        text = html.escape(str(value).strip())
+        if '\n' in text:
+            text = f'<details><summary>show</summary><pre>{text}</pre></details>'
+        entries.append(f'<dt>{html.escape(name)}</dt><dd>{text}</dd>\n')
+    return _section('How it was made', f'<dl class="card">\n{"".join(entries)}</dl>')
+
+
+def _section(title: str, content: str, hint: str = '') -> str:
+    hint = f'<p class="faint">{html.escape(hint)}</p>\n' if hint else ''
+    return f'<section>\n<h2>{html.escape(title)}</h2>\n{hint}{content}\n</section>\n'
+
+
+def _label(key: str) -> str:
+    # Neither the arrow nor the second half of 'S-measure' moves to a line of its own.
+    name = MEASURE_NAMES[key].replace('-', '\u2011')
+    return f'{name}\u00a0{"↓" if key in LOWER_IS_BETTER else "↑"}'
+
+
+def _strip(pair: SaliencyPair, prediction_path: Path) -> str:
+    """Return the five pictures of one image as HTML."""
+    if pair.mask is None:
+        raise DataError(f"'{pair.image}' has no mask to be compared with.")
+    image, mask = read_image(pair.image), read_mask(pair.mask)
+    levels = read_prediction(prediction_path)
+    prediction = levels.astype(np.float32) / np.float32(255)
+    if not image.shape[:2] == mask.shape == prediction.shape:
+        raise DataError(
+            f"'{pair.image}' {image.shape[:2]}, its mask {mask.shape} and its prediction "
+            f'{prediction.shape} differ in size (height, width): they do not belong together.'
+        )
+    pictures = {
+        'image': _data_uri(image, 'JPEG'),
+        'ground truth': _data_uri(np.rint(255 * mask).astype(np.uint8), 'PNG'),
+        'prediction': _data_uri(levels, 'PNG'),
+        'error': _data_uri(error_map(prediction, mask), 'PNG'),
+        'overlay': _data_uri(tint_saliency(image, prediction), 'JPEG'),
+    }
+    return ''.join(
+        f'<img src="{uri}" alt="{name} of {html.escape(pair.stem)}" loading="lazy">'
+        for name, uri in pictures.items()
+    )
+
+
+def _data_uri(pixels: NDArray[np.uint8], kind: str) -> str:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail(_THUMBNAIL)
+    stream = io.BytesIO()
+    picture.save(stream, format=kind, quality=85)
+    text = base64.b64encode(stream.getvalue()).decode('ascii')
+    return f'data:image/{kind.lower()};base64,{text}'
