@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from environment import ROOT, RUN, Environment, Steps, run_or_exit
+from environment import ROOT, RUN, Environment, Steps, add_venv_option, run_or_exit
 
 CONFIG = 'configs/csnet/csnet-x1_1xb16-600i_synthetic-128x128.py'
 DEFAULT_COUNT = 1000
@@ -23,13 +23,7 @@ SHOWN_MEASURES = {'max_f': 'max F', 'weighted_f': 'weighted F', 's_measure': 'S'
 def parse_args() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[1])
-    parser.add_argument(
-        '--venv',
-        type=Path,
-        default=ROOT / '.venv',
-        metavar='DIR',
-        help='virtual environment to create, complete or reuse (default: .venv)',
-    )
+    add_venv_option(parser)
     parser.add_argument(
         '--work-dir',
         type=Path,
@@ -153,7 +147,7 @@ class Quickstart:
 def main() -> int:
     """Run all steps; a failing one ends the command with its log file named."""
     args = parse_args()
-    environment = Environment(args.venv, Steps(ROOT / 'work_dirs' / 'environment_logs'))
+    environment = Environment(args.venv)
     environment.ensure(RUN)
     run = Quickstart(environment, Steps(args.work_dir / 'logs'), args.data, args.work_dir)
     run.generate(args.count)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from pathlib import Path
 
-from environment import ROOT, TEST, Environment, Steps, run_or_exit
+from environment import ROOT, TEST, Environment, add_venv_option, run_or_exit
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
@@ -21,20 +20,14 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         epilog='All other arguments go to pytest, for example: -x tests/networks -k csnet',
         allow_abbrev=False,
     )
-    parser.add_argument(
-        '--venv',
-        type=Path,
-        default=ROOT / '.venv',
-        metavar='DIR',
-        help='virtual environment to create, complete or reuse (default: .venv)',
-    )
+    add_venv_option(parser)
     return parser.parse_known_args()
 
 
 def main() -> int:
     """Make the environment fit and return the exit status of pytest."""
     args, pytest_args = parse_args()
-    environment = Environment(args.venv, Steps(ROOT / 'work_dirs' / 'environment_logs'))
+    environment = Environment(args.venv)
     environment.ensure(TEST)
     print('==> Run the tests', flush=True)
     command = [environment.python, '-m', 'pytest', *pytest_args]

@@ -150,5 +150,5 @@ def test_command(scenes, tmp_path):
     assert content(tmp_path / 'out') == content(scenes)
     refused = subprocess.run([*command, '3'], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
-    assert refused.stderr.startswith('error: ')
+    assert refused.stderr.startswith('sod: error: ')
     assert 'count 12 instead of 3' in refused.stderr

@@ -15,7 +15,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
     )
 
 from .steps import ROOT, StepError, Steps, clean_environ, run_or_exit
-from .virtual_environment import RUN, TEST, Environment, Profile
+from .virtual_environment import RUN, TEST, Environment, Profile, add_venv_option
 
 __all__ = [
     'ROOT',
@@ -25,6 +25,7 @@ __all__ = [
     'Profile',
     'StepError',
     'Steps',
+    'add_venv_option',
     'clean_environ',
     'run_or_exit',
 ]

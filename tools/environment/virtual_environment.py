@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -47,17 +48,28 @@ TEST = Profile(
 )
 
 
+def add_venv_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--venv``, which names the environment's folder."""
+    parser.add_argument(
+        '--venv',
+        type=Path,
+        default=ROOT / '.venv',
+        metavar='DIR',
+        help='virtual environment to create, complete or reuse (default: .venv)',
+    )
+
+
 class Environment:
     """A virtual environment that holds this package, editable, and its pinned requirements.
 
     Args:
         folder: Where it is or shall be. A folder that exists and is something else is refused.
-        steps: Runs the installation steps.
+        steps: Runs the installation steps; by default logged below ``work_dirs/``.
     """
 
-    def __init__(self, folder: Path, steps: Steps) -> None:
+    def __init__(self, folder: Path, steps: Steps | None = None) -> None:
         self.folder = folder.absolute()
-        self.steps = steps
+        self.steps = steps or Steps(ROOT / 'work_dirs' / 'environment_logs')
         scripts = 'Scripts/python.exe' if os.name == 'nt' else 'bin/python'
         self.python = self.folder / scripts
         self.stamp_file = self.folder / 'sod-environment.json'
