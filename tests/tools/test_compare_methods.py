@@ -83,7 +83,12 @@ def message(*parts: int | str | bytes) -> bytes:
     return out
 
 
-def write_onnx(path: Path, size: tuple[int | str, int | str] = SIZE, channels: int = 1) -> Path:
+def write_onnx(
+    path: Path,
+    size: tuple[int | str, int | str] = SIZE,
+    channels: int = 1,
+    batch: int | str = 1,
+) -> Path:
     """Write a 1x1 convolution of the channels: its rectified result first, then the result itself.
 
     The field numbers are those of onnx.proto, so that the tests need no package to write ONNX.
@@ -108,9 +113,9 @@ def write_onnx(path: Path, size: tuple[int | str, int | str] = SIZE, channels: i
         *(2, 'tiny'),
         *(5, constant('weight', WEIGHTS * channels, channels, 3, 1, 1)),
         *(5, constant('bias', (BIAS,) * channels, channels)),
-        *(11, value('image', 1, 3, *size)),
-        *(12, value('rectified', 1, channels, *size)),
-        *(12, value('map', 1, channels, *size)),
+        *(11, value('image', batch, 3, *size)),
+        *(12, value('rectified', batch, channels, *size)),
+        *(12, value('map', batch, channels, *size)),
     )
     path.write_bytes(message(1, 8, 7, graph, 8, message(1, '', 2, 13)))
     return path
@@ -221,7 +226,7 @@ def test_onnx_network_gets_a_normalised_image_and_its_first_output_is_stretched(
 
 def test_onnx_network_works_at_its_own_size(tool, tmp_path):
     pytest.importorskip('onnxruntime')
-    method = tool.load_onnx('tiny', write_onnx(tmp_path / 'tiny.onnx'))
+    method = tool.load_onnx('tiny', write_onnx(tmp_path / 'tiny.onnx', batch='n'))
     image = np.random.default_rng(3).integers(0, 256, (12, 16, 3), np.uint8)
     # Bilinear halving samples between two pixels each: the mean of 2 x 2.
     small = stretch(convolve(image.reshape(6, 2, 8, 2, 3).mean((1, 3))))
@@ -285,15 +290,16 @@ def test_damaged_images_and_checkpoints_are_refused_before_any_work(tool, data, 
 
 
 @pytest.mark.parametrize(
-    ('size', 'channels', 'problem'),
+    ('size', 'channels', 'batch', 'problem'),
     [
-        (('height', 'width'), 1, 'with one float input (1, 3, height, width) of fixed size'),
-        (SIZE, 2, 'with its saliency map (1, 1, height, width) first'),
+        (('height', 'width'), 1, 1, 'with one float input (1, 3, height, width) of fixed size'),
+        (SIZE, 1, 4, 'with one float input (1, 3, height, width) of fixed size'),
+        (SIZE, 2, 1, 'with its saliency map (1, 1, height, width) first'),
     ],
 )
-def test_onnx_networks_of_another_kind_are_refused(tool, tmp_path, size, channels, problem):
+def test_onnx_networks_of_another_kind_are_refused(tool, tmp_path, size, channels, batch, problem):
     pytest.importorskip('onnxruntime')
-    path = write_onnx(tmp_path / 'other.onnx', size, channels)
+    path = write_onnx(tmp_path / 'other.onnx', size, channels, batch)
     with pytest.raises(ValueError, match=re.escape(problem)):
         tool.load_onnx('other', path)
 

@@ -90,9 +90,10 @@ def load_onnx(name: str, path: Path) -> Method:
     session = _open_session(path)
     inputs = session.get_inputs()
     shape = inputs[0].shape
-    # A free length is a name or None here.
-    fixed = len(shape) == 4 and all(isinstance(length, int) for length in shape[2:])
-    if len(inputs) != 1 or inputs[0].type != 'tensor(float)' or not fixed or shape[1] != 3:
+    # A free length is a name or None here: that of the batch may be free.
+    lengths = [length if isinstance(length, int) else None for length in shape]
+    fits = len(lengths) == 4 and lengths[0] in (1, None) and lengths[1] == 3
+    if len(inputs) != 1 or inputs[0].type != 'tensor(float)' or not fits or None in lengths[2:]:
         asked = ', '.join(f'{node.type} {node.shape}' for node in inputs)
         raise ValueError(
             f"'{path}' takes {asked}. Export the network with one float input "
