@@ -61,15 +61,15 @@ def _predict(args: argparse.Namespace) -> int:
 def _eval(args: argparse.Namespace) -> int:
     from sod_plugins.metrics import (
         TableRow,
+        TableStyle,
         evaluate_folders,
         evaluation_table,
         write_json,
         write_per_image_csv,
     )
-    from sod_plugins.metrics.tables import Style
     from sod_plugins.visualization.curves import require_matplotlib, save_curves
 
-    tables: dict[Style, Path | None] = {
+    tables: dict[TableStyle, Path | None] = {
         'csv': args.csv,
         'markdown': args.markdown,
         'latex': args.latex,

@@ -12,6 +12,7 @@ from sod_plugins.metrics.saliency import (
 )
 from sod_plugins.metrics.tables import (
     TableRow,
+    TableStyle,
     evaluation_table,
     read_json,
     write_json,
@@ -27,6 +28,7 @@ __all__ = [
     'Protocol',
     'SaliencyEvaluator',
     'TableRow',
+    'TableStyle',
     'evaluate_folders',
     'evaluation_table',
     'get_protocol',

@@ -14,7 +14,7 @@ import numpy as np
 from sod_plugins.data import DataError
 from sod_plugins.metrics.saliency import LOWER_IS_BETTER, MEASURE_NAMES, Evaluation
 
-Style = Literal['markdown', 'latex', 'csv']
+TableStyle = Literal['markdown', 'latex', 'csv']
 
 _LATEX_SPECIAL = str.maketrans(
     {sign: f'\\{sign}' for sign in '&%$#_{}'}
@@ -37,7 +37,7 @@ class TableRow(NamedTuple):
 def evaluation_table(
     rows: Sequence[TableRow],
     *,
-    style: Style = 'markdown',
+    style: TableStyle = 'markdown',
     measures: Sequence[str] = tuple(MEASURE_NAMES),
     digits: int = 4,
 ) -> str:
@@ -62,9 +62,9 @@ def evaluation_table(
         raise ValueError(
             f'Unknown measures: {", ".join(unknown)}. Choose from {", ".join(MEASURE_NAMES)}.'
         )
-    if style not in get_args(Style):
+    if style not in get_args(TableStyle):
         raise ValueError(
-            f"Unknown table style '{style}'. Choose from {', '.join(get_args(Style))}."
+            f"Unknown table style '{style}'. Choose from {', '.join(get_args(TableStyle))}."
         )
     with_dataset = any(row.dataset for row in rows)
     text_head = ['method', 'dataset', 'protocol'] if with_dataset else ['method', 'protocol']
@@ -147,7 +147,7 @@ def _is_best(row: TableRow, rows: Iterable[TableRow], key: str, digits: int) -> 
     return len(rivals) > 1 and round(row.evaluation.measures[key], digits) == best
 
 
-def _heading(key: str, style: Style) -> str:
+def _heading(key: str, style: TableStyle) -> str:
     if style == 'csv':
         return key
     if style == 'latex':
@@ -157,13 +157,13 @@ def _heading(key: str, style: Style) -> str:
     return f'{MEASURE_NAMES[key]} {arrow}'
 
 
-def _escape(text: str, style: Style) -> str:
+def _escape(text: str, style: TableStyle) -> str:
     if style == 'latex':
         return text.translate(_LATEX_SPECIAL)
     return text.replace('|', r'\|') if style == 'markdown' else text
 
 
-def _bold(number: str, style: Style) -> str:
+def _bold(number: str, style: TableStyle) -> str:
     return {'markdown': f'**{number}**', 'latex': f'\\textbf{{{number}}}', 'csv': number}[style]
 
 

@@ -8,7 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
 
-from sod_plugins.optim.dynamic_weight_decay import DynamicWeightDecay
+from sod_plugins.optim import DynamicWeightDecay
 from sod_plugins.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 pytest.importorskip('mmseg')
 
@@ -10,7 +11,8 @@ from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, DefaultScope
 from torch import nn
 
 from sod_plugins.openmmlab import launch
-from sod_plugins.optim import DynamicWeightDecay
+from sod_plugins.openmmlab.hooks import DynamicWeightDecayHook
+from sod_plugins.optim import DynamicWeightDecay, global_average
 
 LAYERS = ['layers.1']
 CONSTRUCTOR = 'sod_plugins.DynamicWeightDecayConstructor'
@@ -116,7 +118,9 @@ def test_functions_by_name(decayed_config, monkeypatch, tmp_path):
         metric='sod_plugins.optim.global_average', activation='torch.nn.functional.relu'
     )
     cfg.train_cfg.max_iters = 1
-    train(cfg, tmp_path, 'named')
+    runner = train(cfg, tmp_path, 'named')
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, DynamicWeightDecayHook))
+    assert (hook.rule.metric, hook.rule.activation) == (global_average, F.relu)
     cfg.custom_hooks[0].metric = 'no_such_metric'
     with pytest.raises(ValueError, match="there is no function 'no_such_metric'"):
         train(cfg, tmp_path, 'misnamed')

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sized
-from typing import Any
+from collections.abc import Iterable, Iterator, Sized
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -89,7 +88,7 @@ class DrawSampler(Sampler[DrawIndex]):
         self._skipped = 0
         if self.infinite:
             first_pass, first = divmod(first, self._pass_length)
-            passes: Any = itertools.count(first_pass)
+            passes: Iterable[int] = itertools.count(first_pass)
         else:
             passes = (self.epoch,)
         for number in passes:

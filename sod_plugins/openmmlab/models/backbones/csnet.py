@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sod_plugins.networks.csnet import CSNetExtractor
+from sod_plugins.networks import CSNetExtractor
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 from sod_plugins.registry import MODELS
 

@@ -8,7 +8,7 @@ from typing import Any
 from mmcv.cnn import build_norm_layer
 from torch import nn
 
-from sod_plugins.networks.csnet import CSFDecoder
+from sod_plugins.networks import CSFDecoder
 from sod_plugins.openmmlab.models.decode_heads.saliency_decode_head import SaliencyDecodeHead
 from sod_plugins.registry import MODELS
 

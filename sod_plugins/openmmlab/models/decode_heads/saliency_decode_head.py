@@ -10,7 +10,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
-from sod_plugins.ops.resize import resize_bilinear
+from sod_plugins.ops import resize_bilinear
 
 BINARY_CROSS_ENTROPY = {
     'type': 'mmseg.CrossEntropyLoss',

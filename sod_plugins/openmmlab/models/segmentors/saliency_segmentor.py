@@ -7,7 +7,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.preprocessing import saliency_map
+from sod_plugins.networks import saliency_map
 from sod_plugins.registry import MODELS
 
 
