@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reference_values import settle_statistics
 from torch import nn
 
 from sod_plugins.data import DataError
@@ -84,8 +85,7 @@ def test_file_is_turned_upright(tmp_path):
 def test_checkpoint_brings_its_preprocessing(tmp_path):
     torch.manual_seed(0)
     network = CSNet(width=1.0)
-    with torch.no_grad():  # running statistics that keep an untrained network finite
-        network.train()(torch.randn(4, 3, 64, 64))
+    settle_statistics(network, torch.randn(4, 3, 64, 64))
     preprocessing = replace(PREPROCESSING, size=(32, 48))
     save_network(tmp_path / 'net.pth', network, preprocessing)
     predictor = SaliencyPredictor(tmp_path / 'net.pth', device='cpu')

@@ -8,6 +8,7 @@ pytest.importorskip('mmseg.models', reason='needs mmseg', exc_type=ImportError)
 from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from reference_values import settle_statistics
 from torch import nn
 
 
@@ -40,17 +41,10 @@ def labelled():
 
 @pytest.fixture
 def settled():
-    """Give a network of fresh weights the statistics of noise, and switch it to evaluation.
+    """Give a network of fresh weights the statistics of noise, and switch it to evaluation."""
 
-    With the initial statistics, 36 convolutions in a row that scale by 100 overflow.
-    """
-
-    @torch.no_grad()
     def settle(network: nn.Module) -> nn.Module:
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 1.0
-        network.train()(torch.randn(4, 3, 64, 64))
-        return network.eval()
+        settle_statistics(network, torch.randn(4, 3, 64, 64))
+        return network
 
     return settle
