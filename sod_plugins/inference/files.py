@@ -88,6 +88,9 @@ def predict_files(
         device: As for :class:`SaliencyPredictor`.
         progress: Show a progress bar.
 
+    Returns:
+        Which images were predicted, skipped or unreadable; the last stop nothing.
+
     Raises:
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
         ValueError: Two images would be saved under one name, or a picture over its own image, or

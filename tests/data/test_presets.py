@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from sod_plugins.data import PRESETS
+import pytest
+
+from sod_plugins.data import PRESETS, DataError, find_preset
 
 
 def test_counts_are_the_published_ones():
@@ -16,3 +18,15 @@ def test_counts_are_the_published_ones():
         'msra10k': 10000,
         'judd': 900,
     }
+
+
+def test_names_are_found_whatever_their_case():
+    assert find_preset('Pascal-S') is PRESETS['pascal-s']
+    with pytest.raises(DataError, match=r"No preset is named 'best'; there are duts-tr, .*judd\.$"):
+        find_preset('best')
+
+
+def test_another_count_is_a_problem():
+    preset = find_preset('judd')
+    assert preset.count_problem(900) is None
+    assert preset.count_problem(899).startswith('Judd has 900 pairs, but 899 were found.')
