@@ -1,6 +1,7 @@
 """Whole networks in plain PyTorch: images in, saliency logits out."""
 
 from sod_plugins.networks.checkpoint import extract_network, load_network, save_network
+from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.networks.csnet import CSFDecoder, CSNet, CSNetExtractor
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
 
@@ -9,6 +10,9 @@ __all__ = [
     'CSNet',
     'CSNetExtractor',
     'Preprocessing',
+    'count_macs',
+    'count_macs_csnet',
+    'count_parameters',
     'extract_network',
     'load_network',
     'saliency_map',

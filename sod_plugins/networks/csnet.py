@@ -9,41 +9,25 @@ because only it has the published parameter counts; the arguments give the other
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from torch import Tensor, nn
 
 from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, NormLayer, ParallelDilatedConv
 from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.csnet_widths import (
+    DILATIONS,
+    STAGE_MULTIPLIERS,
+    check_learned_widths,
+    dilated_split,
+    regular_block_widths,
+    regular_fuse_channels,
+)
 from sod_plugins.ops.octave_conv import Maps
 from sod_plugins.ops.resize import resize_bilinear
 
-DILATIONS = (1, 2, 4, 8, 16)
-STAGE_MULTIPLIERS = (1, 2, 4, 4)
-BASE_WIDTH = 20
 SMALLEST_INPUT = 16
-
-
-def split_channels(channels: int, split_ratio: tuple[float, float]) -> tuple[int, ...]:
-    """Divide channels between the high and the low resolution by the ratio C_H / C_L (Sec. 4.4).
-
-    A ratio of (1, 0) gives one scale; (0, 1) keeps two, the high one empty.
-    """
-    high, low = split_ratio
-    if min(high, low) < 0 or high + low == 0:
-        raise ValueError(
-            f'split_ratio needs two non-negative numbers, not both 0, got {split_ratio}.'
-        )
-    if low == 0:
-        return (channels,)
-    finest = round(channels * high / (high + low))
-    return (finest, channels - finest)
-
-
-def dilated_split(channels: int, branches: int = len(DILATIONS)) -> tuple[int, ...]:
-    """Divide a scale's channels between its dilations, the remainder to the last (Tab. 1)."""
-    share = channels // branches
-    return (share,) * (branches - 1) + (channels - share * (branches - 1),)
 
 
 class CSNetExtractor(nn.Module):
@@ -89,7 +73,7 @@ class CSNetExtractor(nn.Module):
             raise ValueError(f'out_indices needs stages from 0 to 3, got {out_indices}.')
         self.out_indices = tuple(sorted(out_indices))
         if block_widths is None:
-            block_widths = self._regular_widths(width, split_ratio, stage_blocks)
+            block_widths = regular_block_widths(width, split_ratio, stage_blocks, self.out_indices)
         elif len(block_widths) != sum(stage_blocks):
             raise ValueError(
                 f'block_widths needs {sum(stage_blocks)} entries, one per block of '
@@ -99,43 +83,32 @@ class CSNetExtractor(nn.Module):
         self.block_widths = tuple(tuple(widths) for widths in block_widths)
         self.stages = nn.ModuleList()
         channels: tuple[int, ...] = (3,)
-        stage_channels = []
-        widths = iter(self.block_widths)
-        for stage, blocks in enumerate(stage_blocks):
+        ends = list(accumulate(stage_blocks))
+        for stage, (blocks, end) in enumerate(zip(stage_blocks, ends, strict=True)):
+            widths = self.block_widths[end - blocks : end]
+            if stage in self.out_indices and len(widths[-1]) != 1:
+                raise ValueError(
+                    f'The last block of stage {stage} is returned and must have one scale, got '
+                    f'widths {widths[-1]}.'
+                )
             modules = []
-            for block in range(blocks):
-                out = next(widths)
+            for block, out in enumerate(widths):
+                opens = block == 0
+                kernel_size, stride = (3 if opens else 1), (2 if opens and stage else 1)
                 modules.append(
                     ILBlock(
                         channels,
                         out,
-                        kernel_size=3 if block == 0 else 1,
-                        stride=2 if block == 0 and stage > 0 else 1,
+                        kernel_size,
+                        stride=stride,
                         vanilla=vanilla,
                         weight_scale=weight_scale,
                     )
                 )
                 channels = out
-            if stage in self.out_indices and len(channels) != 1:
-                raise ValueError(
-                    f'The last block of stage {stage} is returned and must have one scale, got '
-                    f'widths {channels}.'
-                )
             self.stages.append(nn.Sequential(*modules))
-            stage_channels.append(channels[0])
-        self.out_channels = tuple(stage_channels[i] for i in self.out_indices)
+        self.out_channels = tuple(self.block_widths[ends[i] - 1][0] for i in self.out_indices)
         self.out_strides = tuple(2**i for i in self.out_indices)
-
-    def _regular_widths(
-        self, width: float, split_ratio: tuple[float, float], stage_blocks: Sequence[int]
-    ) -> list[tuple[int, ...]]:
-        widths = []
-        for stage, blocks in enumerate(stage_blocks):
-            channels = round(BASE_WIDTH * width) * STAGE_MULTIPLIERS[stage]
-            split = split_channels(channels, split_ratio)
-            merges = stage > 0 or stage in self.out_indices
-            widths += [split] * (blocks - 1) + [(channels,) if merges else split]
-        return widths
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to one map (N, C, H // s, W // s) per out index."""
@@ -161,9 +134,8 @@ class CSFDecoder(nn.Module):
 
     Args:
         in_channels: Channels of each map, finest first; each has half the size of the one before.
-        fuse_channels: Channels of each scale after the first gOctConv. By default a third of
-            ``in_channels``, and a quarter for the full-resolution map of a four-stage fusion: the
-            reduction behind the widths and counts that the paper gives.
+        fuse_channels: Channels of each scale after the first gOctConv; by default a third of
+            ``in_channels`` (see :func:`regular_fuse_channels`).
         dilated_channels: Per scale, the channels of each dilation; by default equal shares, the
             remainder in the last.
         channels: Channels before the classifier; by default the sum of ``fuse_channels``.
@@ -194,10 +166,7 @@ class CSFDecoder(nn.Module):
         super().__init__()
         in_channels = tuple(in_channels)
         if fuse_channels is None:
-            fuse_channels = tuple(
-                c // (4 if len(in_channels) == 4 and i == 0 else 3)
-                for i, c in enumerate(in_channels)
-            )
+            fuse_channels = regular_fuse_channels(in_channels)
         if dilated_channels is None:
             dilated_channels = tuple(dilated_split(c) for c in fuse_channels)
         if not len(in_channels) == len(fuse_channels) == len(dilated_channels):
@@ -300,7 +269,9 @@ class CSNet(SaliencyNetwork):
                 'vanilla': vanilla,
             }
         )
-        learned = _checked_widths(learned_widths, fusion=bool(stages))
+        learned = learned_widths or {}
+        if learned_widths is not None:
+            check_learned_widths(learned_widths, fusion=bool(stages))
         self.backbone = CSNetExtractor(
             width,
             split_ratio,
@@ -336,20 +307,21 @@ class CSNet(SaliencyNetwork):
         """
         norm = (head.get('norm_cfg') or {}).get('type', 'BN')
         same_scale = backbone.get('weight_scale', 100.0) == head.get('weight_scale', 100.0)
-        if norm not in ('BN', 'SyncBN') or 'coarsening' in head or not same_scale:
+        coarsening = head.get('coarsening', 'max_pool')
+        if norm not in ('BN', 'SyncBN') or coarsening != 'max_pool' or not same_scale:
             raise ValueError('its CSFHead differs from the decoder of a CSNet')
         shared = ('width', 'split_ratio', 'stage_blocks', 'weight_scale', 'vanilla')
         arguments = {name: backbone[name] for name in shared if name in backbone}
         out_indices = backbone.get('out_indices', (1, 2, 3))
         arguments['fuse_stages'] = tuple(i + 1 for i in out_indices)
         decoder_names = ('fuse_channels', 'dilated_channels', 'channels')
-        decoder_widths = {name: head[name] for name in decoder_names if name in head}
+        decoder_widths = {name: head[name] for name in decoder_names if head.get(name) is not None}
         block_widths = backbone.get('block_widths')
         if decoder_widths or block_widths:
             extractor = CSNetExtractor(
                 out_indices=out_indices,
                 block_widths=block_widths,
-                **{name: arguments[name] for name in shared if name in arguments},
+                **{name: backbone[name] for name in shared if name in backbone},
             )
             decoder = CSFDecoder(extractor.out_channels, **decoder_widths)
             arguments['learned_widths'] = _widths(extractor, decoder)
@@ -372,18 +344,6 @@ class LastMapClassifier(nn.Module):
         """Map a pyramid to logits (N, 1, H, W) at its last map's size."""
         logits: Tensor = self.classifier(maps[-1])
         return logits
-
-
-def _checked_widths(learned_widths: Mapping[str, Any] | None, *, fusion: bool) -> Mapping[str, Any]:
-    if learned_widths is None:
-        return {}
-    expected = {'blocks', 'fuse', 'dilated', 'merged'} if fusion else {'blocks'}
-    if set(learned_widths) != expected:
-        raise ValueError(
-            f'learned_widths needs exactly the entries {sorted(expected)}, got '
-            f'{sorted(learned_widths)}.'
-        )
-    return learned_widths
 
 
 def _widths(extractor: CSNetExtractor, decoder: CSFDecoder) -> dict[str, Any]:

@@ -99,19 +99,7 @@ def octave_conv(
     columns = [0, *accumulate(in_channels)]
     rows = [0, *accumulate(out_channels)]
     if not cross_scale:
-        return [
-            None
-            if x is None
-            else F.conv2d(
-                x,
-                weight[rows[s] : rows[s + 1]],
-                padding=padding,
-                dilation=dilation,
-                groups=x.shape[1],
-            )
-            for s, x in enumerate(inputs)
-        ]
-
+        return _depthwise(inputs, weight, rows, padding, dilation)
     sizes = scale_sizes(inputs, max(len(in_channels), len(out_channels)))
     outputs: Maps = [None] * len(out_channels)
     for i, x in enumerate(inputs):
@@ -127,4 +115,19 @@ def octave_conv(
                 y = resize_bilinear(y, sizes[j])
             total = outputs[j]
             outputs[j] = y if total is None else total + y
+    return outputs
+
+
+def _depthwise(
+    inputs: Sequence[Tensor | None], weight: Tensor, rows: list[int], padding: int, dilation: int
+) -> Maps:
+    """Convolve every channel of every scale by itself."""
+    outputs: Maps = []
+    for x, start, end in zip(inputs, rows, rows[1:], strict=False):
+        if x is None:
+            outputs.append(None)
+        else:
+            kernel = weight[start:end]
+            groups = end - start
+            outputs.append(F.conv2d(x, kernel, padding=padding, dilation=dilation, groups=groups))
     return outputs

@@ -12,7 +12,7 @@ from reference_values import (
 
 from sod_plugins.networks import CSFDecoder, CSNet, CSNetExtractor
 from sod_plugins.networks.complexity import count_parameters
-from sod_plugins.networks.csnet import dilated_split, split_channels
+from sod_plugins.networks.csnet_widths import dilated_split, split_channels
 
 converter = load_tool('model_converters/csnet.py')
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from sod_plugins.networks import CSNet, Preprocessing, save_network
-from sod_plugins.networks.csnet import DILATIONS
+from sod_plugins.networks.csnet_widths import DILATIONS
 
 # Entries of the widths file: one per ILBlock, then fuse, dilated and merging convolution, then the
 # blocks of each stage, where the block that opens stage 1 is not counted.

@@ -10,7 +10,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import FUNCTIONS
 from mmengine.runner import Runner
 
-from sod_plugins.optim.dynamic_weight_decay import DynamicWeightDecay, Metric, global_average
+from sod_plugins.optim import DynamicWeightDecay, Metric, global_average
 from sod_plugins.registry import HOOKS
 
 
