@@ -74,7 +74,7 @@ def _eval(args: argparse.Namespace) -> int:
         'markdown': args.markdown,
         'latex': args.latex,
     }
-    _refuse_folders([*tables.values(), args.json, args.per_image, args.curves])
+    _require_writable_files([*tables.values(), args.json, args.per_image, args.curves])
     if args.curves:
         require_matplotlib()
     evaluation = evaluate_folders(
@@ -106,7 +106,7 @@ def _report(args: argparse.Namespace) -> int:
     from sod_plugins.visualization.facts import network_facts
     from sod_plugins.visualization.report import report_folder
 
-    _refuse_folders([args.out, args.curves])
+    _require_writable_files([args.out, args.curves])
     others = {name: read_json(path) for name, path in args.compare}
     facts = network_facts(args.checkpoint) if args.checkpoint else {}
     if args.config:
@@ -164,7 +164,7 @@ def _synthesise_data(args: argparse.Namespace) -> int:
 def _extract(args: argparse.Namespace) -> int:
     from sod_plugins.networks import extract_network
 
-    _refuse_folders([args.out])
+    _require_writable_files([args.out])
     extract_network(args.training_checkpoint, args.out)
     print(args.out)
     return 0
@@ -178,11 +178,16 @@ def _complexity(args: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_folders(files: Sequence[Path | None]) -> None:
+def _require_writable_files(files: Sequence[Path | None]) -> None:
     """Refuse output files that could not be written, before any work."""
+    from sod_plugins.data import require_writable
+
     for path in files:
-        if path is not None and path.is_dir():
+        if path is None:
+            continue
+        if path.is_dir():
             raise IsADirectoryError(f"'{path}' is a folder. Name a file to write.")
+        require_writable(path.parent)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -265,7 +270,11 @@ def _add_evaluation_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--method', help="the method's name (default: that of PRED_DIR)")
     _add_path(verb, '--curves', help='write PR and F-measure curves as FILE.png and FILE.pdf')
     verb.add_argument(
-        '--workers', type=int, default=0, metavar='N', help='further processes (default: 0)'
+        '--workers',
+        type=_process_count,
+        default=0,
+        metavar='N',
+        help='further processes (default: 0)',
     )
 
 
@@ -322,6 +331,12 @@ def _add_path(
     required: bool = False,
 ) -> None:
     verb.add_argument(*names, type=Path, metavar=metavar, help=help, required=required)
+
+
+def _process_count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
+    return int(text)
 
 
 def _named_file(text: str) -> tuple[str, Path]:

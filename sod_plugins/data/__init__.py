@@ -2,7 +2,7 @@
 
 from sod_plugins.data.check import DatasetReport, check_dataset, header_problem
 from sod_plugins.data.errors import DataError, list_files, list_problems
-from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files
+from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writable
 from sod_plugins.data.images import DecodedMask, decode_mask, read_image, read_mask, read_size
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
@@ -37,5 +37,6 @@ __all__ = [
     'read_image',
     'read_mask',
     'read_size',
+    'require_writable',
     'sample_rng',
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,6 +43,23 @@ def require_folder(path: Path, role: str) -> None:
     if not path.is_dir():
         reason = 'is no folder' if path.exists() else 'does not exist'
         raise DataError(f"The {role} '{path}' {reason}. Correct the path.")
+
+
+def require_writable(folder: str | Path) -> None:
+    """Refuse a folder that nothing can be written to; it need not exist yet, and is not made.
+
+    Raises:
+        NotADirectoryError: The folder, or one that it lies in, is a file.
+        PermissionError: It may not be written to, or made.
+    """
+    folder = Path(folder)
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(
+            f"'{nearest}' is a file, so nothing can be written below it. Name another folder."
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"The folder '{nearest}' may not be written to. Name another one.")
 
 
 def folders_like(root: Path, name: str) -> list[Path]:

@@ -13,8 +13,10 @@ the mask file                   its values become
 8-bit grey, largest value 1     0/1 coding: the value itself
 8-bit grey, largest value 2-15  refused: class or instance numbers (no mask is that dark)
 8-bit grey, larger              value / 255; grey levels (soft edges, PASCAL-S) stay soft
-16-bit grey, 32-bit integer     value / 65535; up to 255: as 8-bit grey; over 65535: refused
-floating point                  0 to 1: the value; up to 255: value / 255; otherwise refused
+16-bit grey, 32-bit integer     value / 65535; up to 255: as 8-bit grey; over 65535: refused;
+                                largest value 256-4111: refused, as 2-15 of 8-bit grey
+floating point                  0 to 1: the value; up to 255: value / 255; otherwise refused;
+                                largest value over 1 and below 16: refused, as of 8-bit grey
 palette of grey colours         the palette's grey, then as 8-bit grey
 palette with colours            indices 0 and 1 only: the index; more indices: refused (labels)
 RGB, channels equal             the grey value, as 8-bit grey (a difference of 8, as JPEG makes,
@@ -178,6 +180,8 @@ def _opened(path: str | Path, role: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         _refuse(path, role, 'it is no image that Pillow can identify', 'Replace or remove it')
     except _DECODER_ERRORS as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+            _refuse(path, role, str(error.strerror), 'Correct the path or its permissions')
         _refuse(path, role, f'the file is damaged or truncated ({error})', 'Fetch it again')
 
 
@@ -188,17 +192,24 @@ def _refuse(path: str | Path, role: str, reason: str, remedy: str) -> NoReturn:
 def _decode_grey(path: str | Path, values: NDArray[Any], coding: str) -> DecodedMask:
     """Apply the rules of 8-bit grey to integers from 0 to 255."""
     largest = int(values.max())
-    if 1 < largest < _DARKEST_MASK:
-        _refuse(
-            path,
-            'mask',
-            f'its largest value is {largest} of 255, so it seems to hold class or instance numbers',
-            'Save the salient part as 255 (or 1) on 0',
-        )
+    if largest > 1:
+        _refuse_labels(path, largest, 255)
     scale = 1 if largest <= 1 else 255
     return DecodedMask(
         values.astype(np.float32) / np.float32(scale), f'{coding} {_levels(values, largest)}'
     )
+
+
+def _refuse_labels(path: str | Path, largest: float, white: int) -> None:
+    """Refuse a mask whose largest value is too far below white for a salient object."""
+    if largest * 255 < _DARKEST_MASK * white:
+        _refuse(
+            path,
+            'mask',
+            f'its largest value is {largest:g} of {white}, so it seems to hold class or instance '
+            'numbers',
+            f'Save the salient part as {white} (or 1) on 0',
+        )
 
 
 def _levels(values: NDArray[Any], largest: int) -> str:
@@ -212,6 +223,7 @@ def _decode_integers(path: str | Path, values: NDArray[Any]) -> DecodedMask:
         _refuse(path, 'mask', 'its values are not 8- or 16-bit', 'Save it as 8-bit grey')
     if values.max() <= 255:
         return _decode_grey(path, values, '16-bit with 8-bit values')
+    _refuse_labels(path, int(values.max()), 65535)
     return DecodedMask(values.astype(np.float32) / np.float32(65535), '16-bit grey')
 
 
@@ -219,6 +231,8 @@ def _decode_floats(path: str | Path, values: NDArray[Any]) -> DecodedMask:
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
         _refuse(path, 'mask', 'its values are not within 0 to 1 or 0 to 255', 'Scale them')
     scale = 1 if values.max() <= 1 else 255
+    if scale == 255:
+        _refuse_labels(path, float(values.max()), 255)
     return DecodedMask(values.astype(np.float32) / np.float32(scale), f'float 0..{scale}')
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from sod_plugins.data import DataError, image_files, list_files, read_image
+from sod_plugins.data import DataError, image_files, list_files, read_image, require_writable
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
 
@@ -93,12 +93,14 @@ def predict_files(
 
     Raises:
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
+        OSError: ``out_dir`` cannot be made or written to; nothing has been written.
         ValueError: Two images would be saved under one name, or a picture over its own image, or
             the checkpoint cannot be read; nothing has been written.
     """
     images = collect_images(paths)
     targets = {image: _targets(image, Path(out_dir), cutout, overlay) for image in images}
     _check_targets(targets)
+    require_writable(out_dir)
     predictor = SaliencyPredictor(network, device)
     summary = PredictionSummary()
     for image in tqdm(images, desc='predict', unit='image', disable=not progress):

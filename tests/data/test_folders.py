@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sod_plugins.data import DataError, image_files
+from sod_plugins.data import DataError, image_files, require_writable
 from sod_plugins.data.folders import folders_like, images_in
 
 
@@ -28,3 +28,23 @@ def test_folders_are_found_whatever_their_case(tmp_path):
     assert folders_like(tmp_path, 'duts-TE/IMAGE') == [tmp_path / 'DUTS-te' / 'Image']
     assert folders_like(tmp_path, 'duts-te/image.txt') == []
     assert folders_like(tmp_path, 'duts-te/mask') == []
+
+
+def test_a_folder_that_can_be_made_or_is_there_is_writable(tmp_path):
+    require_writable(tmp_path)
+    require_writable(tmp_path / 'new' / 'deeper')
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / 'file').touch()
+    for path in (tmp_path / 'file', tmp_path / 'file' / 'deeper'):
+        with pytest.raises(NotADirectoryError, match=r"'.*file' is a file, so nothing can be"):
+            require_writable(path)
+
+
+def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
+    # Asked of the system, not tried: the superuser may write everywhere.
+    monkeypatch.setattr('os.access', lambda path, mode: False)
+    with pytest.raises(PermissionError, match='may not be written'):
+        require_writable(tmp_path / 'new')

@@ -183,6 +183,19 @@ def test_integers_of_unknown_scale_are_refused(tmp_path):
     assert_refused(path, 'not 8- or 16-bit', 'Save it as 8-bit grey')
 
 
+@pytest.mark.parametrize(
+    ('name', 'values'),
+    [('m.png', np.array([[0, 3, 1000]], np.uint16)), ('m.tif', np.array([[0, 2, 3]], np.float32))],
+)
+def test_deep_masks_as_dark_as_label_numbers_are_refused(tmp_path, name, values):
+    assert_refused(save(tmp_path / name, values), 'seems to hold class or instance numbers')
+
+
+def test_folder_in_place_of_a_file(tmp_path):
+    (tmp_path / 'm.png').mkdir()
+    assert_refused(tmp_path / 'm.png', 'Is a directory', 'Correct the path or its permissions')
+
+
 def test_missing_file(tmp_path):
     assert_refused(tmp_path / 'm.png', 'there is no such file', 'Correct the path')
 

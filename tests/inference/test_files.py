@@ -163,6 +163,14 @@ def test_images_are_never_overwritten(photos):
     assert (photos / 'deeper/d.png').read_bytes() == before
 
 
+def test_output_folder_that_cannot_be_made_is_refused_before_work(photos, tmp_path):
+    network = Red()
+    (tmp_path / 'file').touch()
+    with pytest.raises(NotADirectoryError, match="file' is a file"):
+        run(photos, tmp_path / 'file' / 'maps', network)
+    assert network.calls == 0
+
+
 def test_unreadable_checkpoint_is_refused_before_work(photos, tmp_path):
     (tmp_path / 'broken.pth').write_bytes(b'no checkpoint')
     with pytest.raises(ValueError, match=r'broken\.pth'):
