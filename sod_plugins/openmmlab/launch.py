@@ -15,9 +15,12 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
+from torch import nn
 
+from sod_plugins.data import list_files, require_writable
 from sod_plugins.openmmlab.errors import LaunchError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -58,6 +61,8 @@ def train(
         _resume(cfg, resume)
     _start_processes(cfg, launcher)
     with _trusting_mmengine():
+        if cfg.get('resume') and cfg.get('load_from'):
+            _read_weights(cfg.load_from)
         runner = _build(cfg)
         runner.train()
     return runner
@@ -101,7 +106,10 @@ def test(
         cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
     _start_processes(cfg, launcher)
     with _trusting_mmengine():
-        return _build(cfg).test()
+        weights = _read_weights(cfg.load_from)
+        runner = _build(cfg)
+        _require_fit(weights, runner.model, cfg.load_from)
+        return runner.test()
 
 
 def load_config(
@@ -112,7 +120,8 @@ def load_config(
     """Read a config, set options in it and choose its work folder.
 
     Raises:
-        LaunchError: The file is missing or wrong, or an option does not fit the config.
+        LaunchError: The file is missing or wrong, an option does not fit the config, or the work
+            folder cannot be written to.
     """
     path = Path(path)
     if not path.is_file():
@@ -130,6 +139,10 @@ def load_config(
                 f"The options {dict(options)} do not fit '{path}': {error}"
             ) from error
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs', path.stem))
+    try:
+        require_writable(cfg.work_dir)
+    except OSError as error:
+        raise LaunchError(str(error)) from error
     return cfg
 
 
@@ -167,6 +180,38 @@ def _existing_checkpoint(path: str | Path) -> str:
     if not Path(path).is_file():
         raise LaunchError(f"There is no checkpoint '{path}': correct the path.")
     return str(path)
+
+
+def _read_weights(path: str) -> dict[str, Any]:
+    """Return the weights in a checkpoint file, as mmengine finds them."""
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger=None)
+        weights = checkpoint.get('state_dict', checkpoint)
+        return {key.removeprefix('module.'): value for key, value in weights.items()}
+    except Exception as error:  # damaged files fail in any way
+        reason = str(error).partition('\n')[0] or type(error).__name__
+        raise LaunchError(
+            f"The checkpoint '{path}' cannot be read: it is damaged or of another kind ({reason})."
+        ) from error
+
+
+def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None:
+    """Refuse weights that leave some of the model's as initialised; mmengine only warns of them."""
+    model = model.module if is_model_wrapper(model) else model
+    expected = {
+        name: value.shape
+        for name, value in model.state_dict().items()
+        if not name.endswith('num_batches_tracked')  # old checkpoints do without
+    }
+    unfit = [
+        name for name in expected if getattr(weights.get(name), 'shape', None) != expected[name]
+    ]
+    if unfit:
+        raise LaunchError(
+            f"The checkpoint '{path}' does not fit the config's model: {len(unfit)} of "
+            f'{len(expected)} weights are absent or of another shape: {list_files(unfit)}. '
+            'Name the config that it was trained with.'
+        )
 
 
 def _save_results(cfg: Config, out_dir: str | Path) -> None:

@@ -91,6 +91,41 @@ def test_amp_replaces_only_the_plain_wrapper(toy_config, tmp_path, monkeypatch):
         launch.train(write(config, tmp_path / 'toy.py'), work_dir=tmp_path, amp=True)
 
 
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, r"checkpoint '.*some\.pth' cannot be read"),
+        (
+            {'state_dict': {'other.weight': torch.ones(2)}},
+            r'does not fit.*8 of 8.*layers\.0\.weight',
+        ),
+        ({'state_dict': {'layers.0.weight': torch.ones(4, 3, 5, 5)}}, r'does not fit.*8 of 8'),
+        ([1, 2], r'cannot be read'),
+    ],
+)
+def test_no_initial_weights_are_tested(content, message, toy_config, tmp_path):
+    """mmengine would warn and measure the untrained network."""
+    checkpoint = tmp_path / 'some.pth'
+    checkpoint.write_bytes(b'') if content is None else torch.save(content, checkpoint)
+    path = write(toy_config(), tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match=message):
+        launch.test(path, checkpoint, work_dir=tmp_path, out_dir=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_damaged_checkpoint_is_not_resumed(toy_config, tmp_path):
+    (tmp_path / 'cut.pth').write_bytes(b'PK')
+    path = write(toy_config(), tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match=r"checkpoint '.*cut\.pth' cannot be read"):
+        launch.train(path, work_dir=tmp_path / 'work', resume=tmp_path / 'cut.pth')
+
+
+def test_a_file_is_no_work_folder(toy_config, tmp_path):
+    path = write(toy_config(), tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match=r"toy\.py' is a file, so nothing can be written below"):
+        launch.train(path, work_dir=path)
+
+
 def test_results_need_one_saliency_metric(toy_config, tmp_path):
     config = toy_config()
     config.test_evaluator = [dict(type='sod_plugins.SaliencyMetric')] * 2
