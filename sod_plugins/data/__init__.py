@@ -1,6 +1,6 @@
 """Saliency data on disk: folder layouts, images and masks, checks and synthetic scenes."""
 
-from sod_plugins.data.check import DatasetReport, check_dataset, header_problem
+from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writable
 from sod_plugins.data.images import DecodedMask, decode_mask, read_image, read_mask, read_size
@@ -29,11 +29,11 @@ __all__ = [
     'find_pairs',
     'find_preset',
     'generate_scenes',
-    'header_problem',
     'image_files',
     'list_files',
     'list_problems',
     'listed_stems',
+    'pair_problem',
     'read_image',
     'read_mask',
     'read_size',

@@ -117,16 +117,18 @@ def check_dataset(
     return report
 
 
-def header_problem(pair: SaliencyPair) -> str | None:
-    """Say what is wrong with a pair by its headers: an unreadable file, or sizes that differ.
+def pair_problem(pair: SaliencyPair) -> str | None:
+    """Say what is wrong with a pair: a damaged file, a mask that is none, or sizes that differ.
 
-    10,000 pairs take seconds. None if nothing is wrong.
+    Photos are decoded as coarsely as their format allows: 10,000 pairs of MSRA10K take some ten
+    seconds. None if nothing is wrong.
     """
     try:
-        sizes = [read_size(path) for path in (pair.image, pair.mask) if path is not None]
+        image_size = read_size(pair.image)
+        mask_size = image_size if pair.mask is None else decode_mask(pair.mask).values.shape
     except DataError as error:
         return str(error)
-    return _size_problem(pair, sizes[0], sizes[-1])
+    return _size_problem(pair, image_size, mask_size)
 
 
 def _count_files(report: DatasetReport, pairs: Sequence[SaliencyPair]) -> None:

@@ -105,15 +105,16 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
-    """Read the size of a photo or mask from the file's header.
+    """Read the size of a photo or mask whose file is complete.
 
-    Pixels are decoded of PNG files alone, which may note their orientation after them.
+    The pixels are decoded to see that they are all there; those of a JPEG at an eighth of the size,
+    which takes less than half the time.
 
     Returns:
         (height, width) in pixels, upright by its EXIF orientation.
 
     Raises:
-        DataError: The file is missing or no image, or its header is damaged.
+        DataError: The file is missing, damaged or no image.
     """
     with _opened(path, 'image') as image:
         exif = image.getexif()
@@ -121,6 +122,8 @@ def read_size(path: str | Path) -> tuple[int, int]:
         width, height = image.size
         if image.format == 'TIFF':  # recent versions of Pillow have turned its size already
             width, height = exif[ExifTags.Base.ImageWidth], exif[ExifTags.Base.ImageLength]
+        image.draft('L', (1, 1))  # which changes image.size
+        image.load()
     return (width, height) if turned else (height, width)
 
 

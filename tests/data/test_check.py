@@ -13,7 +13,7 @@ from sod_plugins.data import (
     FolderLayout,
     check_dataset,
     find_pairs,
-    header_problem,
+    pair_problem,
 )
 
 
@@ -91,14 +91,20 @@ def test_all_problems_are_found_in_one_run(sound):
     assert report.format(listed=2).endswith('  ... and 3 more')
 
 
-def test_headers_tell_sizes_and_unreadable_files(sound):
+def test_every_problem_of_a_pair_is_told(sound):
     write_pair(sound, 'mismatch', grey(0, 255, size=(10, 8)))
     write_pair(sound, 'text', grey(0, 255))
     (sound / 'masks/text.png').write_text('no image')
-    problems = {pair.stem: header_problem(pair) for pair in find_pairs(sound)}
+    write_pair(sound, 'labels', grey(0, 1, 2))
+    write_pair(sound, 'cut', grey(0, 255))
+    photo = sound / 'images/cut.jpg'
+    photo.write_bytes(photo.read_bytes()[:-20])
+    problems = {pair.stem: pair_problem(pair) for pair in find_pairs(sound)}
     assert [problems[stem] for stem in ('binary', 'empty', 'full', 'soft')] == [None] * 4
     assert "mismatch.jpg' is 8x10 but" in problems['mismatch']
     assert "masks/text.png'" in problems['text']
+    assert "masks/labels.png': its largest value is 2" in problems['labels']
+    assert "images/cut.jpg'" in problems['cut']
 
 
 def test_preset_count_is_compared(sound, monkeypatch):

@@ -278,11 +278,14 @@ def test_size_is_that_of_the_upright_image(tmp_path, name, orientation):
     assert read_size(path) == ((5, 7) if orientation < 5 else (7, 5))
 
 
-def test_size_of_a_photo_needs_no_pixels(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 32), dtype=np.uint8)
-    path = save(tmp_path / 'i.jpg', noise)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+@pytest.mark.parametrize('name', ['i.png', 'i.jpg', 'i.tif', 'i.bmp', 'i.webp'])
+def test_size_of_a_truncated_photo_is_refused(tmp_path, name):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 32, 3), dtype=np.uint8)
+    path = save(tmp_path / name, noise)
     assert read_size(path) == (64, 32)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r'damaged or truncated|no image that'):
+        read_size(path)
     path.write_text('hello')
-    with pytest.raises(DataError, match=r"i\.jpg': it is no image that"):
+    with pytest.raises(DataError, match=rf"{name}': it is no image that"):
         read_size(path)

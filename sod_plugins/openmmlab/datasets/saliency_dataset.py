@@ -13,8 +13,8 @@ from sod_plugins.data import (
     DataError,
     find_pairs,
     find_preset,
-    header_problem,
     list_problems,
+    pair_problem,
     sample_rng,
 )
 from sod_plugins.registry import DATASETS
@@ -24,7 +24,7 @@ from sod_plugins.registry import DATASETS
 class SaliencyDataset(BaseDataset):
     """Images and saliency masks of any layout that ``sod_plugins.data.find_pairs`` knows.
 
-    All names and headers are checked when the data set is built, that is before training begins.
+    All files are checked when the data set is built, that is before training begins.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``seg_map_path``, ``sample_idx`` and
     ``rng``, the ``numpy.random.Generator`` that every random transform draws from. It is a function
@@ -93,13 +93,13 @@ class SaliencyDataset(BaseDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Find the pairs and check their number and headers."""
+        """Find the pairs and check their number and files."""
         pairs = find_pairs(self.data_root, **self._layout)
         if self.preset is not None:
             problem = find_preset(self.preset).count_problem(len(pairs))
             if problem:
                 raise DataError(problem)
-        problems = [problem for pair in pairs if (problem := header_problem(pair))]
+        problems = [problem for pair in pairs if (problem := pair_problem(pair))]
         if problems:
             raise DataError(
                 f'{len(problems)} of {len(pairs)} pairs cannot be used:\n{list_problems(problems)}'

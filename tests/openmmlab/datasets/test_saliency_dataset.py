@@ -71,6 +71,19 @@ def test_unreadable_file_is_named_before_training(folder):
         SaliencyDataset(folder)
 
 
+def test_truncated_photos_and_masks_of_labels_are_named_before_training(folder):
+    """Together, not one at a time while the network trains."""
+    photo = folder / 'images' / '02.jpg'
+    Image.open(folder / 'images' / '02.png').save(photo)
+    (folder / 'images' / '02.png').unlink()
+    photo.write_bytes(photo.read_bytes()[: photo.stat().st_size // 2])
+    mask = folder / 'masks' / '07.png'
+    Image.open(mask).point(lambda level: level // 64).save(mask)
+    message = r"2 of 11 .*\n.*02\.jpg': the file is damaged or truncated.*\n.*07\.png': its largest"
+    with pytest.raises(DataError, match=message):
+        SaliencyDataset(folder)
+
+
 def test_missing_partner_is_named_before_training(folder):
     (folder / 'masks' / '06.png').unlink()
     with pytest.raises(DataError, match=r'images without mask: .*06\.png'):
