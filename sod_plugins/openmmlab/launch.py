@@ -100,8 +100,10 @@ def test(
     cfg.load_from = _existing_checkpoint(checkpoint)
     cfg.resume = False
     if out_dir is not None:
+        _require_writable(out_dir)
         _save_results(cfg, out_dir)
     if show_dir is not None:
+        _require_writable(show_dir)
         overlays = {'type': 'sod_plugins.SaliencyOverlayHook', 'out_dir': str(show_dir)}
         cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
     _start_processes(cfg, launcher)
@@ -139,11 +141,15 @@ def load_config(
                 f"The options {dict(options)} do not fit '{path}': {error}"
             ) from error
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs', path.stem))
+    _require_writable(cfg.work_dir)
+    return cfg
+
+
+def _require_writable(folder: str | Path) -> None:
     try:
-        require_writable(cfg.work_dir)
+        require_writable(folder)
     except OSError as error:
         raise LaunchError(str(error)) from error
-    return cfg
 
 
 def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:

@@ -120,10 +120,14 @@ def test_a_damaged_checkpoint_is_not_resumed(toy_config, tmp_path):
         launch.train(path, work_dir=tmp_path / 'work', resume=tmp_path / 'cut.pth')
 
 
-def test_a_file_is_no_work_folder(toy_config, tmp_path):
+def test_a_file_is_no_output_folder(toy_config, tmp_path):
     path = write(toy_config(), tmp_path / 'toy.py')
     with pytest.raises(LaunchError, match=r"toy\.py' is a file, so nothing can be written below"):
         launch.train(path, work_dir=path)
+    (tmp_path / 'some.pth').touch()
+    for option in ('out_dir', 'show_dir'):
+        with pytest.raises(LaunchError, match=r"toy\.py' is a file"):
+            launch.test(path, tmp_path / 'some.pth', **{option: path})
 
 
 def test_results_need_one_saliency_metric(toy_config, tmp_path):
