@@ -202,22 +202,20 @@ def _read_weights(path: str) -> dict[str, Any]:
 
 
 def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None:
-    """Refuse weights that leave some of the model's as initialised; mmengine only warns of them."""
+    """Load weights; refuse those that leave some as initialised, of which mmengine only warns."""
     model = model.module if is_model_wrapper(model) else model
-    expected = {
-        name: value.shape
-        for name, value in model.state_dict().items()
-        if not name.endswith('num_batches_tracked')  # old checkpoints do without
-    }
-    unfit = [
-        name for name in expected if getattr(weights.get(name), 'shape', None) != expected[name]
-    ]
-    if unfit:
-        raise LaunchError(
-            f"The checkpoint '{path}' does not fit the config's model: {len(unfit)} of "
-            f'{len(expected)} weights are absent or of another shape: {list_files(unfit)}. '
-            'Name the config that it was trained with.'
-        )
+    try:
+        absent = model.load_state_dict(weights, strict=False).missing_keys
+    except RuntimeError as error:  # torch lists those of another shape
+        reason = str(error).splitlines()[-1].strip()
+    else:
+        if not absent:
+            return
+        reason = f'it has no weights for {list_files(absent)}'
+    raise LaunchError(
+        f"The checkpoint '{path}' does not fit the config's model: {reason}. "
+        'Name the config that it was trained with.'
+    )
 
 
 def _save_results(cfg: Config, out_dir: str | Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from sod_plugins.data import read_image
 from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.networks import extract_network
 from sod_plugins.openmmlab import launch
 from sod_plugins.openmmlab.errors import LaunchError
 
@@ -97,9 +98,12 @@ def test_amp_replaces_only_the_plain_wrapper(toy_config, tmp_path, monkeypatch):
         (None, r"checkpoint '.*some\.pth' cannot be read"),
         (
             {'state_dict': {'other.weight': torch.ones(2)}},
-            r'does not fit.*8 of 8.*layers\.0\.weight',
+            r'does not fit.*no weights for layers\.0\.weight, layers\.0\.bias',
         ),
-        ({'state_dict': {'layers.0.weight': torch.ones(4, 3, 5, 5)}}, r'does not fit.*8 of 8'),
+        (
+            {'state_dict': {'layers.0.weight': torch.ones(4, 3, 5, 5)}},
+            r'does not fit.*size mismatch for layers\.0\.weight',
+        ),
         ([1, 2], r'cannot be read'),
     ],
 )
@@ -179,6 +183,8 @@ def test_maps_are_those_of_sod_predict(toy_config, photos, tmp_path):
     )
     record = json.loads((out / 'measures.json').read_text())
     assert measures['saliency/max_f'] == record['max_f']
+    extract_network(tmp_path / 'iter_3.pth', tmp_path / 'plain.pth')
+    assert launch.test(path, tmp_path / 'plain.pth', work_dir=tmp_path) == measures
     predictor = SaliencyPredictor(tmp_path / 'iter_3.pth', device='cpu')
     assert predictor.preprocessing.size == (64, 48)
     images = sorted((photos / 'images').iterdir())
