@@ -27,7 +27,7 @@ def save_network(
     """Write a network of this package so that :func:`load_network` needs no config.
 
     Args:
-        path: File to write.
+        path: File to write; its folder is made where it is missing.
         network: An instance of a class in ``NETWORKS``.
         preprocessing: Input size and normalisation, where they differ from the network's own.
 
@@ -37,6 +37,9 @@ def save_network(
     name = type(network).__name__
     if NETWORKS.get(name) is not type(network):
         raise ValueError(f'save_network knows {sorted(NETWORKS)}, got a {name}.')
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'.{path.name}.part')  # an interrupted save spoils no older file
     torch.save(
         {
             'format': FORMAT,
@@ -45,8 +48,9 @@ def save_network(
             'preprocessing': (preprocessing or network.preprocessing).to_dict(),
             'state_dict': network.state_dict(),
         },
-        path,
+        unfinished,
     )
+    unfinished.replace(path)
 
 
 def load_network(path: str | Path) -> SaliencyNetwork:

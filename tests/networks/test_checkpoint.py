@@ -42,8 +42,10 @@ def test_round_trip(tmp_path):
     network = small_network()
     images = torch.randn(1, 3, 40, 32)
     described = Preprocessing((40, 32), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
-    save_network(tmp_path / 'net.pth', network.train(), described)
-    loaded = load_network(tmp_path / 'net.pth')
+    path = tmp_path / 'new' / 'net.pth'
+    save_network(path, network.train(), described)
+    loaded = load_network(path)
+    assert list(path.parent.iterdir()) == [path]
     assert not loaded.training
     assert loaded.preprocessing == described
     assert loaded.arguments == network.arguments

@@ -171,12 +171,16 @@ def test_widths_file_cannot_run_code(tmp_path):
         ({'state_dict': {}}, 'is not the checkpoint of a released CSNet'),
         ([1, 2], 'is not the checkpoint of a released CSNet'),
         (Malicious(), 'is not the checkpoint of a released CSNet'),
+        (b'', 'is not the checkpoint of a released CSNet'),
     ],
 )
 def test_refuses_other_checkpoints(tmp_path, checkpoint, message):
     widths, path = tmp_path / 'x2.bin', tmp_path / 'x2.pth.tar'
     write_widths(widths, X2)
-    torch.save(checkpoint, path)
+    if isinstance(checkpoint, bytes):
+        path.write_bytes(checkpoint)
+    else:
+        torch.save(checkpoint, path)
     with pytest.raises(ValueError, match=message):
         converter.convert(path, widths, tmp_path / 'out.pth')
     assert not (tmp_path / 'out.pth').exists()
@@ -188,5 +192,5 @@ def test_command_names_a_missing_file(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == 'csnet.py: error: There is no widths file no.bin.\n'

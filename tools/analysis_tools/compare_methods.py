@@ -143,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, compare, print the tables and write them."""
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # as `sod predict` does
     try:
         files = _named_files(args.methods)
         _check_outputs(args, files)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -129,10 +128,18 @@ def convert(checkpoint: Path, widths: Path, out: Path) -> CSNet:
     try:
         state = torch.load(checkpoint, map_location='cpu', weights_only=True)['state_dict']
         network.load_state_dict(convert_weights(state))
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = str(error).partition('\n')[0] or 'it is empty'
         raise ValueError(
             f'{checkpoint} is not the checkpoint of a released CSNet with the widths of {widths}: '
-            f'{error}'
+            f'{reason}'
         ) from error
     save_network(out, network, Preprocessing())
     return network.eval()
@@ -150,7 +157,7 @@ def main() -> None:
     try:
         network = convert(args.checkpoint, args.widths, args.out)
     except (OSError, ValueError) as error:
-        sys.exit(f'{parser.prog}: error: {error}')
+        parser.exit(2, f'{parser.prog}: error: {error}\n')
     print(f'{args.out}: CSNet, {sum(p.numel() for p in network.parameters()):,} parameters')
 
 
