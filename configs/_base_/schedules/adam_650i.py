@@ -1,13 +1,13 @@
-# 600 iterations of Adam, for a small data set on a CPU.
+# 650 iterations of Adam: generated scenes on two CPU cores within minutes.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=2e-3, betas=(0.9, 0.99), weight_decay=5e-3),
+    optimizer=dict(type='Adam', lr=4e-3, betas=(0.9, 0.99), weight_decay=5e-3),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
-    dict(type='PolyLR', power=0.9, eta_min=1e-5, by_epoch=False, begin=30, end=600),
+    dict(type='PolyLR', power=0.9, eta_min=1e-5, by_epoch=False, begin=30, end=650),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=300)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=650, val_interval=325)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(
