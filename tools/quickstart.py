@@ -14,7 +14,7 @@ from pathlib import Path
 
 from environment import ROOT, RUN, Environment, Steps, add_venv_option, run_or_exit
 
-CONFIG = 'configs/csnet/csnet-x1_1xb8-650i_synthetic-80x80.py'
+CONFIG = 'configs/csnet/csnet-x1_1xb16-450i_synthetic-64x64.py'
 DEFAULT_COUNT = 1000
 SOD = ('-m', 'sod_plugins.cli')  # the `sod` command, whatever the environment calls it
 SHOWN_MEASURES = {'max_f': 'max F', 'weighted_f': 'weighted F', 's_measure': 'S', 'mae': 'MAE'}

@@ -1,6 +1,6 @@
 # Generated scenes: one call of sod_plugins.data.generate_scenes for each of train, val and test.
 data_root = 'data/synthetic'
-image_size = (80, 80)  # height, width
+image_size = (64, 64)  # height, width
 
 train_pipeline = [
     dict(type='sod_plugins.LoadSaliencyImage'),
@@ -17,7 +17,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,

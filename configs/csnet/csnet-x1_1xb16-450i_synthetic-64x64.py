@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/csnet.py',
     '../_base_/datasets/synthetic.py',
-    '../_base_/schedules/adam_650i.py',
+    '../_base_/schedules/adam_450i.py',
     '../_base_/default_runtime.py',
 ]
 optim_wrapper = dict(constructor='sod_plugins.DynamicWeightDecayConstructor')
