@@ -1,6 +1,6 @@
 """The command lines of ``tools/train.py`` and ``tools/test.py``.
 
-Exit status: 0 done, 2 the run could not start and nothing was done.
+Exit status: 0 done, 2 the run could not start and nothing was done, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -101,4 +101,7 @@ def _run(
     except (LaunchError, DataError, ImportError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)
+        return 130
     return 0

@@ -53,6 +53,15 @@ def test_bad_data_stops_before_training(toy_config, photos, tmp_path, capsys):
     assert not list(tmp_path.glob('*.pth'))
 
 
+def test_interruption_is_one_line(monkeypatch, capsys):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('sod_plugins.openmmlab.commands.train', interrupt)
+    assert train_command(['c.py']) == 130
+    assert capsys.readouterr().err == ('train.py: interrupted; --resume goes on with a training\n')
+
+
 def test_words_reach_the_functions(monkeypatch):
     calls = []
     for name in ('train', 'test'):
