@@ -3,7 +3,14 @@
 from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writable
-from sod_plugins.data.images import DecodedMask, decode_mask, read_image, read_mask, read_size
+from sod_plugins.data.images import (
+    DecodedMask,
+    decode_mask,
+    read_image,
+    read_mask,
+    read_size,
+    save_png,
+)
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
@@ -39,4 +46,5 @@ __all__ = [
     'read_size',
     'require_writable',
     'sample_rng',
+    'save_png',
 ]

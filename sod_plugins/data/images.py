@@ -278,3 +278,17 @@ def _decode_alpha(path: str | Path, image: Image.Image, alpha: NDArray[np.uint8]
             'Save the mask as 8-bit grey without alpha',
         )
     return DecodedMask(alpha.astype(np.float32) / np.float32(255), 'alpha')
+
+
+def save_png(path: str | Path, pixels: NDArray[np.uint8]) -> None:
+    """Save pixels ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` as PNG; the folder is made.
+
+    The file is written under a temporary name and then renamed, so that a picture under its final
+    name is always complete, also after a run that was killed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One fixed temporary name a file: the next run overwrites what a killed one left.
+    unfinished = path.with_name(f'.{path.name}.part')
+    Image.fromarray(pixels).save(unfinished, format='PNG')
+    unfinished.replace(path)

@@ -8,9 +8,8 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from PIL import Image
 
-from sod_plugins.data import read_image
+from sod_plugins.data import read_image, save_png
 from sod_plugins.registry import HOOKS
 from sod_plugins.visualization.overlays import tint_saliency
 
@@ -34,9 +33,8 @@ class SaliencyOverlayHook(Hook):
         outputs: Sequence[Any] | None = None,
     ) -> None:
         """Save the overlays of one batch."""
-        self.out_dir.mkdir(parents=True, exist_ok=True)
         for sample in outputs or ():
             # Interpolation may overshoot [0, 1] by rounding.
             saliency = sample.seg_logits.data.squeeze(0).float().clamp(0, 1).cpu().numpy()
-            overlay = Image.fromarray(tint_saliency(read_image(sample.img_path), saliency))
-            overlay.save(self.out_dir / f'{Path(sample.img_path).stem}.png')
+            overlay = tint_saliency(read_image(sample.img_path), saliency)
+            save_png(self.out_dir / f'{Path(sample.img_path).stem}.png', overlay)

@@ -11,10 +11,9 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from sod_plugins.data import DataError, read_mask
+from sod_plugins.data import DataError, read_mask, save_png
 from sod_plugins.metrics import (
     ImageScores,
     SaliencyEvaluator,
@@ -98,9 +97,7 @@ class SaliencyMetric(BaseMetric):
                 f"'{other}' and '{image}' have the same stem, so their maps would have one name. "
                 'Test them separately.'
             )
-        path = self.out_dir / 'maps' / f'{stem}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(levels).save(path)
+        save_png(self.out_dir / 'maps' / f'{stem}.png', levels)
 
 
 def _saliency_map(sample: dict[str, Any], stem: str) -> Tensor:
