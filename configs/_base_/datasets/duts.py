@@ -43,17 +43,6 @@ val_dataloader = dict(
         test_mode=True,
     ),
 )
-test_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=f'{data_root}/DUTS-TE',
-        preset='duts-te',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
+test_dataloader = val_dataloader  # DUTS has no other held-out part
 val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
 test_evaluator = val_evaluator
