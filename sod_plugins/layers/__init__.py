@@ -1,10 +1,20 @@
 """Building blocks as plain ``nn.Module`` classes, to be lifted into any network."""
 
+from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.goctconv import (
     GOctConv,
     GOctConvNormAct,
     ILBlock,
     ParallelDilatedConv,
 )
+from sod_plugins.layers.sam import SAM
 
-__all__ = ['GOctConv', 'GOctConvNormAct', 'ILBlock', 'ParallelDilatedConv']
+__all__ = [
+    'SAM',
+    'ConvNormAct',
+    'DepthwiseSeparableConv',
+    'GOctConv',
+    'GOctConvNormAct',
+    'ILBlock',
+    'ParallelDilatedConv',
+]

@@ -1,6 +1,7 @@
 """Functions on tensors: the operators that the layers are built from."""
 
+from sod_plugins.ops.branch_attention import branch_attention
 from sod_plugins.ops.octave_conv import Maps, octave_conv, scale_sizes
 from sod_plugins.ops.resize import resize_bilinear
 
-__all__ = ['Maps', 'octave_conv', 'resize_bilinear', 'scale_sizes']
+__all__ = ['Maps', 'branch_attention', 'octave_conv', 'resize_bilinear', 'scale_sizes']

@@ -1,0 +1,173 @@
+"""Convolutional recurrent cells that refine a hidden map over a static input.
+
+The gates and their order are those of ``nn.RNNCell``, ``nn.GRUCell`` and ``nn.LSTMCell``, with
+convolutions for the matrix products; ITDBU (Wang et al., CVPR 2019, Eq. 5) is built of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+
+_NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {'tanh': torch.tanh, 'relu': torch.relu}
+
+
+class ConvCell(nn.Module):
+    """Base of the cells: one convolution of the input, one of the hidden map, some gates.
+
+    The input is the same at every step, so its convolution is computed once for all of them. A
+    state that is not given is zero; the convolution of a zero map is its bias, and is not computed.
+
+    Args:
+        in_channels: Channels of the input.
+        hidden_channels: Channels of the hidden map.
+        kernel_size: Side of the square kernels, odd; the padding keeps the size.
+        bias: Whether both convolutions have one, as PyTorch's cells do.
+        nonlinearity: ``'tanh'``, or ``'relu'`` in its place (the sigmoids of gates stay).
+        recurrent: False leaves the convolution of the hidden map out, with its bias: for a cell
+            that only ever takes one step from the zero state, where its weight cannot learn.
+
+    Raises:
+        ValueError: If the kernel is even, the nonlinearity unknown, or a cell that is not recurrent
+            is given a state or several steps.
+    """
+
+    gates: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: int = 3,
+        *,
+        bias: bool = True,
+        nonlinearity: str = 'tanh',
+        recurrent: bool = True,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f'{type(self).__name__} needs an odd kernel, got {kernel_size=}.')
+        if nonlinearity not in _NONLINEARITIES:
+            raise ValueError(
+                f'nonlinearity must be one of {sorted(_NONLINEARITIES)}, got {nonlinearity!r}.'
+            )
+        self.hidden_channels = hidden_channels
+        self.nonlinearity = nonlinearity
+        channels, padding = self.gates * hidden_channels, kernel_size // 2
+        self.conv_input = nn.Conv2d(in_channels, channels, kernel_size, padding=padding, bias=bias)
+        self.conv_hidden = (
+            nn.Conv2d(hidden_channels, channels, kernel_size, padding=padding, bias=bias)
+            if recurrent
+            else None
+        )
+
+    def forward(self, x: Tensor, state: State | None = None, steps: int = 1) -> list[State]:
+        """Take ``steps`` steps from ``state`` (by default zero) over the static input ``x``.
+
+        Args:
+            x: Input (N, C_in, H, W).
+            state: Maps (N, C_hidden, H, W): the hidden one, in an LSTM followed by the cell's.
+            steps: How many, at least 1.
+
+        Returns:
+            The state after each step; its first map is the output.
+        """
+        if self.conv_hidden is None and (steps > 1 or state is not None):
+            raise ValueError(
+                f'This {type(self).__name__} was made with recurrent=False: it takes one step, '
+                'from the zero state.'
+            )
+        projected = self.conv_input(x)
+        states = []
+        for _ in range(steps):
+            state = self.step(projected, state)
+            states.append(state)
+        return states
+
+    def step(self, projected: Tensor, state: State | None) -> State:
+        """Take one step, given the convolved input (N, gates * C_hidden, H, W)."""
+        raise NotImplementedError
+
+    def _convolve_hidden(self, projected: Tensor, state: State | None) -> Tensor:
+        """Convolve the hidden map; where it is zero, (1, gates * C_hidden, 1, 1) stands for it."""
+        if state is not None and self.conv_hidden is not None:
+            convolved: Tensor = self.conv_hidden(state[0])
+            return convolved
+        if self.conv_hidden is None or self.conv_hidden.bias is None:
+            return projected.new_zeros(1, projected.shape[1], 1, 1)
+        return self.conv_hidden.bias.to(projected.dtype).view(1, -1, 1, 1)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return _NONLINEARITIES[self.nonlinearity](x)
+
+
+class ConvRNNCell(ConvCell):
+    """The plain recurrent cell: h' = tanh(W * x + U * h), in the order of ``nn.RNNCell``."""
+
+    def step(self, projected: Tensor, state: State | None) -> State:
+        """Take one step, given the convolved input (N, C_hidden, H, W)."""
+        return (self._activate(projected + self._convolve_hidden(projected, state)),)
+
+
+class ConvGRUCell(ConvCell):
+    """The gated recurrent unit, its gates (reset, update, new) as in ``nn.GRUCell``.
+
+    h' = (1 - z) n + z h with n = tanh(W_n * x + r (U_n * h)): as there, the reset gate r scales the
+    *convolved* hidden map, so one convolution serves all gates.
+    """
+
+    gates = 3
+
+    def step(self, projected: Tensor, state: State | None) -> State:
+        """Take one step, given the convolved input (N, 3 C_hidden, H, W)."""
+        c = self.hidden_channels
+        convolved = self._convolve_hidden(projected, state)
+        reset, update = (projected[:, : 2 * c] + convolved[:, : 2 * c]).sigmoid().chunk(2, dim=1)
+        new = self._activate(torch.addcmul(projected[:, 2 * c :], reset, convolved[:, 2 * c :]))
+        return (new - update * new if state is None else torch.lerp(new, state[0], update),)
+
+
+class ConvLSTMCell(ConvCell):
+    """Long short-term memory, its gates (input, forget, cell, output) as in ``nn.LSTMCell``.
+
+    c' = f c + i g and h' = o tanh(c'); no peepholes, and no special bias of the forget gate.
+    """
+
+    gates = 4
+
+    def step(self, projected: Tensor, state: State | None) -> State:
+        """Take one step, given the convolved input (N, 4 C_hidden, H, W)."""
+        c = self.hidden_channels
+        total = projected + self._convolve_hidden(projected, state)
+        enter, forget = total[:, : 2 * c].sigmoid().chunk(2, dim=1)
+        cell = enter * self._activate(total[:, 2 * c : 3 * c])
+        if state is not None:
+            cell = torch.addcmul(cell, forget, state[1])
+        return total[:, 3 * c :].sigmoid() * self._activate(cell), cell
+
+
+class ConvCNNCell(ConvCell):
+    """No recurrence: ReLU of a convolution of the input, whatever the state, in one step.
+
+    It is the case T = 1 of :class:`ConvRNNCell` (the paper's remark in Sec. 3.2) with the ReLU that
+    a stack of convolutions has.
+    """
+
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: int = 3, *, bias: bool = True
+    ) -> None:
+        super().__init__(
+            *(in_channels, hidden_channels, kernel_size),
+            bias=bias,
+            nonlinearity='relu',
+            recurrent=False,
+        )
+
+    def step(self, projected: Tensor, state: State | None) -> State:
+        """Activate the convolved input (N, C_hidden, H, W)."""
+        return (projected.relu(),)

@@ -1,0 +1,84 @@
+"""Backbone of SAMNet: five stages of stereoscopically attentive multi-scale modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
+from sod_plugins.layers.sam import SAM
+
+STAGES = 5
+
+
+class SAMNetBackbone(nn.Module):
+    """Backbone of SAMNet (Liu et al., IEEE TIP, Tab. I): 1,221,404 parameters.
+
+    Each stage halves the map, by a 3x3 convolution in the first and a depthwise separable one in
+    the others, and goes on with SAM modules. Every entry of Tab. I is an argument, for Tab. V.
+
+    Args:
+        width: Factor on the channels of all stages.
+        channels: Channels of each stage.
+        modules: SAM modules of each stage.
+        dilations: Dilations of the branches in each stage.
+        attention: Fusion of the branches, see :class:`~sod_plugins.layers.SAM`.
+        shared_spatial: Whether one spatial map serves all branches, as released.
+        out_indices: Stages (from 0) whose map is returned; stage i has stride 2**(i + 1).
+
+    Attributes:
+        out_channels: Channels of each returned map.
+        out_strides: Its stride in input pixels.
+
+    Raises:
+        ValueError: If an argument does not describe a network, or a single image is trained on
+            (BatchNorm of pooled features needs two).
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        channels: Sequence[int] = (16, 32, 64, 96, 128),
+        modules: Sequence[int] = (1, 1, 3, 6, 3),
+        dilations: Sequence[Sequence[int]] = ((1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2)),
+        attention: str = 'stereoscopic',
+        shared_spatial: bool = True,
+        out_indices: Sequence[int] = (0, 1, 2, 3, 4),
+    ) -> None:
+        super().__init__()
+        for name, values in (('channels', channels), ('modules', modules), ('dilations', dilations)):
+            if len(values) != STAGES:
+                raise ValueError(f'{name} needs {STAGES} entries, one per stage, got {values}.')
+        if not out_indices or not set(out_indices) <= set(range(STAGES)):
+            raise ValueError(f'out_indices needs stages from 0 to 4, got {out_indices}.')
+        self.out_indices = tuple(sorted(out_indices))
+        widths = [round(c * width) for c in channels]
+        self.stages = nn.ModuleList()
+        previous = 3
+        for stage, (current, count, rates) in enumerate(
+            zip(widths, modules, dilations, strict=True)
+        ):
+            halve: nn.Module = (
+                DepthwiseSeparableConv(previous, current, stride=2)
+                if stage
+                else ConvNormAct(previous, current, 3, stride=2)
+            )
+            sams = (SAM(current, rates, attention, shared_spatial) for _ in range(count))
+            self.stages.append(nn.Sequential(halve, *sams))
+            previous = current
+        self.out_channels = tuple(widths[i] for i in self.out_indices)
+        self.out_strides = tuple(2 ** (i + 1) for i in self.out_indices)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Map normalised images (N, 3, H, W) to one map (N, C, H / s, W / s) per out index.
+
+        Sizes are rounded up, and any input size is taken.
+        """
+        outputs = []
+        x = images
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in self.out_indices:
+                outputs.append(x)
+        return tuple(outputs)

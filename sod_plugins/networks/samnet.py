@@ -1,0 +1,214 @@
+"""SAMNet: a light-weight salient object detector, as decoder and whole network.
+
+Paper: Liu et al., "SAMNet: Stereoscopically Attentive Multi-scale Network for Lightweight Salient
+Object Detection", IEEE TIP; section and table numbers are those of this text. The defaults are the
+released network, which alone has the published number of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
+from sod_plugins.layers.sam import require_batch
+from sod_plugins.networks.backbones import build_backbone
+from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.ops.resize import resize_bilinear
+
+POOL_SIZES = (1, 2, 3, 6)
+UPSAMPLINGS = ('saliency', 'logits')
+
+
+class PyramidPooling(nn.Module):
+    """Pyramid pooling module: context of 1x1, 2x2, 3x3 and 6x6 regions beside the map itself.
+
+    Args:
+        in_channels: Channels of the input (N, in_channels, H, W).
+        channels: Channels of the output; each context has a quarter of them.
+    """
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        reduced = channels // len(POOL_SIZES)
+        self.reduce = nn.ModuleList(ConvNormAct(in_channels, reduced) for _ in POOL_SIZES)
+        self.fuse = ConvNormAct(in_channels + reduced * len(POOL_SIZES), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, channels, H, W)."""
+        size = (x.shape[-2], x.shape[-1])
+        contexts = []
+        for side, reduce in zip(POOL_SIZES, self.reduce, strict=True):
+            if side == 1:
+                require_batch(reduce, x)
+            pooled = reduce(nn.functional.adaptive_avg_pool2d(x, side))
+            contexts.append(resize_bilinear(pooled, size, align_corners=True))
+        fused: Tensor = self.fuse(torch.cat((x, *contexts), 1))
+        return fused
+
+
+class SAMNetDecoder(nn.Module):
+    """Decoder of SAMNet (Sec. III-C, Fig. 2), for any pyramid of at least two maps.
+
+    From the coarsest map on, R = G(L(S) + Up(R above)): L is a 1x1 convolution with BatchNorm, G a
+    depthwise separable convolution that leaves the channels of the next finer level. The coarsest
+    level has the pyramid pooling of its map in place of a level above.
+
+    Args:
+        in_channels: Channels of each map, finest first.
+        channels: Channels of each level after its lateral convolution; by default
+            ``in_channels``, as released.
+        pyramid_pooling: Whether pyramid pooling is there (Tab. IV).
+        kernel_sizes: Kernel of each G, finest first; by default 5, for the two coarsest levels 3.
+            The paper leaves it open, the default is released.
+        dilations: Dilation of each G, likewise; by default 2, for the coarsest level 1.
+        dropout: Share of the channels that are dropped before each classifier in training.
+
+    Raises:
+        ValueError: If the arguments do not fit each other, or a single image is trained on with
+            pyramid pooling (BatchNorm of pooled features needs two).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: Sequence[int] | None = None,
+        pyramid_pooling: bool = True,
+        kernel_sizes: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        levels = len(in_channels)
+        if levels < 2:
+            raise ValueError(f'SAMNetDecoder needs at least two maps, got {in_channels=}.')
+        channels = tuple(in_channels if channels is None else channels)
+        kernels = tuple(kernel_sizes or (5,) * (levels - 2) + (3, 3))
+        rates = tuple(dilations or (2,) * (levels - 1) + (1,))
+        for name, values in (('channels', channels), ('kernel_sizes', kernels), ('dilations', rates)):
+            if len(values) != levels:
+                raise ValueError(f'{name} needs {levels} entries, one per map, got {values}.')
+        self.channels = channels
+        self.laterals = nn.ModuleList(
+            ConvNormAct(c_in, c, act=False) for c_in, c in zip(in_channels, channels, strict=True)
+        )
+        self.pooling = PyramidPooling(in_channels[-1], channels[-1]) if pyramid_pooling else None
+        self.fusions = nn.ModuleList(
+            DepthwiseSeparableConv(c, finer, kernel, dilation=rate)
+            for c, finer, kernel, rate in zip(
+                channels, (channels[0], *channels[:-1]), kernels, rates, strict=True
+            )
+        )
+        self.classifiers = nn.ModuleList(
+            nn.Sequential(nn.Dropout2d(dropout), nn.Conv2d(fusion.pointwise.conv.out_channels, 1, 1))
+            for fusion in self.fusions
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Map a pyramid (N, C_i, H_i, W_i), finest first, to logits (N, 1, H_i, W_i).
+
+        Returns:
+            In training one map per level, R1 of the finest first and then from the coarsest on: R1,
+            R5, R4, R3, R2. In evaluation R1 alone.
+        """
+        fused = []
+        above = None
+        for level in reversed(range(len(maps))):
+            lateral = self.laterals[level](maps[level])
+            if above is not None:
+                size = (lateral.shape[-2], lateral.shape[-1])
+                lateral = lateral + resize_bilinear(above, size, align_corners=True)
+            elif self.pooling is not None:
+                lateral = lateral + self.pooling(maps[level])
+            above = self.fusions[level](lateral)
+            fused.append(above)
+        main = self.classifiers[0](fused.pop())
+        if not self.training:
+            return [main]
+        sides = reversed(self.classifiers[1:])
+        return [main, *(classify(x) for classify, x in zip(sides, fused, strict=True))]
+
+
+class SAMNet(SaliencyNetwork):
+    """SAMNet (Sec. III-C): images to saliency logits; 1,330,129 parameters as released.
+
+    The released network up-samples probabilities, not logits: in evaluation the result is
+    ``logit(clamp(up(sigmoid(z)), 1e-6, 1 - 1e-6))`` in float32, whose sigmoid is the released
+    output and which is always finite. The N + 1 spatial maps of the paper's text, 1,330,933
+    parameters, are ``backbone={'type': 'SAMNet', 'shared_spatial': False}``.
+
+    Args:
+        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            takes it: ``'samnet'``, another preset's name, or ``{'type': 'SAMNet', 'width': 0.75}``.
+        channels: See :class:`SAMNetDecoder`, also for the next four.
+        pyramid_pooling: Likewise.
+        kernel_sizes: Likewise.
+        dilations: Likewise.
+        dropout: Likewise.
+        upsampling: What is resized to the input's size, ``'saliency'`` as released or ``'logits'``.
+
+    Raises:
+        ValueError: If the arguments do not describe a network, or a single image is trained on:
+            the batch needs two, because pooled features are normalised over it.
+    """
+
+    def __init__(
+        self,
+        backbone: str | Mapping[str, Any] = 'samnet',
+        channels: Sequence[int] | None = None,
+        pyramid_pooling: bool = True,
+        kernel_sizes: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        dropout: float = 0.1,
+        upsampling: str = 'saliency',
+    ) -> None:
+        if upsampling not in UPSAMPLINGS:
+            raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
+        super().__init__(
+            {
+                'backbone': backbone if isinstance(backbone, str) else dict(backbone),
+                'channels': channels,
+                'pyramid_pooling': pyramid_pooling,
+                'kernel_sizes': kernel_sizes,
+                'dilations': dilations,
+                'dropout': dropout,
+                'upsampling': upsampling,
+            }
+        )
+        self.preprocessing = Preprocessing(size=(336, 336))
+        self.upsampling = upsampling
+        self.backbone = build_backbone(backbone)
+        self.decode_head = SAMNetDecoder(
+            self.backbone.out_channels, channels, pyramid_pooling, kernel_sizes, dilations, dropout
+        )
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        """Map normalised images (N, 3, H, W) to logits.
+
+        Returns:
+            In evaluation (N, 1, H, W); in training the five maps of :class:`SAMNetDecoder`, each at
+            the size of its level.
+        """
+        logits: list[Tensor] = self.decode_head(self.backbone(images))
+        if self.training:
+            return logits
+        return upsample_logits(logits[0], (images.shape[-2], images.shape[-1]), self.upsampling)
+
+
+def upsample_logits(logits: Tensor, size: tuple[int, int], upsampling: str = 'saliency') -> Tensor:
+    """Resize logits (N, 1, h, w) to (N, 1, *size) as SAMNet does, corners aligned.
+
+    Args:
+        logits: The logits of a level.
+        size: Height and width of the result, in pixels.
+        upsampling: ``'saliency'`` resizes their sigmoid and returns its logits, clamped to
+            [1e-6, 1 - 1e-6] and in float32; ``'logits'`` resizes the logits themselves.
+    """
+    if upsampling == 'logits':
+        return resize_bilinear(logits, size, align_corners=True)
+    saliency = resize_bilinear(logits.float().sigmoid(), size, align_corners=True)
+    return torch.logit(saliency, eps=1e-6)
