@@ -70,7 +70,7 @@ def load_network(path: str | Path) -> SaliencyNetwork:
         ValueError: If the file is no checkpoint of this package, or does not fit its description.
     """
     path = Path(path)
-    checkpoint = _read(path)
+    checkpoint = read_checkpoint(path)
     if checkpoint.get('format') != FORMAT:
         try:
             checkpoint = describe_training_checkpoint(checkpoint)
@@ -129,7 +129,13 @@ _LOG_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 ]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; nothing in it is executed, and a training log is left out.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint.
+    """
     if not path.is_file():
         raise FileNotFoundError(f'There is no checkpoint {path}.')
     try:
