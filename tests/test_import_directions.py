@@ -57,7 +57,7 @@ THIRD_PARTY = {
 ROLE_HOSTS = {
     'decode_heads': {'mmseg'},
     'segmentors': {'mmseg'},
-    'transforms': {'mmseg'},  # they pack mmseg's data sample
+    'packing': {'mmseg'},
     'roi_extractors': {'mmdet'},
     'dense_heads': {'mmdet'},
     'mask_heads': {'mmdet'},

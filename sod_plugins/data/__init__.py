@@ -1,6 +1,7 @@
-"""Saliency data on disk: folder layouts, images and masks, checks and synthetic scenes."""
+"""Data on disk: folder layouts, images, masks and classes, checks and synthetic scenes."""
 
 from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
+from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writable
 from sod_plugins.data.images import (
@@ -28,11 +29,14 @@ __all__ = [
     'DatasetReport',
     'DecodedMask',
     'FolderLayout',
+    'LabelledImages',
     'SaliencyPair',
     'Scene',
     'check_dataset',
+    'class_names',
     'decode_mask',
     'draw_scene',
+    'find_labelled_images',
     'find_pairs',
     'find_preset',
     'generate_scenes',

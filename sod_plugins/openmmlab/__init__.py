@@ -22,11 +22,13 @@ MMENGINE_ROLES = (
     'hooks',
     'metrics',
     'models.backbones',
+    'models.classifiers',
     'optim',
 )
 # The others: registry of their names, host module that must import, extra that brings it.
 HOSTED_ROLES = {
-    'datasets.transforms': (TRANSFORMS, 'mmseg.models', 'onedl'),
+    'datasets.packing': (TRANSFORMS, 'mmseg.models', 'onedl'),
+    'datasets.transforms': (TRANSFORMS, 'mmcv.transforms', 'onedl'),
     'models.decode_heads': (MODELS, 'mmseg.models', 'onedl'),
     'models.segmentors': (MODELS, 'mmseg.models', 'onedl'),
 }

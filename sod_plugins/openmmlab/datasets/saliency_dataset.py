@@ -6,32 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from mmengine.dataset import BaseDataset
-
 from sod_plugins.data import (
     DataError,
     find_pairs,
     find_preset,
     list_problems,
     pair_problem,
-    sample_rng,
 )
+from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
 from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
-class SaliencyDataset(BaseDataset):
+class SaliencyDataset(DrawnDataset):
     """Images and saliency masks of any layout that ``sod_plugins.data.find_pairs`` knows.
 
     All files are checked when the data set is built, that is before training begins.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``seg_map_path``, ``sample_idx`` and
-    ``rng``, the ``numpy.random.Generator`` that every random transform draws from. It is a function
-    of the seed, the draw's number and the index, so that workers, resumes and processes do not
-    change what a sample becomes. The number comes with the ``DrawIndex`` of
-    ``sod_plugins.DrawSampler``; a plain index of another sampler gets a random one, and the run
-    then cannot be resumed exactly.
+    the ``rng`` of :class:`DrawnDataset`.
 
     Args:
         data_root: The folder of the data set.
@@ -72,7 +65,6 @@ class SaliencyDataset(BaseDataset):
         test_mode: bool = False,
         seed: int = 0,
     ) -> None:
-        self.seed = seed
         self.preset = preset
         self._layout = {
             'image_dir': image_dir,
@@ -83,14 +75,7 @@ class SaliencyDataset(BaseDataset):
             'mask_prefix': mask_prefix,
             'mask_suffix': mask_suffix,
         }
-        # max_refetch=0: a sample that cannot be used is an error, not a reason to take another.
-        super().__init__(
-            data_root=data_root,
-            data_prefix={},
-            pipeline=list(pipeline),
-            test_mode=test_mode,
-            max_refetch=0,
-        )
+        super().__init__(data_root, pipeline, test_mode, seed)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Find the pairs and check their number and files."""
@@ -105,12 +90,3 @@ class SaliencyDataset(BaseDataset):
                 f'{len(problems)} of {len(pairs)} pairs cannot be used:\n{list_problems(problems)}'
             )
         return [{'img_path': str(pair.image), 'seg_map_path': str(pair.mask)} for pair in pairs]
-
-    def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one sample, with the random generator of this draw."""
-        results = self.get_data_info(idx)
-        draw = getattr(idx, 'draw', None)
-        if draw is None:
-            draw = 0 if self.test_mode else np.random.randint(2**31)
-        results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
-        return self.pipeline(results)

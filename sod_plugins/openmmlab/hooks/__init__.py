@@ -1,7 +1,13 @@
 """Hooks for mmengine's runner."""
 
+from sod_plugins.openmmlab.hooks.check_classes_hook import CheckClassesHook
 from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
 from sod_plugins.openmmlab.hooks.exact_resume_hook import ExactResumeHook
 from sod_plugins.openmmlab.hooks.saliency_overlay_hook import SaliencyOverlayHook
 
-__all__ = ['DynamicWeightDecayHook', 'ExactResumeHook', 'SaliencyOverlayHook']
+__all__ = [
+    'CheckClassesHook',
+    'DynamicWeightDecayHook',
+    'ExactResumeHook',
+    'SaliencyOverlayHook',
+]

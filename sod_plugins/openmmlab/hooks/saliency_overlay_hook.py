@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from sod_plugins.data import read_image, save_png
+from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.registry import HOOKS
 from sod_plugins.visualization.overlays import tint_saliency
 
@@ -20,6 +21,9 @@ class SaliencyOverlayHook(Hook):
 
     Args:
         out_dir: The folder to write to.
+
+    Raises:
+        LaunchError: The model predicts no saliency maps.
     """
 
     def __init__(self, out_dir: str | Path) -> None:
@@ -34,6 +38,11 @@ class SaliencyOverlayHook(Hook):
     ) -> None:
         """Save the overlays of one batch."""
         for sample in outputs or ():
+            if 'seg_logits' not in sample:
+                raise LaunchError(
+                    'The model predicts no saliency maps to draw over the images: leave out '
+                    '--show-dir or the SaliencyOverlayHook.'
+                )
             # Interpolation may overshoot [0, 1] by rounding.
             saliency = sample.seg_logits.data.squeeze(0).float().clamp(0, 1).cpu().numpy()
             overlay = tint_saliency(read_image(sample.img_path), saliency)

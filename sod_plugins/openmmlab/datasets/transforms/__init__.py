@@ -1,18 +1,23 @@
-"""Transforms of an image and its soft saliency mask."""
+"""Transforms of an image and, where there is one, its soft saliency mask."""
 
 from sod_plugins.openmmlab.datasets.transforms.augmentation import (
     RandomMarginCrop,
+    RandomResizedCrop,
     RandomSaliencyFlip,
 )
-from sod_plugins.openmmlab.datasets.transforms.formatting import PackSaliencyInputs
+from sod_plugins.openmmlab.datasets.transforms.color import ColorJitter
+from sod_plugins.openmmlab.datasets.transforms.formatting import PackClassInputs
 from sod_plugins.openmmlab.datasets.transforms.loading import LoadSaliencyImage, LoadSaliencyMask
-from sod_plugins.openmmlab.datasets.transforms.resize import ResizeSaliency
+from sod_plugins.openmmlab.datasets.transforms.resize import ResizeCenterCrop, ResizeSaliency
 
 __all__ = [
+    'ColorJitter',
     'LoadSaliencyImage',
     'LoadSaliencyMask',
-    'PackSaliencyInputs',
+    'PackClassInputs',
     'RandomMarginCrop',
+    'RandomResizedCrop',
     'RandomSaliencyFlip',
+    'ResizeCenterCrop',
     'ResizeSaliency',
 ]

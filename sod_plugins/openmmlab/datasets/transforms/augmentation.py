@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from sod_plugins.openmmlab.datasets.transforms.resize import resize_image
 from sod_plugins.registry import TRANSFORMS
 
 _AXES = {'horizontal': 1, 'vertical': 0}
@@ -51,6 +52,60 @@ class RandomMarginCrop(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(max_margin={self.max_margin})'
+
+
+@TRANSFORMS.register_module()
+class RandomResizedCrop(BaseTransform):
+    """Cut out a part of random area, shape and place and resize it, as classifiers are trained.
+
+    Area and the logarithm of the aspect ratio are uniform. Of ten trials the first part that lies
+    within the image is taken; after that the largest centred part of an allowed shape.
+
+    Args:
+        size: Height and width of the result, in pixels.
+        scale: Smallest and largest area, as a fraction of the image's.
+        ratio: Smallest and largest ratio of width to height.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    ) -> None:
+        if not 0 < scale[0] <= scale[1] <= 1:
+            raise ValueError(f'scale must rise within 0 (excluded) and 1, but is {scale}.')
+        if not 0 < ratio[0] <= ratio[1]:
+            raise ValueError(f'ratio must rise from above 0, but is {ratio}.')
+        self.size = tuple(size)
+        self.scale = tuple(scale)
+        self.ratio = tuple(ratio)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop and resize ``img`` (H, W, 3) and, where there is one, ``gt_seg_map`` (H, W)."""
+        rows, columns = self._part(*results['img'].shape[:2], results['rng'])
+        for key in ('img', 'gt_seg_map'):
+            if key in results:
+                results[key] = resize_image(results[key][rows, columns], self.size)
+        results['img_shape'] = self.size
+        return results
+
+    def _part(self, height: int, width: int, rng: np.random.Generator) -> tuple[slice, slice]:
+        for _ in range(10):
+            area = height * width * rng.uniform(*self.scale)
+            ratio = np.exp(rng.uniform(*np.log(self.ratio)))
+            rows, columns = round(np.sqrt(area / ratio)), round(np.sqrt(area * ratio))
+            if 0 < rows <= height and 0 < columns <= width:
+                top = int(rng.integers(height - rows + 1))
+                left = int(rng.integers(width - columns + 1))
+                return slice(top, top + rows), slice(left, left + columns)
+        rows = max(1, min(height, round(width / self.ratio[0])))
+        columns = max(1, min(width, round(height * self.ratio[1])))
+        top, left = (height - rows) // 2, (width - columns) // 2
+        return slice(top, top + rows), slice(left, left + columns)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size}, scale={self.scale}, ratio={self.ratio})'
 
 
 @TRANSFORMS.register_module()

@@ -1,4 +1,4 @@
-"""Turn a transformed sample into what the hosts' models take."""
+"""Turn a transformed sample into what mmengine's models take."""
 
 from __future__ import annotations
 
@@ -8,49 +8,40 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
+from mmengine.structures import BaseDataElement
 
 from sod_plugins.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class PackSaliencyInputs(BaseTransform):
-    """Pack the image and the soft mask as tensors, without casting either to whole numbers.
+class PackClassInputs(BaseTransform):
+    """Pack the image as a tensor, and the number of its class.
 
-    Returns ``inputs``, float32 (3, H, W) in 0..255, and ``data_samples``, a ``SegDataSample`` whose
-    ``gt_sem_seg`` (where a mask was loaded) is float32 (1, H, W) in [0, 1].
+    Returns ``inputs``, float32 (3, H, W) in 0..255, and ``data_samples``, a ``BaseDataElement``
+    whose ``gt_label`` (where there is one) is int64 (1,).
 
     Args:
         meta_keys: What the data sample keeps as meta information, where it is there.
     """
 
     def __init__(
-        self,
-        meta_keys: Sequence[str] = (
-            'img_path',
-            'seg_map_path',
-            'ori_shape',
-            'img_shape',
-            'flip',
-            'flip_direction',
-        ),
+        self, meta_keys: Sequence[str] = ('img_path', 'ori_shape', 'img_shape', 'flip')
     ) -> None:
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pack ``img`` (H, W, 3) and ``gt_seg_map`` (H, W)."""
-        sample = SegDataSample(
+        """Pack ``img`` (H, W, 3) and ``gt_label``."""
+        sample = BaseDataElement(
             metainfo={key: results[key] for key in self.meta_keys if key in results}
         )
-        if 'gt_seg_map' in results:
-            sample.gt_sem_seg = PixelData(data=_channels_first(results['gt_seg_map'][..., None]))
-        return {'inputs': _channels_first(results['img']), 'data_samples': sample}
+        if 'gt_label' in results:
+            sample.gt_label = torch.tensor([results['gt_label']])
+        return {'inputs': channels_first(results['img']), 'data_samples': sample}
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
 
 
-def _channels_first(image: np.ndarray) -> torch.Tensor:
+def channels_first(image: np.ndarray) -> torch.Tensor:
     """Copy an image (H, W, C) to a float32 tensor (C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))

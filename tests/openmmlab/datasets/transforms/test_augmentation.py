@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip('mmseg')
+pytest.importorskip('mmcv')
 
 from sod_plugins.openmmlab.datasets.transforms import RandomMarginCrop, RandomSaliencyFlip
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip('mmseg')
+pytest.importorskip('mmcv')
 
 from sod_plugins.data import DataError
 from sod_plugins.openmmlab.datasets.transforms import LoadSaliencyImage, LoadSaliencyMask

@@ -1,0 +1,155 @@
+"""Images of known classes: a folder for each class, or a list file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.folders import IMAGE_EXTENSIONS, require_folder
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images, each with the number of its class.
+
+    Attributes:
+        classes: The names of the classes, in the order of their numbers.
+        images: (file, class number) of each image, by class and then by path; those of a list in
+            its order.
+    """
+
+    classes: tuple[str, ...]
+    images: list[tuple[Path, int]]
+
+
+def find_labelled_images(
+    folder: str | Path,
+    *,
+    list_file: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+) -> LabelledImages:
+    """Find images and their classes.
+
+    Args:
+        folder: Each folder in it is a class, of all images at any depth below it. Hidden files and
+            folders, and images that lie beside the class folders, are left out.
+        list_file: A text file of one ``path label`` a line instead. The paths start at ``folder``;
+            the label follows the last blank, or tab.
+        classes: The names of the classes in the order of their numbers, where those of another data
+            set count; not all of them need occur. By default the names found, as ``class_names``
+            sorts them.
+
+    Raises:
+        DataError: A folder or file is missing, a class has no image, a class is not among
+            ``classes``, or a line of the list is not understood.
+    """
+    folder = Path(folder)
+    if list_file is None:
+        source = folder
+        class_dirs = _class_dirs(folder)
+        names = tuple(class_dir.name for class_dir in class_dirs)
+        labelled = [(path, top.name) for top in class_dirs for path in _images_below(top)]
+    else:
+        require_folder(folder, 'image folder')
+        source = Path(list_file)
+        labelled = [(folder / path, label) for path, label in _read_labels(source)]
+        names = _distinct(label for _, label in labelled)
+        _require_files(source, [path for path, _ in labelled])
+    if classes is not None:
+        unknown = sorted(set(names) - set(classes))
+        if unknown:
+            raise DataError(
+                f"'{source}' has classes that the training set has not: {list_files(unknown)}. "
+                'Train and measure on the same classes.'
+            )
+        names = tuple(classes)
+    number_of = {name: number for number, name in enumerate(names)}
+    return LabelledImages(names, [(path, number_of[label]) for path, label in labelled])
+
+
+def class_names(source: str | Path) -> tuple[str, ...]:
+    """Return the names of the classes of a data set in the order of their numbers.
+
+    Names are sorted as text, except that those of a list are sorted by value where all are whole
+    numbers: labels 0 to 999 become just these class numbers.
+
+    Args:
+        source: A folder of class folders, or a list file.
+
+    Raises:
+        DataError: There is no such folder or file, or it holds no class.
+    """
+    source = Path(source)
+    if source.is_file():
+        return _distinct(label for _, label in _read_labels(source))
+    return tuple(path.name for path in _class_dirs(source))
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort the labels of a list, each once."""
+    distinct = sorted(set(names))
+    if all(name.isdecimal() for name in distinct):
+        distinct.sort(key=int)
+    return tuple(distinct)
+
+
+def _class_dirs(folder: Path) -> list[Path]:
+    require_folder(folder, 'folder of classes')
+    found = sorted(path for path in folder.iterdir() if path.name[0] != '.' and path.is_dir())
+    if not found:
+        raise DataError(
+            f"'{folder}' holds no class folders. Put the images of each class into a folder of "
+            'their own in it.'
+        )
+    return found
+
+
+def _images_below(class_dir: Path) -> list[Path]:
+    """Return the images at any depth below a folder; names decide, as a million files are slow."""
+    found = []
+    for parent, folders, names in os.walk(class_dir):
+        folders[:] = [name for name in folders if name[0] != '.']
+        found += [
+            Path(parent, name)
+            for name in names
+            if name[0] != '.' and Path(name).suffix.lower() in IMAGE_EXTENSIONS
+        ]
+    if not found:
+        raise DataError(
+            f"The class folder '{class_dir}' holds no image files. Put some into it, or remove it."
+        )
+    return sorted(found)
+
+
+def _read_labels(list_file: Path) -> list[tuple[str, str]]:
+    """Read (path, label) from the lines of a list; empty lines are left out."""
+    try:
+        lines = list_file.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"Cannot read the list '{list_file}': {error}. Correct the path."
+        ) from error
+    entries = [
+        line.strip().rsplit('\t' if '\t' in line.strip() else None, 1)
+        for line in lines
+        if line.strip()
+    ]
+    wrong = [entry[0] for entry in entries if len(entry) != 2]
+    if wrong or not entries:
+        raise DataError(
+            f"Each line of the list '{list_file}' must name an image and its class, but it has "
+            f'{list_files(wrong) or "no line"}.'
+        )
+    return [(path.strip(), label.strip()) for path, label in entries]
+
+
+def _require_files(list_file: Path, paths: Iterable[Path]) -> None:
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"The list '{list_file}' names files that do not exist: {list_files(missing)}. "
+            'Correct the list or the folder that its paths start at.'
+        )

@@ -1,0 +1,56 @@
+"""The base of this package's data sets: random choices as a function of seed, draw and index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from sod_plugins.data import sample_rng
+
+
+class DrawnDataset(BaseDataset):
+    """A data set whose samples reach the pipeline with the random generator of their draw.
+
+    ``rng``, the ``numpy.random.Generator`` that every random transform draws from, is a function of
+    the seed, the draw's number and the index, so that workers, resumes and processes do not change
+    what a sample becomes. The number comes with the ``DrawIndex`` of ``sod_plugins.DrawSampler``; a
+    plain index of another sampler gets a random one, and the run then cannot be resumed exactly.
+
+    Subclasses find the samples in ``load_data_list``.
+
+    Args:
+        data_root: The folder of the data set.
+        pipeline: The transforms.
+        test_mode: Whether the samples are for evaluation.
+        seed: The seed of the random transforms.
+    """
+
+    def __init__(
+        self,
+        data_root: str | Path | None,
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
+        test_mode: bool,
+        seed: int,
+    ) -> None:
+        self.seed = seed
+        # max_refetch=0: a sample that cannot be used is an error, not a reason to take another.
+        super().__init__(
+            data_root=data_root,
+            data_prefix={},
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            max_refetch=0,
+        )
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one sample, with the random generator of this draw."""
+        results = self.get_data_info(idx)
+        draw = getattr(idx, 'draw', None)
+        if draw is None:
+            draw = 0 if self.test_mode else np.random.randint(2**31)
+        results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
+        return self.pipeline(results)

@@ -1,0 +1,89 @@
+"""The data set of images that each belong to one class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sod_plugins.data import (
+    DataError,
+    class_names,
+    find_labelled_images,
+    list_problems,
+    read_size,
+)
+from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
+from sod_plugins.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ImageFolderDataset(DrawnDataset):
+    """Images in one folder for each class, as ImageNet has them, or in a list.
+
+    A sample reaches the pipeline as a dict of ``img_path``, ``gt_label`` (int), ``sample_idx`` and
+    the ``rng`` of :class:`DrawnDataset`. The names of the classes, in the order of their numbers,
+    are ``metainfo['classes']``.
+
+    Args:
+        data_root: The folder of the data set.
+        split: The folder of images below it. Without ``list_file`` each folder in it is a class,
+            which its name sorts, of all images at any depth below it.
+        list_file: A text file of one ``path label`` a line, below ``data_root``; the paths start at
+            the folder of images. Labels that are whole numbers are sorted by value, others by name.
+        classes_of: The training set whose classes count: its folder of class folders, or its list
+            file, below ``data_root``. Give it for the validation set, which may lack some of the
+            classes but have no others.
+        check_images: Whether to decode all images when the data set is built, so that damaged ones
+            are named together before training begins; otherwise the first one met ends the run.
+        pipeline: The transforms.
+        test_mode: Whether the samples are for evaluation.
+        seed: The seed of the random transforms.
+
+    Raises:
+        DataError: A folder or file is missing, a class has no image, a class is not among those of
+            the training set, or an image cannot be read.
+    """
+
+    def __init__(
+        self,
+        data_root: str | Path,
+        split: str = '',
+        list_file: str | None = None,
+        classes_of: str | None = None,
+        check_images: bool = False,
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
+        test_mode: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.split = split
+        self.list_file = list_file
+        self.classes_of = classes_of
+        self.check_images = check_images
+        super().__init__(data_root, pipeline, test_mode, seed)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Find the images and their classes, and check the files where asked to."""
+        root = Path(self.data_root)
+        found = find_labelled_images(
+            root / self.split,
+            list_file=None if self.list_file is None else root / self.list_file,
+            classes=None if self.classes_of is None else class_names(root / self.classes_of),
+        )
+        self._metainfo['classes'] = found.classes
+        if self.check_images:
+            _require_readable([path for path, _ in found.images])
+        return [{'img_path': str(path), 'gt_label': label} for path, label in found.images]
+
+
+def _require_readable(paths: Sequence[Path]) -> None:
+    problems = []
+    for path in paths:
+        try:
+            read_size(path)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError(
+            f'{len(problems)} of {len(paths)} images cannot be used:\n{list_problems(problems)}'
+        )

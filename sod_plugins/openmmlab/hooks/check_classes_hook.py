@@ -1,0 +1,57 @@
+"""A check that a classifier and its data have the same classes."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.registry import HOOKS
+
+
+@HOOKS.register_module()
+class CheckClassesHook(Hook):
+    """Refuse to train or test a classifier on data of another number of classes.
+
+    The model has ``num_classes``, as ``sod_plugins.ImageClassifier`` does, the data sets have
+    ``metainfo['classes']``, as ``sod_plugins.ImageFolderDataset`` does.
+
+    Raises:
+        LaunchError: The numbers differ, or the validation set has other classes, or the same ones
+            in another order, than the training set.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare the model, the training set and the validation set."""
+        dataloader = runner.train_loop.dataloader
+        _require_number(runner, dataloader)
+        if runner.val_loop is None:
+            return
+        classes = _classes(dataloader)
+        measured = _classes(runner.val_loop.dataloader)
+        if measured != classes:
+            raise LaunchError(
+                f'The validation set has {len(measured)} classes, the training set {len(classes)}, '
+                'and they are not the same: set val_dataloader.dataset.classes_of to the training '
+                'set.'
+            )
+
+    def before_test(self, runner: Runner) -> None:
+        """Compare the model and the test set."""
+        _require_number(runner, runner.test_loop.dataloader)
+
+
+def _require_number(runner: Runner, dataloader: DataLoader) -> None:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    count = len(_classes(dataloader))
+    if count != model.num_classes:
+        raise LaunchError(
+            f'The data have {count} classes, but the model has {model.num_classes}: set '
+            f'model.num_classes={count}, or correct the folder of the data.'
+        )
+
+
+def _classes(dataloader: DataLoader) -> tuple[str, ...]:
+    return tuple(dataloader.dataset.metainfo['classes'])

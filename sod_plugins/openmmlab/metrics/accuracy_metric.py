@@ -1,0 +1,62 @@
+"""The accuracy of a classifier as a metric of mmengine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+
+from sod_plugins.registry import METRICS
+
+
+@METRICS.register_module()
+class AccuracyMetric(BaseMetric):
+    """Share of the images whose class is among the k with the highest scores.
+
+    A data sample brings ``gt_label`` (1,) and ``pred_score`` (C,), as ``ImageClassifier`` predicts
+    them. Among equal scores the class with the lower number comes first.
+
+    The results are ``accuracy/top1`` and so on, fractions from 0 to 1.
+
+    Args:
+        topk: The values of k.
+        collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange results.
+        prefix: What precedes the names of the measures.
+
+    Raises:
+        ValueError: A k is below 1, or scores are not finite.
+    """
+
+    default_prefix = 'accuracy'
+
+    def __init__(
+        self,
+        topk: Sequence[int] = (1, 5),
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.topk = tuple(topk)
+        if not self.topk or min(self.topk) < 1:
+            raise ValueError(f'topk must hold numbers from 1, but is {self.topk}.')
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Note at which place, from 0, the class of each image of a batch is."""
+        for sample in data_samples:
+            scores, label = sample['pred_score'], int(sample['gt_label'])
+            if not torch.isfinite(scores).all():
+                raise ValueError(
+                    f"The scores of '{sample.get('img_path', 'an image')}' are not finite: the "
+                    'weights diverged. Lower the learning rate.'
+                )
+            higher = (scores > scores[label]).sum()
+            equal_before = (scores[:label] == scores[label]).sum()
+            self.results.append(int(higher + equal_before))
+
+    def compute_metrics(self, results: list[int]) -> dict[str, float]:
+        """Count the images of all processes."""
+        places = np.asarray(results)
+        return {f'top{k}': float((places < k).mean()) for k in self.topk}

@@ -1,0 +1,114 @@
+"""A classifier of whole images around any backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from sod_plugins.registry import MODELS
+
+
+@MODELS.register_module()
+class ImageClassifier(BaseModel):
+    """Global average pooling of one map, dropout and a linear layer, as ResNet classifies.
+
+    It serves to pre-train backbones: the keys of their weights begin with ``backbone.``, where a
+    segmentor finds them by ``backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=...,
+    prefix='backbone.'))``.
+
+    Args:
+        backbone: Config of a module that maps images (N, 3, H, W) to a tuple of maps.
+        num_classes: Number of classes.
+        in_channels: Channels of the map that is classified.
+        in_index: Which map that is, by default the last.
+        neck: Config of a module between them, from a tuple of maps to another one, for where a
+            fusion of several is classified.
+        dropout: Share of the pooled features that are left out while training.
+        label_smoothing: Share of the target that is spread over all classes evenly.
+        data_preprocessor: Config of the preprocessor, such as mmengine's ``ImgDataPreprocessor``.
+        init_cfg: Initialisation; by default that of every part.
+
+    Raises:
+        ValueError: The map has other channels, or a share does not lie between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        num_classes: int,
+        in_channels: int,
+        in_index: int = -1,
+        neck: dict[str, Any] | None = None,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f'label_smoothing must lie between 0 and 1, but is {label_smoothing}.')
+        self.backbone = MODELS.build(backbone)
+        self.neck = nn.Identity() if neck is None else MODELS.build(neck)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(in_channels, num_classes)
+        self.in_index = in_index
+        self.label_smoothing = label_smoothing
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return self.classifier.out_features
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[BaseDataElement] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[BaseDataElement]:
+        """Classify normalised images.
+
+        Args:
+            inputs: Images (N, 3, H, W).
+            data_samples: One per image; its ``gt_label``, int64 (1,), is needed for the loss.
+            mode: What to return, see below.
+
+        Returns:
+            ``'tensor'``: logits (N, num_classes). ``'loss'``: the cross-entropy as ``loss``.
+            ``'predict'``: the samples with ``pred_score``, probabilities (num_classes,), and
+            ``pred_label``, int64 (1,).
+        """
+        logits = self._logits(inputs)
+        if mode == 'tensor':
+            return logits
+        if mode == 'loss':
+            labels = torch.cat([sample.gt_label for sample in data_samples])
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+            return {'loss': loss}
+        if mode == 'predict':
+            return _predictions(logits, data_samples)
+        raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', but is '{mode}'.")
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        features = self.neck(self.backbone(inputs))[self.in_index]
+        if features.shape[1] != self.classifier.in_features:
+            raise ValueError(
+                f'The map {self.in_index} has {features.shape[1]} channels, but in_channels is '
+                f'{self.classifier.in_features}: set in_channels or in_index.'
+            )
+        return self.classifier(self.dropout(features.mean(dim=(2, 3))))
+
+
+def _predictions(
+    logits: Tensor, data_samples: list[BaseDataElement] | None
+) -> list[BaseDataElement]:
+    if data_samples is None:
+        data_samples = [BaseDataElement() for _ in logits]
+    for sample, score in zip(data_samples, logits.float().softmax(dim=1), strict=True):
+        sample.pred_score = score
+        sample.pred_label = score.argmax(dim=0, keepdim=True)
+    return data_samples
