@@ -1,6 +1,13 @@
 """Building blocks as plain ``nn.Module`` classes, to be lifted into any network."""
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
+from sod_plugins.layers.conv_rnn import (
+    ConvCell,
+    ConvCNNCell,
+    ConvGRUCell,
+    ConvLSTMCell,
+    ConvRNNCell,
+)
 from sod_plugins.layers.goctconv import (
     GOctConv,
     GOctConvNormAct,
@@ -11,7 +18,12 @@ from sod_plugins.layers.sam import SAM
 
 __all__ = [
     'SAM',
+    'ConvCNNCell',
+    'ConvCell',
+    'ConvGRUCell',
+    'ConvLSTMCell',
     'ConvNormAct',
+    'ConvRNNCell',
     'DepthwiseSeparableConv',
     'GOctConv',
     'GOctConvNormAct',

@@ -3,16 +3,23 @@
 from sod_plugins.networks.checkpoint import extract_network, load_network, save_network
 from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.networks.csnet import CSFDecoder, CSNet, CSNetExtractor
+from sod_plugins.networks.deeper_supervision import deeper_supervision_loss
+from sod_plugins.networks.itdbu import ITDBU
+from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
 
 __all__ = [
+    'ITDBU',
     'CSFDecoder',
     'CSNet',
     'CSNetExtractor',
+    'ITDBUDecoder',
     'Preprocessing',
+    'SideOutput',
     'count_macs',
     'count_macs_csnet',
     'count_parameters',
+    'deeper_supervision_loss',
     'extract_network',
     'load_network',
     'saliency_map',

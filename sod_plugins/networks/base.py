@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -21,3 +22,16 @@ class SaliencyNetwork(nn.Module):
         super().__init__()
         self.arguments = arguments
         self.preprocessing = Preprocessing()
+
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of the backbone in a segmentor.
+            head: Config of its decode head.
+
+        Raises:
+            ValueError: If they make another network.
+        """
+        raise NotImplementedError

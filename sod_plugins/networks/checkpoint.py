@@ -14,11 +14,12 @@ import torch
 
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
+from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.training_checkpoint import describe_training_checkpoint
 
 FORMAT = 'sod_plugins.network/1'
-NETWORKS: dict[str, type[SaliencyNetwork]] = {'CSNet': CSNet}
+NETWORKS: dict[str, type[SaliencyNetwork]] = {'CSNet': CSNet, 'ITDBU': ITDBU}
 
 
 def save_network(

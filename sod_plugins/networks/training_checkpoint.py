@@ -11,11 +11,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
+from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.preprocessing import Preprocessing
 
-# Which network the types of backbone and decode head make.
-NETWORK_OF_PARTS = {('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet}
+# Which network the types of backbone and decode head make; None is any backbone of this package.
+NETWORK_OF_PARTS: dict[tuple[str | None, str], type[SaliencyNetwork]] = {
+    ('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet,
+    (None, 'sod_plugins.ITDBUHead'): ITDBU,
+}
 
 
 def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,10 +31,10 @@ def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any
     """
     config = _read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
     model = config['model']
-    parts = model['backbone']['type'], model['decode_head']['type']
-    if parts not in NETWORK_OF_PARTS:
-        raise ValueError(f'{parts[0]} with {parts[1]} is none of its networks')
-    network = NETWORK_OF_PARTS[parts]
+    backbone, head = model['backbone']['type'], model['decode_head']['type']
+    network = NETWORK_OF_PARTS.get((backbone, head)) or NETWORK_OF_PARTS.get((None, head))
+    if network is None:
+        raise ValueError(f'{backbone} with {head} is none of its networks')
     resizes = [
         transform
         for transform in config['test_dataloader']['dataset']['pipeline']

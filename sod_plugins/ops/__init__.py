@@ -2,6 +2,14 @@
 
 from sod_plugins.ops.branch_attention import branch_attention
 from sod_plugins.ops.octave_conv import Maps, octave_conv, scale_sizes
-from sod_plugins.ops.resize import resize_bilinear
+from sod_plugins.ops.resize import RESIZE_MODES, resize, resize_bilinear
 
-__all__ = ['Maps', 'branch_attention', 'octave_conv', 'resize_bilinear', 'scale_sizes']
+__all__ = [
+    'RESIZE_MODES',
+    'Maps',
+    'branch_attention',
+    'octave_conv',
+    'resize',
+    'resize_bilinear',
+    'scale_sizes',
+]
