@@ -34,6 +34,21 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope='session')
+def class_photos(tmp_path_factory):
+    """Write photos of three classes, each of another colour: train/<class>/ and val/<class>/."""
+    folder = tmp_path_factory.mktemp('class_photos')
+    rng = np.random.default_rng(6)
+    for split, count in (('train', 6), ('val', 2)):
+        for channel, name in enumerate(('red', 'green', 'blue')):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(count):
+                image = rng.integers(0, 120, (*rng.integers(40, 51, size=2), 3), dtype=np.uint8)
+                image[..., channel] += 120
+                Image.fromarray(image).save(folder / split / name / f'{index}.png')
+    return folder
+
+
 @pytest.fixture
 def toy_config(photos, monkeypatch):
     """Return a function that makes the config of a toy run of 12 iterations: 2 epochs of 6."""

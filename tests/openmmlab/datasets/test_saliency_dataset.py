@@ -6,19 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sod_plugins.data import DataError, sample_rng
+from sod_plugins.data import DataError
 from sod_plugins.openmmlab.datasets import SaliencyDataset
-from sod_plugins.openmmlab.datasets.samplers import DrawIndex
 
 
 @pytest.fixture
 def folder(photos, tmp_path):
     """Return a copy of the data set that a test may damage."""
     return shutil.copytree(photos, tmp_path / 'copy')
-
-
-def numbers(dataset, index):
-    return dataset[index]['rng'].integers(1000, size=3).tolist()
 
 
 def test_pairs_reach_the_pipeline(photos):
@@ -32,21 +27,6 @@ def test_list_selects(photos, tmp_path):
     (tmp_path / 'list.txt').write_text('07\n02\n')
     dataset = SaliencyDataset(photos, list_file=tmp_path / 'list.txt')
     assert [dataset[i]['img_path'][-6:] for i in range(2)] == ['02.png', '07.png']
-
-
-def test_generator_is_a_function_of_seed_draw_and_index(photos):
-    dataset = SaliencyDataset(photos, seed=6)
-    expected = sample_rng(6, 40, 3).integers(1000, size=3).tolist()
-    assert numbers(dataset, DrawIndex(3, draw=40)) == expected
-    assert numbers(dataset, DrawIndex(3, draw=41)) != expected
-    assert numbers(dataset, DrawIndex(4, draw=40)) != expected
-    assert numbers(SaliencyDataset(photos, seed=7), DrawIndex(3, draw=40)) != expected
-
-
-def test_plain_index_is_random_in_training_and_fixed_in_testing(photos):
-    training, testing = SaliencyDataset(photos), SaliencyDataset(photos, test_mode=True)
-    assert numbers(training, 3) != numbers(training, 3)
-    assert numbers(testing, 3) == numbers(testing, 3)
 
 
 def test_sizes_are_compared_before_training(folder):

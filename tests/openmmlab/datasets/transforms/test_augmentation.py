@@ -5,7 +5,11 @@ import pytest
 
 pytest.importorskip('mmcv')
 
-from sod_plugins.openmmlab.datasets.transforms import RandomMarginCrop, RandomSaliencyFlip
+from sod_plugins.openmmlab.datasets.transforms import (
+    RandomMarginCrop,
+    RandomResizedCrop,
+    RandomSaliencyFlip,
+)
 
 
 def coordinates(height, width):
@@ -97,8 +101,67 @@ def test_works_without_a_mask():
         (lambda: RandomSaliencyFlip(prob=1.5), 'prob must lie between 0 and 1, but is 1.5'),
         (lambda: RandomSaliencyFlip(directions=['diagonal']), "chosen from.*'diagonal'"),
         (lambda: RandomSaliencyFlip(directions=[]), 'directions must be chosen from'),
+        (lambda: RandomResizedCrop((8, 8), scale=(0.5, 1.5)), 'scale must rise within 0'),
+        (lambda: RandomResizedCrop((8, 8), ratio=(2, 1)), r'ratio must rise .* is \(2, 1\)'),
     ],
 )
 def test_refuses_nonsense(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def parts(shape, count=2000, **kwargs):
+    """Return (top, left, rows, columns) of the parts that ``RandomResizedCrop`` cuts out."""
+    crop = RandomResizedCrop((2, 2), **kwargs)
+    drawn = [crop._part(*shape, np.random.default_rng(seed)) for seed in range(count)]
+    return np.array(
+        [(r.start, c.start, r.stop - r.start, c.stop - c.start) for r, c in drawn], dtype=float
+    )
+
+
+def test_parts_fill_area_shape_and_place():
+    height, width = 300, 400
+    # Half of the image at most: hardly any trial fails, which would favour the small parts.
+    top, left, rows, columns = parts((height, width), scale=(0.1, 0.5)).T
+    area, ratio = rows * columns / (height * width), np.log(columns / rows)
+    limit = np.log(4 / 3)
+    # Sides are rounded to whole pixels, which moves areas and ratios by about 1%.
+    assert 0.099 < area.min() < 0.11 and 0.49 < area.max() < 0.505
+    assert -limit - 0.02 < ratio.min() < -limit + 0.02 and limit - 0.02 < ratio.max() < limit + 0.02
+    for values, low, high in ((area, 0.1, 0.5), (ratio, -limit, limit)):
+        deviation = (high - low) / np.sqrt(12)
+        assert abs(values.mean() - (low + high) / 2) < 5 * deviation / np.sqrt(len(values))
+        assert abs(values.std() - deviation) < 0.05 * deviation
+    for start, length, side in ((top, rows, height), (left, columns, width)):
+        assert start.min() >= 0 and (start + length).max() <= side
+        place = start / np.maximum(side - length, 1)
+        assert place.min() < 0.01 and place.max() > 0.99
+        assert abs(place.mean() - 0.5) < 5 * 0.289 / np.sqrt(len(place))
+
+
+@pytest.mark.parametrize(
+    ('shape', 'expected'),
+    [
+        ((10, 100), (0, 43, 10, 13)),  # as wide as allowed, in the middle
+        ((100, 10), (43, 0, 13, 10)),
+        ((1, 1), (0, 0, 1, 1)),
+    ],
+)
+def test_the_centre_is_taken_where_no_part_fits(shape, expected):
+    """The whole area never has an allowed shape in a long image."""
+    assert set(map(tuple, parts(shape, 20, scale=(1, 1)))) == {expected}
+
+
+def test_a_part_is_resized_with_its_mask():
+    crop = RandomResizedCrop((12, 16), scale=(0.3, 0.9))
+    results = crop({**coordinates(60, 80), 'rng': np.random.default_rng(4)})
+    rows, columns = crop._part(60, 80, np.random.default_rng(4))
+    assert results['img'].shape == (12, 16, 3) and results['img'].dtype == np.float32
+    assert results['img_shape'] == results['gt_seg_map'].shape == (12, 16)
+    # Half-pixel centres: pixel i of n shows (i + 0.5) * scale - 0.5 within the part.
+    expected = rows.start + (np.arange(12) + 0.5) * (rows.stop - rows.start) / 12 - 0.5
+    np.testing.assert_allclose(results['img'][:, 3, 0], expected, rtol=0, atol=1e-3)
+    expected = columns.start + (np.arange(16) + 0.5) * (columns.stop - columns.start) / 16 - 0.5
+    np.testing.assert_allclose(results['img'][3, :, 1], expected, rtol=0, atol=1e-3)
+    image = results['img'][..., 0] * 256 + results['img'][..., 1]
+    np.testing.assert_allclose(results['gt_seg_map'], image, rtol=1e-4)
