@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from sod_plugins.ops import resize_bilinear
+from sod_plugins.ops import resize, resize_bilinear
 
 
 def test_half_pixel_centres_without_antialiasing():
@@ -13,3 +14,19 @@ def test_half_pixel_centres_without_antialiasing():
     wide = resize_bilinear(row, (1, 8))
     expected = torch.tensor([[[[0.0, 1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0]]]])
     torch.testing.assert_close(wide, expected)
+
+
+@pytest.mark.parametrize(
+    ('mode', 'expected'),
+    [
+        # Three pixels from five: each covers 5/3 of a pixel, its centre lies in pixel 0, 2 and 4.
+        ('nearest', [0.0, 4.0, 16.0]),
+        ('area', [0.5, 14 / 3, 12.5]),  # of the pixels 0 and 1, 1 to 3, 3 and 4
+        ('max', [1.0, 9.0, 16.0]),
+        ('bilinear', [0.0 + 1 / 3, 4.0, 16.0 - 7 / 3]),
+    ],
+)
+def test_other_ways_to_shrink(mode, expected):
+    row = torch.tensor([[[[0.0, 1.0, 4.0, 9.0, 16.0]]]])
+    torch.testing.assert_close(resize(row, (1, 3), mode), torch.tensor([[[expected]]]))
+    assert resize(row, (1, 5), mode) is row
