@@ -1,4 +1,4 @@
-"""What every whole network of this package has in common."""
+"""What the feature extractors, and what the whole networks of this package have in common."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ from typing import Any
 from torch import nn
 
 from sod_plugins.networks.preprocessing import Preprocessing
+
+
+class Extractor(nn.Module):
+    """A network from normalised images (N, 3, H, W) to a tuple of maps, finest first.
+
+    It has ``stages`` too: an ``nn.ModuleList`` of parts that run one after the other, of which the
+    first ones can be frozen.
+
+    Attributes:
+        out_indices: Stages (from 0) whose map is returned, in order.
+        out_channels: Channels of each returned map.
+        out_strides: Its stride in input pixels.
+    """
+
+    out_indices: tuple[int, ...]
+    out_channels: tuple[int, ...]
+    out_strides: tuple[int, ...]
 
 
 class SaliencyNetwork(nn.Module):

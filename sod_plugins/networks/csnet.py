@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, NormLayer, ParallelDilatedConv
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.base import Extractor, SaliencyNetwork
 from sod_plugins.networks.csnet_widths import (
     DILATIONS,
     STAGE_MULTIPLIERS,
@@ -30,7 +30,7 @@ from sod_plugins.ops.resize import resize_bilinear
 SMALLEST_INPUT = 16
 
 
-class CSNetExtractor(nn.Module):
+class CSNetExtractor(Extractor):
     """Feature extractor of CSNet: four stages of in-layer multi-scale blocks (Tab. 2).
 
     The last block of stages 2, 3 and 4 merges both scales into the high one, as the last block of

@@ -96,7 +96,7 @@ class ITDBU(SaliencyNetwork):
         spec = backbone if isinstance(backbone, str) else dict(backbone)
         super().__init__({'backbone': spec, **decoder_arguments})
         self.backbone = build_backbone(backbone)
-        channels: tuple[int, ...] = self.backbone.out_channels  # type: ignore[assignment]
+        channels = self.backbone.out_channels
         self.decode_head = ITDBUDecoder(channels, **decoder_arguments)
 
     @staticmethod

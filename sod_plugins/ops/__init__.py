@@ -1,6 +1,7 @@
 """Functions on tensors: the operators that the layers are built from."""
 
 from sod_plugins.ops.branch_attention import branch_attention
+from sod_plugins.ops.channel_shuffle import channel_shuffle
 from sod_plugins.ops.octave_conv import Maps, octave_conv, scale_sizes
 from sod_plugins.ops.resize import RESIZE_MODES, resize, resize_bilinear
 
@@ -8,6 +9,7 @@ __all__ = [
     'RESIZE_MODES',
     'Maps',
     'branch_attention',
+    'channel_shuffle',
     'octave_conv',
     'resize',
     'resize_bilinear',

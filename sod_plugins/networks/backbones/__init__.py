@@ -8,8 +8,11 @@ from sod_plugins.networks.backbones.build import (
     build_backbone,
 )
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
+from sod_plugins.networks.backbones.mobilenet import MobileNet
 from sod_plugins.networks.backbones.resnet import ResNet
 from sod_plugins.networks.backbones.samnet import SAMNetBackbone
+from sod_plugins.networks.backbones.shufflenet import ShuffleNet
+from sod_plugins.networks.backbones.shufflenet_v2 import ShuffleNetV2
 from sod_plugins.networks.backbones.vgg import VGG
 
 __all__ = [
@@ -18,8 +21,11 @@ __all__ = [
     'VGG',
     'Backbone',
     'EfficientNetLite',
+    'MobileNet',
     'ResNet',
     'SAMNetBackbone',
+    'ShuffleNet',
+    'ShuffleNetV2',
     'backbone_spec',
     'build_backbone',
 ]

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
+from sod_plugins.networks.base import Extractor
 
-class Backbone(nn.Module):
+
+class Backbone(Extractor):
     """A feature extractor that runs its stages in turn and returns the maps of some.
 
     Its submodules keep the names of the weight files that it shall load, so the stages are no
@@ -20,9 +22,6 @@ class Backbone(nn.Module):
         out_indices: Stages (from 0) whose map is returned.
 
     Attributes:
-        out_indices: The indices in order.
-        out_channels: Channels of each returned map.
-        out_strides: Its stride.
         smallest_input: Side in pixels from which on every map has a pixel.
         left_out: Prefixes of the keys that a classification network has beyond this one.
 

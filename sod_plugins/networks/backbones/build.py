@@ -5,34 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
+from sod_plugins.networks.backbones.mobilenet import MobileNet
 from sod_plugins.networks.backbones.resnet import ResNet
 from sod_plugins.networks.backbones.samnet import SAMNetBackbone
+from sod_plugins.networks.backbones.shufflenet import ShuffleNet
+from sod_plugins.networks.backbones.shufflenet_v2 import ShuffleNetV2
 from sod_plugins.networks.backbones.vgg import VGG
+from sod_plugins.networks.base import Extractor
 from sod_plugins.networks.csnet import CSNetExtractor
 
 # The types are those of the registered adapters, without their prefix.
-BACKBONES: dict[str, Callable[..., nn.Module]] = {
+BACKBONES: dict[str, Callable[..., Extractor]] = {
     'CSNet': CSNetExtractor,
     'EfficientNetLite': EfficientNetLite,
+    'MobileNet': MobileNet,
     'ResNet': ResNet,
     'SAMNet': SAMNetBackbone,
+    'ShuffleNet': ShuffleNet,
+    'ShuffleNetV2': ShuffleNetV2,
     'VGG': VGG,
 }
 PRESETS: dict[str, dict[str, Any]] = {
     'csnet': {'type': 'CSNet'},
     'efficientnet_lite0': {'type': 'EfficientNetLite', 'variant': 0},
+    'mobilenet': {'type': 'MobileNet'},
     'resnet50': {'type': 'ResNet', 'depth': 50},
     'resnet101': {'type': 'ResNet', 'depth': 101},
     'samnet': {'type': 'SAMNet'},
+    'shufflenet': {'type': 'ShuffleNet'},
+    'shufflenet_v2': {'type': 'ShuffleNetV2'},
     'vgg16': {'type': 'VGG', 'depth': 16},
 }
 ADAPTER_ARGUMENTS = {'frozen_stages', 'norm_eval', 'init_cfg'}
 
 
-def build_backbone(spec: str | Mapping[str, Any]) -> nn.Module:
+def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
     """Build a backbone with fresh weights.
 
     Args:
@@ -40,8 +48,7 @@ def build_backbone(spec: str | Mapping[str, Any]) -> nn.Module:
             of that class.
 
     Returns:
-        A module that maps normalised images (N, 3, H, W) to a tuple of maps, finest first; it has
-        ``out_channels``, ``out_strides``, ``out_indices`` and ``stages``.
+        A module that maps normalised images (N, 3, H, W) to a tuple of maps, finest first.
 
     Raises:
         ValueError: If there is no such backbone, or its class refuses an argument.

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.sam import SAM
+from sod_plugins.networks.base import Extractor
 
 STAGES = 5
 
 
-class SAMNetBackbone(nn.Module):
+class SAMNetBackbone(Extractor):
     """Backbone of SAMNet (Liu et al., IEEE TIP, Tab. I): 1,221,404 parameters.
 
     Each stage halves the map, by a 3x3 convolution in the first and a depthwise separable one in
@@ -47,7 +48,8 @@ class SAMNetBackbone(nn.Module):
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
     ) -> None:
         super().__init__()
-        for name, values in (('channels', channels), ('modules', modules), ('dilations', dilations)):
+        given = {'channels': channels, 'modules': modules, 'dilations': dilations}
+        for name, values in given.items():
             if len(values) != STAGES:
                 raise ValueError(f'{name} needs {STAGES} entries, one per stage, got {values}.')
         if not out_indices or not set(out_indices) <= set(range(STAGES)):
