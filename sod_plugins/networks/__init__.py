@@ -4,17 +4,22 @@ from sod_plugins.networks.checkpoint import extract_network, load_network, save_
 from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.networks.csnet import CSFDecoder, CSNet, CSNetExtractor
 from sod_plugins.networks.deeper_supervision import deeper_supervision_loss
+from sod_plugins.networks.dense_crf import DenseCRF
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
+from sod_plugins.networks.samnet import SAMNet, SAMNetDecoder
 
 __all__ = [
     'ITDBU',
     'CSFDecoder',
     'CSNet',
     'CSNetExtractor',
+    'DenseCRF',
     'ITDBUDecoder',
     'Preprocessing',
+    'SAMNet',
+    'SAMNetDecoder',
     'SideOutput',
     'count_macs',
     'count_macs_csnet',

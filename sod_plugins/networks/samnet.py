@@ -15,13 +15,22 @@ from torch import Tensor, nn
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.sam import require_batch
-from sod_plugins.networks.backbones import build_backbone
+from sod_plugins.networks.backbones import backbone_spec, build_backbone
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.ops.resize import resize_bilinear
 
 POOL_SIZES = (1, 2, 3, 6)
 UPSAMPLINGS = ('saliency', 'logits')
+# Arguments that the network and the registered head have in common.
+HEAD_ARGUMENTS = (
+    'channels',
+    'pyramid_pooling',
+    'kernel_sizes',
+    'dilations',
+    'dropout',
+    'upsampling',
+)
 
 
 class PyramidPooling(nn.Module):
@@ -89,7 +98,8 @@ class SAMNetDecoder(nn.Module):
         channels = tuple(in_channels if channels is None else channels)
         kernels = tuple(kernel_sizes or (5,) * (levels - 2) + (3, 3))
         rates = tuple(dilations or (2,) * (levels - 1) + (1,))
-        for name, values in (('channels', channels), ('kernel_sizes', kernels), ('dilations', rates)):
+        given = {'channels': channels, 'kernel_sizes': kernels, 'dilations': rates}
+        for name, values in given.items():
             if len(values) != levels:
                 raise ValueError(f'{name} needs {levels} entries, one per map, got {values}.')
         self.channels = channels
@@ -97,15 +107,13 @@ class SAMNetDecoder(nn.Module):
             ConvNormAct(c_in, c, act=False) for c_in, c in zip(in_channels, channels, strict=True)
         )
         self.pooling = PyramidPooling(in_channels[-1], channels[-1]) if pyramid_pooling else None
+        fused = (channels[0], *channels[:-1])
         self.fusions = nn.ModuleList(
-            DepthwiseSeparableConv(c, finer, kernel, dilation=rate)
-            for c, finer, kernel, rate in zip(
-                channels, (channels[0], *channels[:-1]), kernels, rates, strict=True
-            )
+            DepthwiseSeparableConv(c, out, kernel, dilation=rate)
+            for c, out, kernel, rate in zip(channels, fused, kernels, rates, strict=True)
         )
         self.classifiers = nn.ModuleList(
-            nn.Sequential(nn.Dropout2d(dropout), nn.Conv2d(fusion.pointwise.conv.out_channels, 1, 1))
-            for fusion in self.fusions
+            nn.Sequential(nn.Dropout2d(dropout), nn.Conv2d(c, 1, 1)) for c in fused
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
@@ -186,6 +194,28 @@ class SAMNet(SaliencyNetwork):
             self.backbone.out_channels, channels, pyramid_pooling, kernel_sizes, dilations, dropout
         )
 
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of any backbone of this package, for instance ``sod_plugins.SAMNet``.
+            head: Config of ``sod_plugins.SAMNetHead``.
+
+        Raises:
+            ValueError: If the backbone is none of this package, or the head does not take all of
+                its maps in order.
+        """
+        spec = backbone_spec(backbone)
+        with torch.device('meta'):
+            out_channels = build_backbone(spec).out_channels
+        in_channels = tuple(head['in_channels'])
+        in_index = head.get('in_index')
+        in_order = in_index is None or tuple(in_index) == tuple(range(len(in_channels)))
+        if in_channels != out_channels or not in_order:
+            raise ValueError('its SAMNetHead does not take all maps of its backbone in order')
+        return {'backbone': spec, **{name: head[name] for name in HEAD_ARGUMENTS if name in head}}
+
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map normalised images (N, 3, H, W) to logits.
 
@@ -199,7 +229,9 @@ class SAMNet(SaliencyNetwork):
         return upsample_logits(logits[0], (images.shape[-2], images.shape[-1]), self.upsampling)
 
 
-def upsample_logits(logits: Tensor, size: tuple[int, int], upsampling: str = 'saliency') -> Tensor:
+def upsample_logits(
+    logits: Tensor, size: tuple[int, int], upsampling: str = 'saliency', clamp: bool = True
+) -> Tensor:
     """Resize logits (N, 1, h, w) to (N, 1, *size) as SAMNet does, corners aligned.
 
     Args:
@@ -207,8 +239,16 @@ def upsample_logits(logits: Tensor, size: tuple[int, int], upsampling: str = 'sa
         size: Height and width of the result, in pixels.
         upsampling: ``'saliency'`` resizes their sigmoid and returns its logits, clamped to
             [1e-6, 1 - 1e-6] and in float32; ``'logits'`` resizes the logits themselves.
+        clamp: False leaves the clamp out, for a loss: a pixel that is wrong beyond the clamp would
+            get no gradient.
     """
     if upsampling == 'logits':
         return resize_bilinear(logits, size, align_corners=True)
-    saliency = resize_bilinear(logits.float().sigmoid(), size, align_corners=True)
-    return torch.logit(saliency, eps=1e-6)
+    logits = logits.float()
+    saliency = resize_bilinear(logits.sigmoid(), size, align_corners=True)
+    if clamp:
+        return torch.logit(saliency, eps=1e-6)
+    # 1 - saliency would lose what is close to 0; at 1e-38 both logarithms are finite.
+    background = resize_bilinear((-logits).sigmoid(), size, align_corners=True)
+    tiny = torch.finfo(saliency.dtype).tiny
+    return (saliency + tiny).log() - (background + tiny).log()

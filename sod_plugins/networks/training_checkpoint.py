@@ -15,11 +15,13 @@ from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.samnet import SAMNet
 
 # Which network the types of backbone and decode head make; None is any backbone of this package.
 NETWORK_OF_PARTS: dict[tuple[str | None, str], type[SaliencyNetwork]] = {
     ('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet,
     (None, 'sod_plugins.ITDBUHead'): ITDBU,
+    (None, 'sod_plugins.SAMNetHead'): SAMNet,
 }
 
 

@@ -2,5 +2,6 @@
 
 from sod_plugins.openmmlab.models.decode_heads.csf_head import CSFHead
 from sod_plugins.openmmlab.models.decode_heads.saliency_decode_head import SaliencyDecodeHead
+from sod_plugins.openmmlab.models.decode_heads.samnet_head import SAMNetHead
 
-__all__ = ['CSFHead', 'SaliencyDecodeHead']
+__all__ = ['CSFHead', 'SAMNetHead', 'SaliencyDecodeHead']

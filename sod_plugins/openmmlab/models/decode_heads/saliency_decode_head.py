@@ -74,7 +74,10 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
         The host's ``acc_seg`` is left out: for one channel it is the share of background pixels.
         """
         masks = self._stack_batch_gt(batch_data_samples).squeeze(1)
-        logits = resize_bilinear(seg_logits, masks.shape[-2:])
+        return self.compare(resize_bilinear(seg_logits, masks.shape[-2:]), masks)
+
+    def compare(self, logits: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """Compare logits (N, 1, H, W) with masks (N, H, W); losses of one name add up."""
         several = isinstance(self.loss_decode, nn.ModuleList)
         losses = {}
         for term in self.loss_decode if several else [self.loss_decode]:

@@ -1,0 +1,14 @@
+# SAMNet in the released layout: 1,330,129 parameters.
+model = dict(
+    type='sod_plugins.SaliencySegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],  # RGB, as images are loaded
+        std=[58.395, 57.12, 57.375],
+        size_divisor=1,  # all images have one size: nothing is padded
+    ),
+    backbone=dict(type='sod_plugins.SAMNet'),
+    decode_head=dict(type='sod_plugins.SAMNetHead', in_channels=(16, 32, 64, 96, 128)),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)
