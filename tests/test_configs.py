@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -20,38 +21,72 @@ from mmengine.registry import (
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
+CLASSIFIERS = [path for path in LEAVES if '_imagenet-' in path.stem]
+SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS]
 
 
-@pytest.fixture(scope='module', params=LEAVES, ids=lambda path: path.stem)
+@pytest.fixture(scope='module')
 def leaf(request):
     cfg = Config.fromfile(request.param)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         yield cfg
 
 
+def each(paths):
+    return pytest.mark.parametrize('leaf', paths, ids=lambda path: path.stem, indirect=True)
+
+
+def packed_test_image(leaf):
+    """Run the test pipeline, all but the reading of a file, on noise of 30x40 pixels."""
+    pipeline = [TRANSFORMS.build(dict(step)) for step in leaf.test_dataloader.dataset.pipeline]
+    size = next(step.size for step in pipeline if hasattr(step, 'size'))
+    results = {'img': torch.rand(30, 40, 3).numpy(), 'ori_shape': (30, 40)}
+    for step in pipeline[1:]:
+        results = step(results)
+    assert results['inputs'].shape == (3, *size)
+    return results
+
+
+def twice(results):
+    """Make a batch: BatchNorm of globally pooled features needs two images."""
+    return {key: [value, copy.deepcopy(value)] for key, value in results.items()}
+
+
 def test_leaves_are_found():
     """The other tests of this file build each of them; none found would leave them green."""
-    assert len(LEAVES) >= 5
+    assert len(SEGMENTORS) >= 5
+    assert len(CLASSIFIERS) >= 1
 
 
+@each(SEGMENTORS)
 def test_model_predicts_at_the_original_size(leaf):
     torch.manual_seed(0)
     # BatchNorm by the batch: with the running statistics of an untrained CSNet, whose depthwise
     # weights count a hundredfold, the activations overflow.
     model = MODELS.build(leaf.model).train()
-    pipeline = [TRANSFORMS.build(dict(step)) for step in leaf.test_dataloader.dataset.pipeline]
-    size = next(step.size for step in pipeline if hasattr(step, 'size'))
-    results = {'img': torch.rand(30, 40, 3).numpy(), 'ori_shape': (30, 40)}
-    for step in pipeline[1:]:  # all but the reading of a file
-        results = step(results)
-    assert results['inputs'].shape == (3, *size)
-    data = {'inputs': [results['inputs']], 'data_samples': [results['data_samples']]}
+    results = packed_test_image(leaf)
     with torch.no_grad():
-        (prediction,) = model.test_step(data)
+        prediction, _ = model.test_step(twice(results))
     assert prediction.seg_logits.data.shape == (1, 30, 40)
     assert 0 < prediction.seg_logits.data.min() <= prediction.seg_logits.data.max() < 1
 
 
+@each(CLASSIFIERS)
+def test_model_predicts_classes(leaf):
+    torch.manual_seed(0)
+    model = MODELS.build(leaf.model).train()
+    assert model.num_classes == leaf.num_classes == 1000
+    results = packed_test_image(leaf)
+    with torch.no_grad():
+        predictions = model.test_step(twice(results))
+    for prediction in predictions:
+        torch.testing.assert_close(prediction.pred_score.sum(), torch.tensor(1.0))
+        assert prediction.pred_score.shape == (1000,)
+    assert leaf.train_dataloader.dataset.split == leaf.val_dataloader.dataset.classes_of == 'train'
+    assert leaf.default_hooks.check_classes.type == 'sod_plugins.CheckClassesHook'
+
+
+@each(LEAVES)
 def test_training_parts_build_and_fit(leaf):
     for step in leaf.train_dataloader.dataset.pipeline:
         TRANSFORMS.build(dict(step))

@@ -79,6 +79,7 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
             (MODELS, 'CSFHead'),
             (MODELS, 'SaliencySegmentor'),
             (TRANSFORMS, 'PackSaliencyInputs'),
+            (TRANSFORMS, 'PackClassInputs'),
         ):
             for _ in range(2):  # the second request must not meet half-registered names
                 try:
@@ -94,11 +95,52 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
         lines[4::2]
         == lines[5::2]
         == [
-            f'sod_plugins.{name} needs mmseg.models, which does not import (mmseg says no): '
-            "run pip install 'sod-plugins[onedl]'."
-            for name in ('CSFHead', 'SaliencySegmentor', 'PackSaliencyInputs')
+            f'sod_plugins.{name} needs {host}, which does not import '
+            f"({host.split('.')[0]} says no): run pip install 'sod-plugins[onedl]'."
+            for name, host in (
+                ('CSFHead', 'mmseg.models'),
+                ('SaliencySegmentor', 'mmseg.models'),
+                ('PackSaliencyInputs', 'mmseg.models'),
+                ('PackClassInputs', 'mmcv.transforms'),
+            )
         ]
     )
+
+
+def test_classification_needs_no_mmseg(tmp_path):
+    pytest.importorskip('mmcv')
+    (tmp_path / 'mmseg').mkdir()
+    (tmp_path / 'mmseg' / '__init__.py').write_text("raise ModuleNotFoundError('mmseg says no')")
+    output = run(
+        """
+        import numpy as np
+        from mmengine.dataset import Compose
+        from mmengine.registry import MODELS
+
+        model = MODELS.build(
+            dict(
+                type='sod_plugins.ImageClassifier',
+                backbone=dict(type='sod_plugins.CSNet'),
+                num_classes=2,
+                in_channels=80,
+                data_preprocessor=dict(type='ImgDataPreprocessor'),
+            )
+        )
+        pipeline = Compose([
+            dict(type='sod_plugins.RandomResizedCrop', size=(32, 32)),
+            dict(type='sod_plugins.RandomSaliencyFlip'),
+            dict(type='sod_plugins.PackClassInputs'),
+        ])
+        image = np.zeros((40, 50, 3), np.uint8)
+        packed = [
+            pipeline(dict(img=image, gt_label=1, rng=np.random.default_rng(i))) for i in range(2)
+        ]
+        data = model.data_preprocessor({key: [p[key] for p in packed] for key in packed[0]})
+        print(model(**data, mode='loss')['loss'].item() > 0)
+        """,
+        tmp_path,
+    )
+    assert output == 'True\n'
 
 
 def test_every_role_folder_is_registered_and_its_names_are_known_without_its_host():

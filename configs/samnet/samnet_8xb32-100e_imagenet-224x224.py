@@ -1,0 +1,9 @@
+# SAMNet's backbone, trained to classify ImageNet by ResNet's recipe, as its paper does (Sec. IV-A).
+_base_ = [
+    '../_base_/models/image_classifier.py',
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/sgd_100e_imagenet.py',
+    '../_base_/default_runtime.py',
+]
+default_scope = 'mmengine'
+model = dict(backbone=dict(type='sod_plugins.SAMNet'), in_channels=128)
