@@ -130,13 +130,13 @@ class SpatialGate(nn.Sequential):
         self.logits = nn.Conv2d(reduced, maps, 1, bias=False)
 
 
-def require_batch(block: ConvNormAct, x: Tensor) -> None:
+def require_batch(block: nn.Module, x: Tensor) -> None:
     """Refuse to normalise pooled features over a batch of one image.
 
     Raises:
         ValueError: If the block's BatchNorm is in training mode and the batch holds one image.
     """
-    if block.norm.training and len(x) == 1:
+    if len(x) == 1 and any(m.training for m in block.modules() if isinstance(m, nn.BatchNorm2d)):
         raise ValueError(
             'BatchNorm of globally pooled features needs at least two images: train with a larger '
             'batch (and drop_last=True), or put its BatchNorm into eval mode.'
