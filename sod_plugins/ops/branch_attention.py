@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+IMPLEMENTATIONS = ('auto', 'fused', 'reference')
+LARGE_MAP = 2**18  # elements of a branch; below, the number of operations counts, not their memory
 
 
 def branch_attention(
     branches: Sequence[Tensor],
     channel_logits: Tensor | None = None,
     spatial_logits: Tensor | None = None,
+    implementation: str = 'auto',
 ) -> Tensor:
     """Weigh feature maps of equal shape by a softmax over them, and sum (Liu et al., TIP).
 
@@ -23,24 +29,36 @@ def branch_attention(
         branches: The B maps F_i, each (N, C, H, W).
         channel_logits: d, (N, B, C).
         spatial_logits: s, (N, B, H, W); or (N, 1, H, W), one map shared by all branches.
+        implementation: ``'fused'`` goes through the branches one by one, and keeps one map beside
+            them for the backward pass (differentiable once); ``'reference'`` writes the formula
+            down, which keeps three maps per branch; ``'auto'`` is fused for large maps, but the
+            formula where a compiler or an exporter reads the code.
 
     Returns:
         The sum of the weighted maps, (N, C, H, W).
 
     Raises:
         ValueError: If logits do not fit the branches, or one shared spatial map is all there is,
-            which would weigh all branches alike.
+            which would weigh all branches alike, or there is no such implementation.
     """
-    if channel_logits is None and spatial_logits is None:
-        return torch.stack(tuple(branches)).sum(0)
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f'implementation must be one of {IMPLEMENTATIONS}, got {implementation!r}.'
+        )
     _check(branches, channel_logits, spatial_logits)
-    logits = torch.ones((), device=branches[0].device, dtype=branches[0].dtype)
-    if channel_logits is not None:
-        logits = logits * channel_logits[..., None, None]
-    if spatial_logits is not None:
-        logits = logits * spatial_logits[:, :, None]
-    weights = logits.softmax(1)
-    return (torch.stack(tuple(branches), 1) * weights).sum(1)
+    if spatial_logits is None:
+        if channel_logits is None:
+            return sum(branches[1:], branches[0])
+        return _weigh(branches, channel_logits.softmax(1)[..., None, None])
+    if channel_logits is None:
+        return _weigh(branches, spatial_logits.softmax(1)[:, :, None])
+    if implementation == 'reference' or (
+        implementation == 'auto'
+        and (torch.compiler.is_compiling() or branches[0].numel() < LARGE_MAP)
+    ):
+        return _weigh_by_both(branches, channel_logits, spatial_logits)
+    fused: Tensor = _Stereoscopic.apply(channel_logits, spatial_logits, *branches)  # type: ignore[no-untyped-call]
+    return fused
 
 
 def _check(branches: Sequence[Tensor], channel: Tensor | None, spatial: Tensor | None) -> None:
@@ -64,3 +82,85 @@ def _check(branches: Sequence[Tensor], channel: Tensor | None, spatial: Tensor |
             'One spatial map shared by all branches weighs them alike: give one map per branch, or '
             'channel_logits too.'
         )
+
+
+def _weigh(branches: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Sum the branches by weights (N, B, C or 1, H or 1, W or 1)."""
+    products = [f * w for f, w in zip(branches, weights.unbind(1), strict=True)]
+    return sum(products[1:], products[0])
+
+
+def _weigh_by_both(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor) -> Tensor:
+    """Eq. 13 as it is written."""
+    weights = (channel[..., None, None] * spatial[:, :, None]).softmax(1)
+    return (torch.stack(tuple(branches), 1) * weights).sum(1)
+
+
+class _Stereoscopic(torch.autograd.Function):
+    """Eq. 13 and 14 branch by branch; the weights are computed anew in the backward pass.
+
+    It keeps the branches and the result, which their neighbours keep anyway, the small logits, and
+    the softmax's denominator. Half precision is accumulated in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, channel: Tensor, spatial: Tensor, *branches: Tensor) -> Tensor:
+        dtype = branches[0].dtype
+        with torch.autocast(branches[0].device.type, enabled=False):
+            d, s = _small_logits(channel, spatial, dtype)
+            shift = _negative_maximum(d, s)
+            denominator = total = torch.empty(())
+            for i, branch in enumerate(branches):
+                weight = torch.addcmul(shift, d[i], s[i]).exp_()
+                if i:
+                    total.addcmul_(weight, branch)
+                    denominator.add_(weight)
+                else:
+                    total = weight * branch
+                    denominator = weight
+            out = total.div_(denominator).to(dtype)
+        ctx.save_for_backward(channel, spatial, denominator, out, *branches)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        channel, spatial, denominator, out, *branches = ctx.saved_tensors
+        d, s = _small_logits(channel, spatial, out.dtype)
+        shift = _negative_maximum(d, s)
+        grad = grad / denominator
+        of_branches, of_channel, of_spatial = [], [], []
+        for branch, d_i, s_i in zip(branches, d, s, strict=True):
+            of_branch = torch.addcmul(shift, d_i, s_i).exp_().mul_(grad)
+            of_logits = torch.sub(branch, out).mul_(of_branch)
+            of_branches.append(of_branch.to(branch.dtype))
+            of_spatial.append(of_logits * d_i)
+            of_channel.append(of_logits.mul_(s_i).sum((2, 3)))
+            if spatial.shape[1] == 1 and len(of_spatial) == 2:
+                of_spatial = [of_spatial[0].add_(of_spatial[1])]
+        return (
+            torch.stack(of_channel, 1).to(channel.dtype),
+            torch.stack([x.sum(1) for x in of_spatial], 1).to(spatial.dtype),
+            *of_branches,
+        )
+
+
+def _small_logits(
+    channel: Tensor, spatial: Tensor, dtype: torch.dtype
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return d_i (N, C, 1, 1) and s_i (N, 1, H, W) of every branch, in float32 at least."""
+    precise = torch.promote_types(dtype, torch.float32)
+    d = list(channel.to(precise)[..., None, None].unbind(1))
+    s = list(spatial.to(precise)[:, :, None].unbind(1))
+    return d, s * (len(d) // len(s))
+
+
+def _negative_maximum(d: list[Tensor], s: list[Tensor]) -> Tensor:
+    """Return -max over i of d_i * s_i, (N, C, H, W): added to the logits, no exp overflows."""
+    if all(s_i is s[0] for s_i in s):  # then it is that of the largest or the smallest d
+        stacked = torch.stack(d)
+        d, s = [stacked.amax(0), stacked.amin(0)], [s[0], s[0]]
+    maximum = d[0] * s[0]
+    for d_i, s_i in zip(d[1:], s[1:], strict=True):
+        maximum = torch.maximum(maximum, d_i * s_i)
+    return maximum.neg_()
