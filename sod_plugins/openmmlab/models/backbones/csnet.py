@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
-
 from sod_plugins.networks import CSNetExtractor
-from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+from sod_plugins.openmmlab.models.backbones.backbone_adapter import BackboneAdapter
 from sod_plugins.registry import MODELS
 
 
 @MODELS.register_module()
-class CSNet(NetAdapter):
+class CSNet(BackboneAdapter):
     """Extractor of CSNet (Sec. 4, Tab. 2) as a backbone: :class:`CSNetExtractor` from a config.
 
     Args:
@@ -25,10 +23,9 @@ class CSNet(NetAdapter):
         vanilla: Use vanilla OctConvs throughout (Tab. 6).
         block_widths: Learned output channels per scale of every block, in place of ``width`` and
             ``split_ratio``.
-        frozen_stages: Last stage (from 0) whose parameters and statistics stay fixed; -1 for none.
-        norm_eval: Whether BatchNorm keeps its statistics while training.
-        init_cfg: Initialisation, for instance ``dict(type='Pretrained', checkpoint=...,
-            prefix='backbone.')``; takes checkpoints of ``save_network`` and of training.
+        frozen_stages: See :class:`BackboneAdapter`, also for the next two.
+        norm_eval: Likewise.
+        init_cfg: Likewise.
 
     Raises:
         ValueError: If the arguments do not describe a network.
@@ -47,28 +44,7 @@ class CSNet(NetAdapter):
         norm_eval: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        self.net = CSNetExtractor(
+        net = CSNetExtractor(
             width, split_ratio, stage_blocks, out_indices, weight_scale, vanilla, block_widths
         )
-        if not -1 <= frozen_stages < len(self.net.stages):
-            raise ValueError(
-                f'frozen_stages must be from -1 to {len(self.net.stages) - 1}, got {frozen_stages}.'
-            )
-        self.frozen_stages = frozen_stages
-        self.norm_eval = norm_eval
-        self.net.stages[: frozen_stages + 1].requires_grad_(False)
-        self.train()
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Map normalised images (N, 3, H, W) to one map (N, C, H // s, W // s) per out index."""
-        return self.net(images)
-
-    def train(self, mode: bool = True) -> CSNet:
-        """Switch to training, except for what is frozen."""
-        super().train(mode)
-        fixed = self.net if self.norm_eval else self.net.stages[: self.frozen_stages + 1]
-        for module in fixed.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
+        super().__init__(net, frozen_stages, norm_eval, init_cfg)

@@ -1,0 +1,33 @@
+"""Weights of other origin as an initialisation of backbones."""
+
+from __future__ import annotations
+
+from mmengine.logging import print_log
+from mmengine.model import update_init_info
+from torch import nn
+
+from sod_plugins.networks.weights import load_backbone_weights
+from sod_plugins.registry import WEIGHT_INITIALIZERS
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class BackboneWeights:
+    """Fills a backbone of this package, and refuses a file that does not fit it.
+
+    In a backbone's config: ``init_cfg=dict(type='sod_plugins.BackboneWeights', checkpoint=...)``.
+    mmengine's ``Pretrained`` instead skips what does not fit, and knows no packages.
+
+    Args:
+        checkpoint: A file, a URL or a package, see
+            :func:`sod_plugins.networks.weights.load_backbone_weights`.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        self.checkpoint = checkpoint
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load the weights into the ``net`` of an adapter."""
+        left_out = load_backbone_weights(module.net, self.checkpoint)
+        beside = f', without its {", ".join(left_out)}' if left_out else ''
+        print_log(f'{type(module).__name__} starts from {self.checkpoint}{beside}', 'current')
+        update_init_info(module, init_info=f'{type(self).__name__}: {self.checkpoint}')
