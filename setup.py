@@ -32,6 +32,7 @@ EXTRAS = {
     ],
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'report': ['matplotlib'],
+    'crf': ['pydensecrf2'],
     'dev': [
         'codespell',
         'fvcore',

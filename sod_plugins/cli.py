@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _predict(args: argparse.Namespace) -> int:
     import torch
 
-    from sod_plugins.inference import predict_files
+    from sod_plugins.inference import DenseCRF, predict_files
 
     # Weights that decay drove below 1e-38 would slow a CPU down by half.
     torch.set_flush_denormal(True)
@@ -50,9 +50,12 @@ def _predict(args: argparse.Namespace) -> int:
         cutout=args.cutout,
         overlay=args.overlay,
         overwrite=args.overwrite,
+        crf=DenseCRF() if args.crf else None,
         device=args.device,
     )
     print(f'{len(summary.written)} saliency maps written to {args.out_dir}')
+    if args.crf and summary.written:
+        print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
     if summary.skipped:
         print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
     if summary.unreadable:
@@ -228,6 +231,7 @@ def _add_predict(verbs: _Verbs[_Parser]) -> None:
     _add_path(verb, '--checkpoint', required=True, help='a network of this package')
     verb.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
     verb.add_argument('--overlay', action='store_true', help='tinted images too: DIR/overlay/')
+    verb.add_argument('--crf', action='store_true', help="fit the maps to the photos' edges")
     verb.add_argument('--overwrite', action='store_true', help='predict again what is done')
     verb.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
     verb.set_defaults(run=_predict)

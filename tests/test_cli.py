@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from reference_values import settle_statistics
 from sod_plugins import __version__
 from sod_plugins.cli import PROTOCOLS, SPLITS, main
 from sod_plugins.data import SPLITS as DATA_SPLITS
-from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.data import read_image
+from sod_plugins.inference import DenseCRF, SaliencyPredictor
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
 from sod_plugins.metrics import PROTOCOLS as METRIC_PROTOCOLS
 from sod_plugins.networks import CSNet, Preprocessing, load_network, save_network
@@ -115,6 +117,28 @@ def test_predict_writes_maps_cutouts_and_overlays(capsys, dataset, checkpoint):
     status, output, _ = sod(capsys, *words)
     assert status == 0
     assert '3 were there already' in output
+
+
+def test_predict_refines_maps_and_says_what_it_cost(capsys, dataset, checkpoint):
+    pytest.importorskip('pydensecrf')
+    image, out = dataset / 'images' / 'b.jpg', dataset / 'out'
+    words = ['predict', image, '-o', out, '--checkpoint', checkpoint, '--device', 'cpu', '--crf']
+    status, output, _ = sod(capsys, *words)
+    assert status == 0
+    assert re.search(r'^CRF: \d+\.\d\d s a map$', output, re.MULTILINE)
+    refined = DenseCRF().refine(
+        read_image(image), SaliencyPredictor(checkpoint, 'cpu').predict(image)
+    )
+    with Image.open(out / 'b.png') as saved:
+        np.testing.assert_array_equal(np.asarray(saved), np.floor(refined * np.float32(255)))
+
+
+def test_predict_without_the_crf_s_library_writes_nothing(capsys, dataset, checkpoint, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pydensecrf', None)
+    words = ['predict', dataset / 'images', '-o', dataset / 'out', '--checkpoint', checkpoint]
+    status, _, errors = sod(capsys, *words, '--crf')
+    assert (status, (dataset / 'out').exists()) == (2, False)
+    assert "pip install 'sod-plugins[crf]'" in one_error(errors)
 
 
 def test_predict_reports_unreadable_files_at_the_end(capsys, dataset, checkpoint):

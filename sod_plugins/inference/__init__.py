@@ -7,8 +7,10 @@ from sod_plugins.inference.files import (
 )
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
+from sod_plugins.networks import DenseCRF
 
 __all__ = [
+    'DenseCRF',
     'PredictionSummary',
     'SaliencyPredictor',
     'collect_images',

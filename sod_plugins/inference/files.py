@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from sod_plugins.data import DataError, image_files, list_files, read_image, require_writable
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
+from sod_plugins.networks import DenseCRF
 
 
 @dataclass
@@ -25,11 +27,13 @@ class PredictionSummary:
         written: Images predicted in this run.
         skipped: Images whose pictures were all there before.
         unreadable: Images that could not be read, with the reason.
+        crf_seconds: What refining the maps of this run took.
     """
 
     written: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
+    crf_seconds: float = 0.0
 
 
 def collect_images(paths: Iterable[str | Path]) -> list[Path]:
@@ -68,6 +72,7 @@ def predict_files(
     cutout: bool = False,
     overlay: bool = False,
     overwrite: bool = False,
+    crf: DenseCRF | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
@@ -76,7 +81,7 @@ def predict_files(
     ``OUT/<stem>.png`` is the saliency map, ``OUT/cutout/<stem>.png`` the image with the map as
     its alpha channel, ``OUT/overlay/<stem>.png`` the image tinted by the map, all at the image's
     size. An image whose asked-for pictures are all there is skipped, so an interrupted run goes
-    on where it stopped; whether the same checkpoint made them is not checked.
+    on where it stopped; whether the same checkpoint and options made them is not checked.
 
     Args:
         paths: Files, folders (not their subfolders) and glob patterns.
@@ -85,6 +90,7 @@ def predict_files(
         cutout: Save the cut-outs too.
         overlay: Save the overlays too.
         overwrite: Predict also what is done already.
+        crf: Refines each map before any picture is made of it; None leaves them.
         device: As for :class:`SaliencyPredictor`.
         progress: Show a progress bar.
 
@@ -113,6 +119,10 @@ def predict_files(
             summary.unreadable[image] = str(error)
             continue
         saliency = predictor.predict(pixels)
+        if crf is not None:
+            start = time.perf_counter()
+            saliency = crf.refine(pixels, saliency)
+            summary.crf_seconds += time.perf_counter() - start
         pictures = targets[image]
         save_map(pictures['map'], saliency)
         if cutout:

@@ -52,6 +52,11 @@ def test_command(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--show-dir', metavar='DIR', help='save the images with their saliency drawn over them'
     )
+    parser.add_argument(
+        '--crf',
+        action='store_true',
+        help='refine the maps by a fully connected CRF before all else',
+    )
     arguments = _parse(parser, argv)
     return _run(
         parser,
@@ -60,6 +65,7 @@ def test_command(argv: Sequence[str] | None = None) -> int:
         arguments.checkpoint,
         out_dir=arguments.out,
         show_dir=arguments.show_dir,
+        crf=arguments.crf,
         **_common(arguments),
     )
 

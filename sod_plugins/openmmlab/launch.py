@@ -21,6 +21,7 @@ from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 from torch import nn
 
 from sod_plugins.data import list_files, require_writable
+from sod_plugins.networks import DenseCRF
 from sod_plugins.openmmlab.errors import LaunchError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -75,6 +76,7 @@ def test(
     work_dir: str | Path | None = None,
     out_dir: str | Path | None = None,
     show_dir: str | Path | None = None,
+    crf: bool = False,
     options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
 ) -> dict[str, float]:
@@ -86,6 +88,8 @@ def test(
         work_dir: Where logs go, as in ``train``.
         out_dir: Where to save the saliency maps, measures and curves (see ``SaliencyMetric``).
         show_dir: Where to save the images with their saliency drawn over them.
+        crf: Whether the segmentor refines its maps by a CRF, so that measures, maps and images
+            are of refined maps.
         options: Values to set in the config, by dotted key.
         launcher: How the processes were started, one of ``LAUNCHERS``.
 
@@ -106,6 +110,8 @@ def test(
         _require_writable(show_dir)
         overlays = {'type': 'sod_plugins.SaliencyOverlayHook', 'out_dir': str(show_dir)}
         cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
+    if crf:
+        _refine_maps(cfg)
     _start_processes(cfg, launcher)
     with _trusting_mmengine():
         weights = _read_weights(cfg.load_from)
@@ -229,6 +235,19 @@ def _save_results(cfg: Config, out_dir: str | Path) -> None:
             f'test_evaluator has {len(metrics)} of them.'
         )
     metrics[0].out_dir = str(out_dir)
+
+
+def _refine_maps(cfg: Config) -> None:
+    """Let the segmentor refine its maps, with the parameters that the config may have for it."""
+    if cfg.model.get('type') != 'sod_plugins.SaliencySegmentor':
+        raise LaunchError(
+            "--crf refines the maps of a 'sod_plugins.SaliencySegmentor', but the config's model "
+            f"is a '{cfg.model.get('type')}'."
+        )
+    if cfg.model.get('test_cfg') is None:
+        cfg.model.test_cfg = {'mode': 'whole'}
+    cfg.model.test_cfg.setdefault('crf', {})
+    DenseCRF(**cfg.model.test_cfg.crf)  # an absent library shows here, before the data are read
 
 
 def _start_processes(cfg: Config, launcher: str) -> None:

@@ -13,6 +13,14 @@ from sod_plugins.inference import SaliencyPredictor, collect_images, predict_fil
 from sod_plugins.networks import Preprocessing
 
 
+class Inverse:
+    """Stands for a CRF: turns the map about, and checks that it comes with its photo."""
+
+    def refine(self, image, saliency):
+        assert image.shape == (*saliency.shape, 3)
+        return 1 - saliency
+
+
 class Red(nn.Module):
     """Logits are the red channel; counts its calls."""
 
@@ -92,6 +100,20 @@ def test_all_pictures_are_written_at_the_images_size(photos, tmp_path):
 def test_only_the_asked_pictures_are_written(photos, tmp_path):
     run(photos / 'b.jpg', tmp_path / 'out')
     assert names(sorted((tmp_path / 'out').rglob('*'))) == ['b.png']
+
+
+def test_every_picture_is_of_the_refined_map(photos, tmp_path):
+    summary = run(photos / 'a.PNG', tmp_path, crf=Inverse(), cutout=True, overlay=True)
+    assert summary.crf_seconds > 0
+    refined = 1 - SaliencyPredictor(Red(), device='cpu').predict(photos / 'a.PNG')
+    expected = np.floor(refined * np.float32(255))
+    pictures = {name: np.asarray(Image.open(tmp_path / f'{name}a.png')) for name in ('', 'cutout/')}
+    np.testing.assert_array_equal(pictures[''], expected)
+    np.testing.assert_array_equal(pictures['cutout/'][..., 3], expected)
+    plain = tmp_path / 'plain'
+    assert run(photos / 'a.PNG', plain, overlay=True).crf_seconds == 0
+    overlays = (folder / 'overlay' / 'a.png' for folder in (tmp_path, plain))
+    assert len({path.read_bytes() for path in overlays}) == 2
 
 
 def test_what_is_done_is_skipped(photos, tmp_path):

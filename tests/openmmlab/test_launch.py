@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,19 @@ def test_results_need_one_saliency_metric(toy_config, tmp_path):
     path = write(config, tmp_path / 'toy.py')
     with pytest.raises(LaunchError, match='test_evaluator has 2 of them'):
         launch.test(path, tmp_path / 'some.pth', out_dir=tmp_path / 'out')
+
+
+def test_the_crf_needs_the_segmentor_and_its_library(toy_config, tmp_path, monkeypatch):
+    (tmp_path / 'some.pth').touch()
+    path = write(toy_config(), tmp_path / 'toy.py')
+    with pytest.raises(LaunchError, match="the config's model is a 'ToySegmentor'"):
+        launch.test(path, tmp_path / 'some.pth', crf=True)
+    config = toy_config()
+    config.model = Config.fromfile(CSNET).model
+    path = write(config, tmp_path / 'csnet.py')
+    monkeypatch.setitem(sys.modules, 'pydensecrf', None)
+    with pytest.raises(ImportError, match=r'sod-plugins\[crf\]'):
+        launch.test(path, tmp_path / 'some.pth', crf=True, work_dir=tmp_path)
 
 
 def test_denormal_numbers_are_flushed(toy_config, tmp_path):

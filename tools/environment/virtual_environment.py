@@ -42,8 +42,16 @@ RUN = Profile(
 )
 TEST = Profile(
     'test',
-    extras=('onedl-det', 'report', 'export', 'dev'),
-    modules=(*RUN.modules, 'mmcv.ops', 'mmdet.models', 'onnxruntime', 'py_sod_metrics', 'pytest'),
+    extras=('onedl-det', 'report', 'export', 'crf', 'dev'),
+    modules=(
+        *RUN.modules,
+        'mmcv.ops',
+        'mmdet.models',
+        'onnxruntime',
+        'pydensecrf',
+        'py_sod_metrics',
+        'pytest',
+    ),
     compiled_ops=True,
 )
 

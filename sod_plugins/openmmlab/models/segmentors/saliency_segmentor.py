@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks import saliency_map
+from sod_plugins.data import read_image
+from sod_plugins.networks import DenseCRF, saliency_map
 from sod_plugins.registry import MODELS
 
 
@@ -18,6 +20,10 @@ class SaliencySegmentor(EncoderDecoder):
     ``EncoderDecoder`` resizes the logits to the original size and then takes the sigmoid, which
     sharpens every edge; this one follows the released test code, see :func:`saliency_map`. Training
     and everything else are the host's.
+
+    With ``test_cfg=dict(mode='whole', crf=dict(...))`` every map is then refined by a
+    :class:`~sod_plugins.networks.DenseCRF` of these arguments, on the photo at the data sample's
+    ``img_path``; ``tools/test.py --crf`` sets it.
     """
 
     def postprocess_result(
@@ -35,6 +41,7 @@ class SaliencySegmentor(EncoderDecoder):
             probabilities: (1, H, W), float32; and with ``pred_sem_seg``: (1, H, W), uint8, 1 where
             the probability exceeds one half.
         """
+        crf = (self.test_cfg or {}).get('crf')
         height, width = seg_logits.shape[-2:]
         if data_samples is None:
             shape = {'ori_shape': (height, width)}
@@ -43,6 +50,19 @@ class SaliencySegmentor(EncoderDecoder):
             left, right, top, bottom = sample.get('img_padding_size', (0, 0, 0, 0))
             logits = logits[..., top : height - bottom, left : width - right]
             saliency = saliency_map(logits, sample.ori_shape)[0]
+            if crf is not None:
+                saliency = _refine(saliency, sample, DenseCRF(**crf))
             sample.seg_logits = PixelData(data=saliency)
             sample.pred_sem_seg = PixelData(data=(saliency > 0.5).byte())
         return data_samples
+
+
+def _refine(saliency: Tensor, sample: SegDataSample, crf: DenseCRF) -> Tensor:
+    """Refine a map (1, H, W) by the photo that it was predicted from."""
+    if 'img_path' not in sample:
+        raise ValueError(
+            "The CRF needs the photo: let the data samples keep 'img_path', or leave out test_cfg's "
+            "'crf'."
+        )
+    refined = crf.refine(read_image(sample.img_path), saliency[0].cpu().numpy())
+    return torch.from_numpy(refined)[None].to(saliency.device)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmseg.structures import SegDataSample
+from PIL import Image
 
-from sod_plugins.networks import CSNet
+from sod_plugins.networks import CSNet, DenseCRF, saliency_map
 
 
 @pytest.fixture
@@ -73,6 +75,25 @@ def test_padding_of_the_preprocessor_is_cut_off(pair):
     [result] = segmentor.postprocess_result(padded, [sample])
     expected = F.interpolate(logits.sigmoid(), (40, 45), mode='bilinear')[0]
     torch.testing.assert_close(result.seg_logits.data, expected, rtol=0, atol=1e-6)
+
+
+def test_maps_are_refined_by_the_photo(pair, tmp_path):
+    pytest.importorskip('pydensecrf')
+    plain, segmentor = pair
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 45, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'photo.png')
+    images = torch.randn(1, 3, 32, 32)
+    expected = saliency_map(plain(images), (40, 45))[0, 0].detach().numpy()
+    expected = DenseCRF(theta_beta=20.0).refine(pixels, expected)
+    segmentor.test_cfg.crf = {'theta_beta': 20.0}
+    meta = {'ori_shape': (40, 45), 'img_shape': (32, 32), 'img_path': tmp_path / 'photo.png'}
+    with torch.no_grad():
+        [result] = segmentor(images, [SegDataSample(metainfo=meta)], mode='predict')
+    saliency = result.seg_logits.data
+    np.testing.assert_allclose(saliency[0].numpy(), expected, rtol=0, atol=1e-4)
+    assert torch.equal(result.pred_sem_seg.data.bool(), saliency > 0.5)
+    with pytest.raises(ValueError, match="keep 'img_path'"):
+        segmentor(images, mode='predict')
 
 
 def test_half_precision_logits_give_saliency_in_single(pair):

@@ -1,0 +1,110 @@
+"""Refinement of a saliency map by the photo's colours: a fully connected CRF after the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class DenseCRF:
+    r"""The fully connected CRF of Krähenbühl and Koltun (NIPS 2011), for two labels.
+
+    Every pixel i has position p_i (pixels) and colour c_i (RGB, 0 to 255); every pair of pixels is
+    joined by Potts edges of the weight
+
+    ``k(i, j) = w_a k_a(i, j) + w_s k_s(i, j)``, with the appearance kernel
+    ``k_a = exp(-|p_i - p_j|² / 2 theta_alpha² - |c_i - c_j|² / 2 theta_beta²)`` and the smoothness
+    kernel ``k_s = exp(-|p_i - p_j|² / 2 theta_gamma²)``,
+
+    each normalised symmetrically (K becomes D^-1/2 K D^-1/2, D its row sums), so that the weights
+    mean the same for images of any size. The unary term is the map's log-odds, and the result the
+    probability after some parallel mean-field updates. The library ``pydensecrf2`` computes it, by
+    filters on the permutohedral lattice: on photos its maps differ from the exact O(n²) updates by
+    about 0.005 on average, at single pixels by more.
+
+    The default weights and ranges are the values usual in salient object detection; papers that
+    report a "+CRF" row seldom state theirs, and ITDBU does not.
+
+    Args:
+        appearance_weight: w_a.
+        theta_alpha: How far apart pixels of one object are, in pixels of the photo.
+        theta_beta: How much their colours differ, in levels of 0 to 255.
+        smoothness_weight: w_s.
+        theta_gamma: Range of the smoothness, in pixels.
+        iterations: Mean-field updates.
+        floor: Saliency is clamped to [floor, 1 - floor], so that a network that is certain can
+            still be corrected.
+
+    Raises:
+        ImportError: The library is not installed.
+        ValueError: A parameter is out of its range.
+    """
+
+    appearance_weight: float = 3.0
+    theta_alpha: float = 60.0
+    theta_beta: float = 8.0
+    smoothness_weight: float = 3.0
+    theta_gamma: float = 5.0
+    iterations: int = 5
+    floor: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ('theta_alpha', 'theta_beta', 'theta_gamma'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name} is {getattr(self, name)}. Pass a range above 0.')
+        for name in ('appearance_weight', 'smoothness_weight', 'iterations'):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f'{name} is {getattr(self, name)}. Pass 0 or more.')
+        if not 0 < self.floor < 0.5:
+            raise ValueError(f'floor is {self.floor}. Pass a probability between 0 and 0.5.')
+        _library()
+
+    def refine(
+        self, image: npt.NDArray[np.uint8], saliency: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return the map that fits both the given one and the photo's edges.
+
+        Args:
+            image: RGB photo ``(H, W, 3)``, uint8.
+            saliency: Map ``(H, W)`` in [0, 1].
+
+        Returns:
+            Map ``(H, W)`` in [0, 1], float32.
+
+        Raises:
+            ValueError: The two differ in size, or the image is no RGB of uint8.
+        """
+        if image.dtype != np.uint8 or image.shape != (*saliency.shape, 3):
+            raise ValueError(
+                f'The image has type {image.dtype} and shape {image.shape}, the saliency map shape '
+                f'{saliency.shape}. Pass RGB as uint8 (H, W, 3) and a map (H, W) of its size.'
+            )
+        height, width = saliency.shape
+        salient = np.clip(saliency.astype(np.float64), self.floor, 1 - self.floor).ravel()
+        crf = _library().DenseCRF2D(width, height, 2)
+        crf.setUnaryEnergy(-np.log(np.stack([1 - salient, salient])).astype(np.float32))
+        if self.smoothness_weight:
+            crf.addPairwiseGaussian(sxy=self.theta_gamma, compat=self.smoothness_weight)
+        if self.appearance_weight:
+            crf.addPairwiseBilateral(
+                sxy=self.theta_alpha,
+                srgb=self.theta_beta,
+                rgbim=image.copy(),  # the library takes no read-only and no strided array
+                compat=self.appearance_weight,
+            )
+        refined: npt.NDArray[np.float32] = np.array(crf.inference(self.iterations))[1]
+        return refined.reshape(height, width)
+
+
+def _library() -> Any:
+    try:
+        from pydensecrf import densecrf
+    except ImportError as error:
+        raise ImportError(
+            "The CRF needs pydensecrf2, which is not installed: pip install 'sod-plugins[crf]'."
+        ) from error
+    return densecrf
