@@ -73,7 +73,9 @@ def test_words_reach_the_functions(monkeypatch):
     common = {'work_dir': 'w', 'options': {'a.b': 1, 'c': [2, 3]}, 'launcher': 'mpi'}
     assert train_command(['c.py', '--amp', '--resume', '--local_rank=0', *words]) == 0
     assert train_command(['c.py', '--resume', 'old.pth']) == 0
-    assert run_test_command(['c.py', 'x.pth', '--out', 'o', '--show-dir', 's', '--crf', *words]) == 0
+    assert (
+        run_test_command(['c.py', 'x.pth', '--out', 'o', '--show-dir', 's', '--crf', *words]) == 0
+    )
     nothing = {'work_dir': None, 'options': None, 'launcher': 'none'}
     assert calls == [
         (('c.py',), {'resume': 'auto', 'amp': True, **common}),

@@ -61,8 +61,8 @@ def _refine(saliency: Tensor, sample: SegDataSample, crf: DenseCRF) -> Tensor:
     """Refine a map (1, H, W) by the photo that it was predicted from."""
     if 'img_path' not in sample:
         raise ValueError(
-            "The CRF needs the photo: let the data samples keep 'img_path', or leave out test_cfg's "
-            "'crf'."
+            "The CRF needs the photo: let the data samples keep 'img_path', or leave out 'crf' of "
+            'test_cfg.'
         )
     refined = crf.refine(read_image(sample.img_path), saliency[0].cpu().numpy())
     return torch.from_numpy(refined)[None].to(saliency.device)

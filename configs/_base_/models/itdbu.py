@@ -1,0 +1,22 @@
+# ITDBU on VGG-16: convGRU, N = 3 iterations, T = 2 steps, sharing strategy ii. Of 15,121,593
+# parameters 406,905 are the decoder's. A config may put another backbone in VGG's place.
+model = dict(
+    type='sod_plugins.SaliencySegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],  # RGB, as images are loaded
+        std=[58.395, 57.12, 57.375],
+        size_divisor=1,  # all images have one size: nothing is padded
+    ),
+    backbone=dict(type='sod_plugins.VGG'),
+    decode_head=dict(
+        type='sod_plugins.ITDBUHead',
+        in_channels=(64, 128, 256, 512, 512),
+        cell='gru',
+        iterations=3,
+        steps=2,
+        sharing='ii',
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)
