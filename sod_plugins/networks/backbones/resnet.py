@@ -34,7 +34,8 @@ class ResNet(Backbone):
         depth: 18, 34, 50, 101 or 152 layers.
         out_indices: Stages (from 0) whose map is returned.
         strides: Stride of the first block of stages 1 to 4; ``(1, 2, 1, 1)`` keeps stride 8.
-        dilations: Dilation of all 3x3 convolutions of stages 1 to 4.
+        dilations: Dilation of all 3x3 convolutions of stages 1 to 4; the hosts' networks of 18 and
+            34 layers dilate the first one of each block only.
 
     Raises:
         ValueError: If the arguments do not describe a network.
