@@ -10,7 +10,6 @@ model = dict(
     backbone=dict(
         type='sod_plugins.CSNet',
         init_cfg=dict(
-            type='sod_plugins.BackboneWeights',
             checkpoint='work_dirs/csnet-x1_1xb16-2000i_msra10k-112x112/iter_2000.pth',
         ),
     ),

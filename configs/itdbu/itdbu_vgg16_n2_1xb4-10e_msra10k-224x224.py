@@ -1,0 +1,8 @@
+# ITDBU with N = 2 (Tab. 3): two iterations.
+_base_ = [
+    '../_base_/models/itdbu.py',
+    '../_base_/datasets/msra10k_224x224.py',
+    '../_base_/schedules/adam_10e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(decode_head=dict(iterations=2))

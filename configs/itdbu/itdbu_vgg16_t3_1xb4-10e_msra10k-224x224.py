@@ -1,0 +1,8 @@
+# ITDBU with T = 3 (Tab. 4): three steps of each layer.
+_base_ = [
+    '../_base_/models/itdbu.py',
+    '../_base_/datasets/msra10k_224x224.py',
+    '../_base_/schedules/adam_10e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(decode_head=dict(steps=3))
