@@ -98,8 +98,71 @@ def released_csnet_shapes(
     return shapes
 
 
-def crc_filled_csnet(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Fill a released CSNet's keys with the weights of the reference values, in float64."""
+def released_samnet_shapes(shared_spatial: bool = True) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of a released SAMNet checkpoint, by the grammar of the published files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    previous = 3
+    for layer, (channels, modules, branches) in enumerate(
+        zip((16, 32, 64, 96, 128), (1, 1, 3, 6, 3), (3, 3, 3, 3, 2), strict=True), 1
+    ):
+        prefix = f'context_path.layer{layer}.'
+        if layer == 1:
+            shapes |= _conv_norm(f'{prefix}0', channels, previous, 3)
+        else:
+            shapes |= _separable(f'{prefix}0', channels, previous, 3)
+        for module in range(1, modules + 1):
+            sam = released_sam_shapes(channels, branches, shared_spatial)
+            shapes |= {f'{prefix}{module}.{key}': shape for key, shape in sam.items()}
+        previous = channels
+    for i in range(1, 5):
+        shapes |= _conv_norm(f'pyramid_pooling.conv{i}', 32, 128, 1)
+    shapes |= _conv_norm('pyramid_pooling.out', 128, 256, 1)
+    for i, (channels, fused, k) in enumerate(
+        zip((128, 96, 64, 32, 16), (96, 64, 32, 16, 16), (3, 3, 5, 5, 5), strict=True)
+    ):
+        shapes |= _conv_norm(f'prepare.{i}', channels, channels, 1)
+        shapes |= _separable(f'fuse.{i}', fused, channels, k)
+        shapes[f'heads.{i}.conv.1.weight'] = (1, fused, 1, 1)
+        shapes[f'heads.{i}.conv.1.bias'] = (1,)
+    return shapes
+
+
+def released_sam_shapes(
+    channels: int, branches: int, shared_spatial: bool = True
+) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of one released SAM module with a number of dilated branches."""
+    quarter = channels // 4
+    shapes = _separable('conv', channels, channels, 3)
+    for i in range(branches):
+        shapes |= _separable(f'branches.{i}', channels, channels, 3)
+    shapes |= _conv_norm('fc1', channels, channels, 1)
+    shapes['fc2.weight'] = ((branches + 1) * channels, channels, 1, 1)
+    shapes |= _conv_norm('convs.0', quarter, channels, 1)
+    shapes |= _separable('convs.1', quarter, quarter, 3) | _separable(
+        'convs.2', quarter, quarter, 3
+    )
+    shapes['convs.3.weight'] = (1 if shared_spatial else branches + 1, quarter, 1, 1)
+    return shapes | _conv_norm('fuse', channels, channels, 1)
+
+
+def _conv_norm(prefix: str, out: int, columns: int, k: int) -> dict[str, tuple[int, ...]]:
+    norm = dict.fromkeys(('weight', 'bias', 'running_mean', 'running_var'), (out,))
+    return {
+        f'{prefix}.conv.0.weight': (out, columns, k, k),
+        **{f'{prefix}.conv.1.{name}': shape for name, shape in norm.items()},
+        f'{prefix}.conv.1.num_batches_tracked': (),
+    }
+
+
+def _separable(prefix: str, out: int, columns: int, k: int) -> dict[str, tuple[int, ...]]:
+    return {
+        **_conv_norm(f'{prefix}.conv.0', columns, 1, k),
+        **_conv_norm(f'{prefix}.conv.1', out, columns, 1),
+    }
+
+
+def crc_filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Fill a released network's keys with the weights of the reference values, in float64."""
     state = {}
     for key, shape in shapes.items():
         if key.endswith('num_batches_tracked'):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from reference_values import (
-    crc_filled_csnet,
+    crc_filled,
     fingerprint,
     load_tool,
     released_csnet_shapes,
@@ -96,7 +96,7 @@ def test_reference_values_of_the_unpruned_network(split_ratio, mean, std, values
     blocks = [b.conv1.conv.out_channels for stage in network.backbone.stages for b in stage]
     fuse = network.decode_head.fuse.conv.out_channels
     shapes = released_csnet_shapes(blocks, fuse, [dilated_split(c) for c in fuse], sum(fuse))
-    network.load_state_dict(converter.convert_weights(crc_filled_csnet(shapes)))
+    network.load_state_dict(converter.convert_weights(crc_filled(shapes)))
     with torch.no_grad():
         logits = network(wave.double())
     # These weights amplify: rounding the input alone to float32 moves single logits by 3e-5 of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference_values import crc_filled_csnet, fingerprint, load_tool, released_csnet_shapes
+from reference_values import crc_filled, fingerprint, load_tool, released_csnet_shapes
 
 from sod_plugins.networks import load_network
 from sod_plugins.networks.complexity import count_macs_csnet, count_parameters
@@ -133,7 +133,7 @@ def test_disk_is_found_and_counts_match(network, disk):
 def test_empty_branches_of_x2(tmp_path):
     """The released grammar has no keys for what has no channels."""
     shapes = released_csnet_shapes(**X2)
-    state = crc_filled_csnet(shapes)
+    state = crc_filled(shapes)
     assert 'oct_fuse.ms.convs.1.msconv.0.weight' not in state
     assert len(state) == 737
     widths, checkpoint, out = tmp_path / 'x2.bin', tmp_path / 'x2.pth.tar', tmp_path / 'x2.pth'
