@@ -6,4 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 default_scope = 'mmengine'
-model = dict(backbone=dict(type='sod_plugins.SAMNet'), in_channels=128)
+model = dict(
+    # Fresh weights do not train at this learning rate without zero_init_residual.
+    backbone=dict(type='sod_plugins.SAMNet', zero_init_residual=True),
+    in_channels=128,
+)

@@ -27,6 +27,9 @@ class SAMNetBackbone(Extractor):
         attention: Fusion of the branches, see :class:`~sod_plugins.layers.SAM`.
         shared_spatial: Whether one spatial map serves all branches, as released.
         out_indices: Stages (from 0) whose map is returned; stage i has stride 2**(i + 1).
+        zero_init_residual: Whether every SAM module begins as the identity (its last BatchNorm
+            scales by 0). Without, the gradient at the first layer of a fresh network is hundreds of
+            times larger, and SGD with ResNet's learning rate does not train. The paper is silent.
 
     Attributes:
         out_channels: Channels of each returned map.
@@ -46,6 +49,7 @@ class SAMNetBackbone(Extractor):
         attention: str = 'stereoscopic',
         shared_spatial: bool = True,
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
+        zero_init_residual: bool = False,
     ) -> None:
         super().__init__()
         given = {'channels': channels, 'modules': modules, 'dilations': dilations}
@@ -69,6 +73,10 @@ class SAMNetBackbone(Extractor):
             sams = (SAM(current, rates, attention, shared_spatial) for _ in range(count))
             self.stages.append(nn.Sequential(halve, *sams))
             previous = current
+        if zero_init_residual:
+            for module in self.modules():
+                if isinstance(module, SAM):
+                    nn.init.zeros_(module.fuse.norm.weight)
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(2 ** (i + 1) for i in self.out_indices)
 

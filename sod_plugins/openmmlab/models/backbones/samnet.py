@@ -23,6 +23,8 @@ class SAMNet(BackboneAdapter):
             ``'stereoscopic'``.
         shared_spatial: Whether one spatial map serves all branches, as released.
         out_indices: Stages (from 0) whose map is returned; stage i has stride 2**(i + 1).
+        zero_init_residual: Whether every SAM module begins as the identity, which training from
+            scratch needs.
         frozen_stages: See :class:`BackboneAdapter`, also for the next two.
         norm_eval: Likewise.
         init_cfg: Likewise.
@@ -40,11 +42,19 @@ class SAMNet(BackboneAdapter):
         attention: str = 'stereoscopic',
         shared_spatial: bool = True,
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
+        zero_init_residual: bool = False,
         frozen_stages: int = -1,
         norm_eval: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         net = SAMNetBackbone(
-            width, channels, modules, dilations, attention, shared_spatial, out_indices
+            width,
+            channels,
+            modules,
+            dilations,
+            attention,
+            shared_spatial,
+            out_indices,
+            zero_init_residual,
         )
         super().__init__(net, frozen_stages, norm_eval, init_cfg)
