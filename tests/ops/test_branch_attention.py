@@ -167,3 +167,66 @@ def test_the_default_is_fused_for_large_maps_and_the_formula_when_compiled() -> 
 def test_unknown_implementations_are_refused() -> None:
     with pytest.raises(ValueError, match=r"implementation must be one of .*, got 'fast'"):
         branch_attention(*make_inputs(), 'fast')
+
+
+@pytest.mark.parametrize('implementation', ['fused', 'reference'])
+def test_equal_branches_are_returned_whatever_the_logits(implementation: str) -> None:
+    (first, *_), d, s = make_inputs(spatial=3)
+    out = branch_attention([first] * 3, d, s, implementation)
+    torch.testing.assert_close(out, first, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize('kind', ['channel', 'spatial'])
+def test_equal_logits_give_the_mean_of_the_branches(kind: str) -> None:
+    maps, d, s = make_inputs(spatial=3)
+    logits = {'channel': (torch.full_like(d, 0.7), None), 'spatial': (None, torch.zeros_like(s))}
+    out = branch_attention(maps, *logits[kind])
+    torch.testing.assert_close(out, sum(maps) / 3, rtol=1e-12, atol=1e-12)
+
+
+def test_without_logits_the_branches_are_summed() -> None:
+    maps, *_ = make_inputs()
+    torch.testing.assert_close(branch_attention(maps), maps[0] + maps[1] + maps[2])
+
+
+@pytest.mark.parametrize('implementation', ['fused', 'reference'])
+def test_two_branches_are_mixed_by_a_sigmoid(implementation: str) -> None:
+    """softmax([a, b])_1 = sigmoid(a - b), by hand for one channel and two pixels."""
+    maps = [torch.full((1, 1, 1, 2), value, dtype=torch.float64) for value in (2, -1)]
+    d = torch.tensor([[[1.0], [-0.5]]]).double()
+    s = torch.tensor([[[[math.log(3), -math.log(3)]]]], dtype=torch.float64)
+    s /= 1.5  # d_1 s - d_2 s = log 3 and -log 3, whose sigmoids are 3/4 and 1/4
+    out = branch_attention(maps, d, s, implementation)
+    expected = torch.tensor([[[[0.75 * 2 - 0.25, 0.25 * 2 - 0.75]]]]).double()
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=0)
+    channel_alone = branch_attention(maps, d, implementation=implementation)
+    weight = 1 / (1 + math.exp(-1.5))
+    expected = torch.full_like(channel_alone, 2 * weight - (1 - weight))
+    torch.testing.assert_close(channel_alone, expected, rtol=1e-12, atol=0)
+
+
+def test_one_kind_of_logits_weighs_per_channel_or_per_pixel() -> None:
+    maps, d, s = make_inputs(spatial=3)
+    ones = torch.ones_like(d), torch.ones_like(s)
+    torch.testing.assert_close(branch_attention(maps, d), loop_oracle(maps, d, ones[1]))
+    torch.testing.assert_close(branch_attention(maps, None, s), loop_oracle(maps, ones[0], s))
+    leaves = [x.requires_grad_() for x in (d, s, *maps)]
+    assert torch.autograd.gradcheck(lambda d, _, *maps: branch_attention(maps, d), leaves)
+    assert torch.autograd.gradcheck(lambda _, s, *maps: branch_attention(maps, None, s), leaves)
+
+
+@pytest.mark.parametrize(
+    ('channel', 'spatial', 'message'),
+    [
+        ((2, 2, 4), None, r'channel_logits must have shape \(2, 3, 4\) for 3 branches'),
+        ((2, 3, 4), (2, 2, 3, 5), r'spatial_logits must have shape \(2, 3, 3, 5\), or \(2, 1,'),
+        (None, (2, 1, 3, 5), 'weighs them alike: give one map per branch'),
+    ],
+)
+def test_logits_that_do_not_fit_are_refused(
+    channel: tuple[int, ...] | None, spatial: tuple[int, ...] | None, message: str
+) -> None:
+    maps, *_ = make_inputs()
+    logits = [None if shape is None else torch.zeros(shape) for shape in (channel, spatial)]
+    with pytest.raises(ValueError, match=message):
+        branch_attention(maps, *logits)
