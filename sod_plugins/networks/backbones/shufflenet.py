@@ -45,7 +45,8 @@ class ShuffleNet(Backbone):
         channels = [int(width * STAGE_2_CHANNELS[groups]) * 2**i for i in range(3)]
         if channels[0] % (4 * groups) or (channels[0] - stem) % groups:
             raise ValueError(
-                f'width {width} gives {channels[0]} channels, which {groups} groups do not divide.'
+                f'{groups} groups have to divide, and at width {width} do not, a quarter of the '
+                f'{channels[0]} channels of stage 2 and the {channels[0]} - {stem} that it adds.'
             )
         super().__init__([stem, stem, *channels], (2, 4, 8, 16, 32), out_indices)
         self.conv1 = ConvNormAct(3, stem, 3, stride=2)

@@ -84,31 +84,32 @@ class VGG(Backbone):
             channels if fc_channels is None else [*channels, fc_channels], strides, out_indices
         )
         self.smallest_input = strides[self.out_indices[-1]]
-        layers: list[nn.Module] = []
         self._ends: list[int] = []
+        self.features = nn.Sequential()
         previous = 3
         for stage, (count, current, dilation) in enumerate(
             zip(STAGE_CONVS[depth], channels, dilations, strict=True)
         ):
             if stage:
-                layers.append(_pooling(pool_size, pool_strides[stage - 1]))
+                self.features.append(_pooling(pool_size, pool_strides[stage - 1]))
             for _ in range(count):
-                layers.append(nn.Conv2d(previous, current, 3, padding=dilation, dilation=dilation))
+                self.features.append(
+                    nn.Conv2d(previous, current, 3, padding=dilation, dilation=dilation)
+                )
                 if batch_norm:
-                    layers.append(nn.BatchNorm2d(current))
+                    self.features.append(nn.BatchNorm2d(current))
                 # In place, it would overwrite a map that is returned as before it.
-                layers.append(nn.ReLU(inplace=not pre_activation))
+                self.features.append(nn.ReLU(inplace=not pre_activation))
                 previous = current
-            self._ends.append(len(layers) - pre_activation)
+            self._ends.append(len(self.features) - pre_activation)
         self.has_fc = fc_channels is not None
         if fc_channels is not None:
-            layers.append(_pooling(pool_size, pool_strides[-1]))
+            self.features.append(_pooling(pool_size, pool_strides[-1]))
             self.fc6 = nn.Conv2d(
                 previous, fc_channels, 3, padding=fc_dilation, dilation=fc_dilation
             )
             self.fc7 = nn.Conv2d(fc_channels, fc_channels, 1)
             self.relu, self.dropout = nn.ReLU(inplace=True), nn.Dropout(dropout)
-        self.features = nn.Sequential(*layers)
         init_he_normal(self)
 
     def stage_modules(self) -> Sequence[Iterable[nn.Module]]:

@@ -71,7 +71,7 @@ def test_a_unit_computes_figure_2(stride):
     ('arguments', 'message'),
     [
         ({'groups': 5}, r'groups must be one of \[1, 2, 3, 4, 8\], got 5'),
-        ({'width': 0.33}, 'width 0.33 gives 79 channels, which 3 groups do not divide'),
+        ({'groups': 2, 'width': 0.5}, '2 groups .* at width 0.5 .* a quarter of the 100 channels'),
         ({'out_indices': (5,)}, 'out_indices needs stages from 0 to 4'),
     ],
 )
