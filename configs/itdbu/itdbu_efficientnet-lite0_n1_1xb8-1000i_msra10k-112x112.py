@@ -1,4 +1,4 @@
-# ITDBU, N = 1, on EfficientNet-Lite0 with ImageNet weights (extra: weights), on real photos in small.
+# ITDBU, N = 1, on EfficientNet-Lite0 with ImageNet weights (extra: weights): real photos in small.
 _base_ = [
     '../_base_/models/itdbu.py',
     '../_base_/datasets/msra10k_112x112.py',
