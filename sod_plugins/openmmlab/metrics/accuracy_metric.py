@@ -65,7 +65,7 @@ class AccuracyMetric(BaseMetric):
         failed = int((places == _NOWHERE).sum())
         if failed:
             MMLogger.get_current_instance().warning(
-                f'The scores of {failed} of {len(places)} images are not finite and count as wrong. '
+                f'The scores of {failed} of {len(places)} images are not finite and are wrong. '
                 'If this goes on, the weights diverged: lower the learning rate.'
             )
         return {f'top{k}': float((places < k).mean()) for k in self.topk}
