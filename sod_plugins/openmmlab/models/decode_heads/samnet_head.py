@@ -72,27 +72,34 @@ class SAMNetHead(SaliencyDecodeHead):
         self.upsampling = upsampling
         self.side_loss_weight = side_loss_weight
 
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor | list[Tensor]:
+        """Map the backbone's maps to the logits of R_1; in training to all, as the decoder does."""
+        maps: list[Tensor] = super().forward(inputs)
+        return maps if self.training else maps[0]
+
     def loss_by_feat(
-        self, seg_logits: Sequence[Tensor], batch_data_samples: list[SegDataSample]
+        self, seg_logits: Tensor | Sequence[Tensor], batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
         """Compare the logits of R_1, R_5, R_4, R_3 and R_2 with the masks of the data samples."""
         masks = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        maps = [seg_logits] if isinstance(seg_logits, Tensor) else seg_logits
         losses = {}
-        for position, logits in enumerate(seg_logits):
+        for position, logits in enumerate(maps):
             logits = upsample_logits(logits, masks.shape[-2:], self.upsampling, clamp=False)
             for name, loss in self.compare(logits, masks).items():
                 if position:
-                    name = f'{name}_r{len(seg_logits) + 1 - position}'
+                    name = f'{name}_r{len(maps) + 1 - position}'
                     loss = self.side_loss_weight * loss
                 losses[name] = loss
         return losses
 
     def predict_by_feat(
-        self, seg_logits: Sequence[Tensor], batch_img_metas: list[dict[str, Any]]
+        self, seg_logits: Tensor | Sequence[Tensor], batch_img_metas: list[dict[str, Any]]
     ) -> Tensor:
         """Resize the logits of R_1 to the size of the (padded) input, (N, 1, H, W)."""
+        main = seg_logits if isinstance(seg_logits, Tensor) else seg_logits[0]
         meta = batch_img_metas[0]
         size = meta['img_shape']
         if not isinstance(size, torch.Size):  # which the host has for a window of slide inference
             size = meta.get('pad_shape', size)
-        return upsample_logits(seg_logits[0], tuple(size[:2]), self.upsampling)
+        return upsample_logits(main, tuple(size[:2]), self.upsampling)
