@@ -25,6 +25,7 @@ DECODER_ARGUMENTS = (
     'hidden_channels',
     'kernel_size',
     'unify_sharing',
+    'unify_norm',
     'top_saliency',
     'carry_hidden',
     'upsample',
@@ -59,6 +60,7 @@ class ITDBU(SaliencyNetwork):
         hidden_channels: Likewise.
         kernel_size: Likewise.
         unify_sharing: Likewise.
+        unify_norm: Likewise.
         top_saliency: Likewise.
         carry_hidden: Likewise.
         upsample: Likewise.
@@ -83,6 +85,7 @@ class ITDBU(SaliencyNetwork):
         hidden_channels: int = 16,
         kernel_size: int = 3,
         unify_sharing: str = 'level',
+        unify_norm: bool = False,
         top_saliency: str = 'inference',
         carry_hidden: bool = False,
         upsample: str = 'bilinear',

@@ -81,16 +81,24 @@ class UnifyingLayer(nn.Conv2d):
         in_channels: Channels of F.
         channels: Channels of the result.
         with_saliency: False where S is always absent, and would have an idle weight.
+        norm: Whether BatchNorm, in place of the bias, follows the part of F. The weights of S
+            then begin between -1 and 1: as loud as the features.
     """
 
-    def __init__(self, in_channels: int, channels: int, with_saliency: bool = True) -> None:
-        super().__init__(in_channels + with_saliency, channels, 1)
+    def __init__(
+        self, in_channels: int, channels: int, with_saliency: bool = True, norm: bool = False
+    ) -> None:
+        super().__init__(in_channels + with_saliency, channels, 1, bias=not norm)
         self.with_saliency = with_saliency
+        self.norm = nn.BatchNorm2d(channels) if norm else nn.Identity()
+        if norm and with_saliency:
+            nn.init.uniform_(self.weight[:, :1], -1, 1)
 
     def project(self, features: Tensor) -> Tensor:
         """Map F (N, C, H, W) to its part (N, channels, H, W) before the ReLU."""
         weight = self.weight[:, 1:] if self.with_saliency else self.weight
-        return nn.functional.conv2d(features, weight, self.bias)
+        projected: Tensor = self.norm(nn.functional.conv2d(features, weight, self.bias))
+        return projected
 
     def forward(self, projected: Tensor, saliency: Tensor | None = None) -> Tensor:
         """Add the part of S (N, 1, H, W), by default zero, to that of F; then ReLU."""

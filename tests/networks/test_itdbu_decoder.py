@@ -72,13 +72,12 @@ class Oracle:
         ids = {'level': f'level{level}', 'direction': f'{direction}_level{level}'}
         ids['none'] = f'{direction}_level{level}_iteration{n}'
         unify = f'unify.{ids[self.unify_sharing]}'
-        x = torch.cat([saliency, features], 1)
         if f'{unify}.weight' in self.state:
-            if self.state[f'{unify}.weight'].shape[1] == features.shape[1]:
-                x = features  # no weight for a saliency map that is always zero
-            x = self.conv(unify, x).relu()
+            x = self.unified(unify, saliency, features)
         elif level == len(maps) and direction == 'top_down':
             x = features
+        else:
+            x = torch.cat([saliency, features], 1)
         layer = {
             'i': f'{direction}_level{level}_iteration{n}',
             'ii': f'{direction}_level{level}',
@@ -100,6 +99,21 @@ class Oracle:
             self.outputs.append((level, direction, n, t, logits))
         self.hidden[direction, level] = state
         return logits.sigmoid()
+
+    def unified(self, name, saliency, features):
+        weight = self.state[f'{name}.weight']
+        of_saliency = torch.zeros(())
+        if weight.shape[1] > features.shape[1]:  # else it never gets a saliency map
+            of_saliency = F.conv2d(saliency, weight[:, :1])
+        weight = weight[:, -features.shape[1] :]
+        of_features = F.conv2d(features, weight, self.state.get(f'{name}.bias'))
+        if f'{name}.norm.weight' in self.state:
+            mean = of_features.mean((0, 2, 3), keepdim=True)
+            variance = (of_features - mean).square().mean((0, 2, 3), keepdim=True)
+            of_features = (of_features - mean) / (variance + 1e-5).sqrt()
+            scale, shift = (self.state[f'{name}.norm.{k}'] for k in ('weight', 'bias'))
+            of_features = of_features * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
+        return (of_saliency + of_features).relu()
 
     def step(self, name, x, h, c):
         a = self.conv(f'{name}.conv_input', x)
@@ -130,6 +144,7 @@ CASES = [
     ('rnn', 2, 2, 'iii', {'nonlinearity': 'relu', 'top_saliency': 'readout'}),
     ('gru', 2, 2, 'ii', {'upsample': 'nearest', 'downsample': 'area'}),
     ('gru', 1, 2, 'i', {'top_saliency': 'readout'}),
+    *[('gru', 2, 2, sharing, {'unify_norm': True}) for sharing in ('ii', 'iv')],
     ('gru', 2, 2, 'ii', {'unify_channels': None}),
     ('lstm', 2, 2, 'i', {'unify_channels': None, 'top_saliency': 'readout'}),
 ]
@@ -155,8 +170,23 @@ def test_equals_a_straightforward_loop(cell, iterations, steps, sharing, options
     )
     for a, b in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
-    last = decoder.eval()(maps)
-    torch.testing.assert_close(last, got[-1].logits, rtol=0, atol=0)
+    decoder.eval()
+    for module in decoder.modules():
+        module.train(isinstance(module, torch.nn.BatchNorm2d))  # statistics of this batch there too
+    torch.testing.assert_close(decoder(maps), got[-1].logits, rtol=0, atol=0)
+
+
+def test_a_norm_in_the_unifying_layers():
+    maps = [100 * x for x in pyramid()]
+    normed, plain = (ITDBUDecoder(CHANNELS, unify_norm=norm, **SMALL) for norm in (True, False))
+    for decoder, tamed in ((normed, True), (plain, False)):
+        projected = decoder.unify['level1'].project(maps[0])
+        assert (projected.std() < 1.5) == tamed
+    u = SMALL['unify_channels']
+    assert sum(p.numel() for p in normed.unify.parameters()) == sum(u * (c + 3) for c in CHANNELS)
+    sum(output.logits.square().sum() for output in normed(maps)).backward()
+    for name, parameter in normed.named_parameters():
+        assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
 
 @pytest.mark.parametrize('cell', ['cnn', 'rnn', 'gru', 'lstm'])
@@ -317,6 +347,7 @@ def test_gradients_stop_at_maps_where_asked():
         ({'steps': 0}, 'steps=0'),
         ({'in_channels': (4,)}, 'at least two levels'),
         ({'unify_channels': None, 'sharing': 'iii'}, 'needs unify_channels'),
+        ({'unify_channels': None, 'unify_norm': True}, 'needs unify_channels'),
         ({'kernel_size': 4}, 'odd kernel'),
     ],
 )

@@ -37,6 +37,7 @@ class ITDBUHead(SaliencyDecodeHead):
         hidden_channels: Likewise.
         kernel_size: Likewise.
         unify_sharing: Likewise.
+        unify_norm: Likewise.
         top_saliency: Likewise.
         carry_hidden: Likewise.
         upsample: Likewise.
@@ -66,6 +67,7 @@ class ITDBUHead(SaliencyDecodeHead):
         hidden_channels: int = 16,
         kernel_size: int = 3,
         unify_sharing: str = 'level',
+        unify_norm: bool = False,
         top_saliency: str = 'inference',
         carry_hidden: bool = False,
         upsample: str = 'bilinear',
@@ -87,6 +89,7 @@ class ITDBUHead(SaliencyDecodeHead):
             hidden_channels=hidden_channels,
             kernel_size=kernel_size,
             unify_sharing=unify_sharing,
+            unify_norm=unify_norm,
             top_saliency=top_saliency,
             carry_hidden=carry_hidden,
             upsample=upsample,
