@@ -19,6 +19,7 @@ class DrawnDataset(BaseDataset):
     the seed, the draw's number and the index, so that workers, resumes and processes do not change
     what a sample becomes. The number comes with the ``DrawIndex`` of ``sod_plugins.DrawSampler``; a
     plain index of another sampler gets a random one, and the run then cannot be resumed exactly.
+    With a ``DrawIndex`` its ``draw`` and ``pass_number`` reach the pipeline too.
 
     Subclasses find the samples in ``load_data_list``.
 
@@ -52,5 +53,7 @@ class DrawnDataset(BaseDataset):
         draw = getattr(idx, 'draw', None)
         if draw is None:
             draw = 0 if self.test_mode else np.random.randint(2**31)
+        else:
+            results |= {'draw': draw, 'pass_number': idx.pass_number}
         results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
         return self.pipeline(results)

@@ -13,7 +13,7 @@ from sod_plugins.registry import DATA_SAMPLERS
 
 
 class DrawIndex(int):
-    """The index of a sample that knows the number of its draw.
+    """The index of a sample that knows the number of its draw and of its pass.
 
     Any data set takes it for the int that it is. It crosses into worker processes, and the index
     arithmetic of data set wrappers (``%`` in a repeated, ``-`` in a concatenated one) keeps the
@@ -21,23 +21,27 @@ class DrawIndex(int):
 
     Attributes:
         draw: How many samples the run has drawn before this one, all processes together.
+        pass_number: How many passes through the data came before this one; None where batches run
+            on from one pass to the next.
     """
 
     draw: int
+    pass_number: int | None
 
-    def __new__(cls, index: int, draw: int) -> DrawIndex:  # noqa: D102
+    def __new__(cls, index: int, draw: int, pass_number: int | None = None) -> DrawIndex:  # noqa: D102
         self = super().__new__(cls, index)
         self.draw = draw
+        self.pass_number = pass_number
         return self
 
-    def __getnewargs__(self) -> tuple[int, int]:
-        return int(self), self.draw
+    def __getnewargs__(self) -> tuple[int, int, int | None]:
+        return int(self), self.draw, self.pass_number
 
     def __mod__(self, other: int) -> DrawIndex:
-        return DrawIndex(int(self) % other, self.draw)
+        return DrawIndex(int(self) % other, self.draw, self.pass_number)
 
     def __sub__(self, other: int) -> DrawIndex:
-        return DrawIndex(int(self) - other, self.draw)
+        return DrawIndex(int(self) - other, self.draw, self.pass_number)
 
 
 @DATA_SAMPLERS.register_module()
@@ -94,8 +98,9 @@ class DrawSampler(Sampler[DrawIndex]):
         for number in passes:
             order = self._order(number)
             drawn_before = number * self._pass_length
+            pass_number = None if self.infinite else number
             for position in range(first, self._pass_length, self.world_size):
-                yield DrawIndex(order[position], draw=drawn_before + position)
+                yield DrawIndex(order[position], drawn_before + position, pass_number)
             first = (first - self._pass_length) % self.world_size
 
     def _order(self, number: int) -> list[int]:

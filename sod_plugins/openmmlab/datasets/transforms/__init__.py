@@ -8,12 +8,14 @@ from sod_plugins.openmmlab.datasets.transforms.augmentation import (
 from sod_plugins.openmmlab.datasets.transforms.color import ColorJitter
 from sod_plugins.openmmlab.datasets.transforms.formatting import PackClassInputs
 from sod_plugins.openmmlab.datasets.transforms.loading import LoadSaliencyImage, LoadSaliencyMask
+from sod_plugins.openmmlab.datasets.transforms.multi_size import MultiSizeResize
 from sod_plugins.openmmlab.datasets.transforms.resize import ResizeCenterCrop, ResizeSaliency
 
 __all__ = [
     'ColorJitter',
     'LoadSaliencyImage',
     'LoadSaliencyMask',
+    'MultiSizeResize',
     'PackClassInputs',
     'RandomMarginCrop',
     'RandomResizedCrop',

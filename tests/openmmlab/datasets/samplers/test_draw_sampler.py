@@ -80,17 +80,25 @@ def test_skip_leaves_out_the_beginning(monkeypatch, infinite, count):
     assert drawn(sampler, 30) == whole
 
 
+def test_the_pass_is_known_where_batches_end_with_it(monkeypatch):
+    sampler = sampler_of(monkeypatch)
+    sampler.set_epoch(3)
+    assert {index.pass_number for index in sampler} == {3}
+    sampler = sampler_of(monkeypatch, infinite=True)
+    assert {index.pass_number for index in itertools.islice(sampler, 20)} == {None}
+
+
 def test_index_keeps_its_draw_through_pickle():
-    index = DrawIndex(5, draw=9)
+    index = DrawIndex(5, draw=9, pass_number=2)
     copy = pickle.loads(pickle.dumps(index))
-    assert (copy, copy.draw, type(copy)) == (5, 9, DrawIndex)
+    assert (copy, copy.draw, copy.pass_number, type(copy)) == (5, 9, 2, DrawIndex)
 
 
 def test_index_keeps_its_draw_through_wrappers_of_data_sets(photos):
     dataset = SaliencyDataset(photos, seed=2)
     for wrapper in (RepeatDataset(dataset, times=2), ConcatDataset([dataset, dataset])):
-        sample = wrapper[DrawIndex(11 + 4, draw=9)]
-        assert sample['sample_idx'] == 4
+        sample = wrapper[DrawIndex(11 + 4, draw=9, pass_number=2)]
+        assert (sample['sample_idx'], sample['draw'], sample['pass_number']) == (4, 9, 2)
         assert sample['rng'].random() == sample_rng(2, 9, 4).random()
 
 

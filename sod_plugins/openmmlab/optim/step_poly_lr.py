@@ -1,0 +1,49 @@
+"""A polynomial decay of the learning rate in steps of several epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.optim import OptimWrapper, PolyLR
+from torch.optim import Optimizer
+
+from sod_plugins.registry import PARAM_SCHEDULERS
+
+
+@PARAM_SCHEDULERS.register_module()
+class StepPolyLR(PolyLR):
+    """Poly schedule ``lr * (1 - n / N)**power`` whose n counts steps of several epochs.
+
+    SAMNet's released training calls five passes through the data an epoch: passes are epochs of
+    mmengine, and the learning rate changes at every fifth. (The host's ``PolyLR`` changes it at
+    every one, and reaches ``eta_min`` one epoch before ``end``.)
+
+    Args:
+        optimizer: The optimizer or its wrapper.
+        interval: Epochs of mmengine per step; ``end - begin`` is N times it.
+        **kwargs: Arguments of the host's ``PolyLR``.
+
+    Raises:
+        ValueError: If ``interval`` does not divide ``end - begin``.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer | OptimWrapper, interval: int = 1, **kwargs: Any
+    ) -> None:
+        self.interval = interval
+        super().__init__(optimizer, **kwargs)
+        if (self.end - self.begin) % interval:
+            raise ValueError(
+                f'interval must divide end - begin, which is {self.end - self.begin}, '
+                f'got {interval}.'
+            )
+
+    def _get_value(self) -> list[float]:
+        """Compute the learning rates of all parameter groups from those of the epoch before."""
+        values = [group[self.param_name] for group in self.optimizer.param_groups]
+        step, within = divmod(self.last_step, self.interval)
+        if within or step == 0:
+            return values
+        steps = (self.end - self.begin) // self.interval
+        factor = (1 - 1 / (steps - step + 1)) ** self.power
+        return [self.eta_min + (value - self.eta_min) * factor for value in values]
