@@ -8,6 +8,7 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),  # as its weights expect
     backbone=dict(
+        _delete_=True,
         type='sod_plugins.EfficientNetLite',
         init_cfg=dict(
             type='sod_plugins.BackboneWeights',

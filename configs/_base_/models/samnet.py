@@ -7,7 +7,8 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         size_divisor=1,  # all images have one size: nothing is padded
     ),
-    backbone=dict(type='sod_plugins.SAMNet'),
+    # Fresh weights learn far faster where every SAM module begins as the identity.
+    backbone=dict(type='sod_plugins.SAMNet', zero_init_residual=True),
     decode_head=dict(type='sod_plugins.SAMNetHead', in_channels=(16, 32, 64, 96, 128)),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
