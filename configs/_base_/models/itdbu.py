@@ -1,5 +1,5 @@
-# ITDBU on VGG-16: convGRU, N = 3 iterations, T = 2 steps, sharing strategy ii. Of 15,121,593
-# parameters 406,905 are the decoder's. A config may put another backbone in VGG's place.
+# ITDBU on VGG-16: convGRU, N = 3 iterations, T = 2 steps, sharing strategy ii. Of 15,121,913
+# parameters 407,225 are the decoder's. A config may put another backbone in VGG's place.
 model = dict(
     type='sod_plugins.SaliencySegmentor',
     data_preprocessor=dict(
@@ -22,6 +22,7 @@ model = dict(
         iterations=3,
         steps=2,
         sharing='ii',
+        unify_norm=True,  # features of any scale; the paper names no norm
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
