@@ -15,9 +15,12 @@ from mmengine.registry import (
     METRICS,
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
+    PARAM_SCHEDULERS,
     TRANSFORMS,
     DefaultScope,
 )
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
@@ -101,6 +104,8 @@ def test_training_parts_build_and_fit(leaf):
     for hook in [*leaf.default_hooks.values(), *leaf.get('custom_hooks', [])]:
         assert HOOKS.get(hook.type) is not None, hook.type
     assert METRICS.get(leaf.test_evaluator.type) is not None
+    for schedule in leaf.param_scheduler:
+        assert PARAM_SCHEDULERS.get(schedule.type) is not None, schedule.type
     constructor = leaf.optim_wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
     assert OPTIM_WRAPPER_CONSTRUCTORS.get(constructor) is not None
     sampler = DATA_SAMPLERS.build(
@@ -132,3 +137,55 @@ def test_ablations_of_itdbu_are_what_their_names_say():
         expected = main.to_dict()
         expected['model']['decode_head'].update(changed)
         assert ablation.to_dict() == expected, name
+
+
+def test_ablations_of_samnet_are_what_their_names_say():
+    """Tab. IV and V: each differs from the main config in the model alone."""
+    folder, rest = CONFIGS / 'samnet', '_1xb20-50e_duts-336x336.py'
+    main = Config.fromfile(folder / f'samnet{rest}').to_dict()
+
+    def dilations(first, last):
+        return {'dilations': ((*first,),) * 4 + ((*last,),)}
+
+    no_pooling = {'pyramid_pooling': False}
+    ablations = {
+        'single-branch': ({'dilations': ((),) * 5, 'attention': 'none'}, no_pooling),
+        'sum': ({'attention': 'none'}, no_pooling),
+        'channel': ({'attention': 'channel'}, no_pooling),
+        'spatial': ({'attention': 'spatial', 'shared_spatial': False}, no_pooling),
+        'no-pooling': ({}, no_pooling),
+        'spatial-maps': ({'shared_spatial': False}, {}),
+        **{
+            f'dilations14-{d}': (dilations(map(int, d), (1, 2)), {}) for d in ('12', '1234', '1248')
+        },
+        **{f'dilations5-{d}': (dilations((1, 2, 3), map(int, d)), {}) for d in ('123', '1234')},
+        'filters075': ({'width': 0.75}, {'in_channels': (12, 24, 48, 72, 96)}),
+        'filters125': ({'width': 1.25}, {'in_channels': (20, 40, 80, 120, 160)}),
+    }
+    for stage, count in ((3, 2), (4, 5), (4, 7), (5, 2), (5, 4)):
+        modules = [1, 1, 3, 6, 3]
+        modules[stage - 1] = count
+        ablations[f'modules{stage}-{count}'] = ({'modules': tuple(modules)}, {})
+    found = {path.name.split('_')[1] for path in folder.glob(f'samnet_*{rest}')} - {'1xb20-50e'}
+    assert found == set(ablations)
+    for name, (backbone, head) in ablations.items():
+        expected = copy.deepcopy(main)
+        expected['model']['backbone'].update(backbone)
+        expected['model']['decode_head'].update(head)
+        assert Config.fromfile(folder / f'samnet_{name}{rest}').to_dict() == expected, name
+
+
+@each(sorted(CONFIGS.glob('samnet/*net*_r18_*.py')))
+def test_networks_of_the_host_train_on_soft_masks(leaf):
+    torch.manual_seed(0)
+    model = MODELS.build(leaf.model).train()
+    samples = []
+    for mask in torch.rand(2, 1, 64, 64):
+        sample = SegDataSample(metainfo={'img_shape': (64, 64)})
+        sample.gt_sem_seg = PixelData(data=mask)
+        samples.append(sample)
+    losses = model.loss(torch.randn(2, 3, 64, 64), samples)
+    terms = {name: value for name, value in losses.items() if 'loss' in name}
+    assert list(terms) == ['decode.loss_ce', 'aux_0.loss_ce', 'aux_1.loss_ce']
+    sum(terms.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

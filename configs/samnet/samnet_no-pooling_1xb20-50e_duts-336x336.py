@@ -1,0 +1,8 @@
+# Tab. IV, No. 4: MB, CA and SA, no pyramid pooling.
+_base_ = [
+    '../_base_/models/samnet.py',
+    '../_base_/datasets/duts_336x336.py',
+    '../_base_/schedules/adam_50e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(decode_head=dict(pyramid_pooling=False))
