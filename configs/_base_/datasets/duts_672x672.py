@@ -44,5 +44,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader  # DUTS has no other held-out part
-val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
+val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='fastsaliency')
 test_evaluator = val_evaluator
