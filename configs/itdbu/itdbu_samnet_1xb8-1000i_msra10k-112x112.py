@@ -1,5 +1,5 @@
-# ITDBU on SAMNet's backbone, on real photos: small inputs, a quarter of an hour on one CPU core. It
-# starts from a training of configs/samnet; elsewhere, name the file in model.backbone.init_cfg.checkpoint.
+# ITDBU on SAMNet's backbone, on real photos in small: a quarter of an hour on one CPU core. It
+# starts from a training of configs/samnet; for another, set model.backbone.init_cfg.checkpoint.
 _base_ = [
     '../_base_/models/itdbu.py',
     '../_base_/datasets/msra10k_112x112.py',
