@@ -18,7 +18,7 @@ from sod_plugins.registry import MODELS
 class SAMNetHead(SaliencyDecodeHead):
     """Decoder of SAMNet (Sec. III-C): :class:`SAMNetDecoder` from a config, on any backbone.
 
-    In training every level R_l has a map and a loss (Eq. 19): that of R_1 is called ``loss_bce``,
+    In training every level R_l has a map and a loss (Eq. 17): that of R_1 is called ``loss_bce``,
     those of the others, times ``side_loss_weight``, ``loss_bce_r2`` and so on. The maps are brought
     to the size of the mask, and in evaluation to that of the input, as ``upsampling`` says. The
     loss has no clamp, see :func:`~sod_plugins.networks.samnet.upsample_logits`.
