@@ -51,7 +51,7 @@ def exact(image, saliency, crf):
     ],
 )
 def test_maps_are_near_the_exact_ones(arguments, scene):
-    """The lattice is an approximation; parameters taken for each other err by over 0.02."""
+    """The lattice is an approximation; parameters taken for each other err by over 0.01."""
     pytest.importorskip('pydensecrf')
     image, saliency, _ = scene
     crf = DenseCRF(**arguments)
