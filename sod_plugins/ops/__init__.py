@@ -2,14 +2,22 @@
 
 from sod_plugins.ops.branch_attention import branch_attention
 from sod_plugins.ops.channel_shuffle import channel_shuffle
+from sod_plugins.ops.context_attention import (
+    attention_conv,
+    global_attention_pool,
+    local_attention_pool,
+)
 from sod_plugins.ops.octave_conv import Maps, octave_conv, scale_sizes
 from sod_plugins.ops.resize import RESIZE_MODES, resize, resize_bilinear
 
 __all__ = [
     'RESIZE_MODES',
     'Maps',
+    'attention_conv',
     'branch_attention',
     'channel_shuffle',
+    'global_attention_pool',
+    'local_attention_pool',
     'octave_conv',
     'resize',
     'resize_bilinear',

@@ -1,0 +1,244 @@
+"""Attention over context: pooling and convolution by pixel-wise weights (PiCANet)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sod_plugins.ops._context_functions import (
+    GatedConv,
+    LocalPool,
+    compute_dtype,
+    memory_format,
+)
+from sod_plugins.ops.window import Size, Window, pair
+
+IMPLEMENTATIONS = ('auto', 'fused', 'reference')
+SMALL = 2**18  # unfolded elements; below, the number of operations counts, not their memory
+
+
+def global_attention_pool(
+    features: Tensor, weights: Tensor, kernel_size: Size = 10, dilation: Size = 3
+) -> Tensor:
+    """Average a fixed grid of samples by weights of every pixel (Liu et al., Eq. 2).
+
+    The grid is anchored at the top left corner and is the same for all pixels: channel k of the
+    weights belongs to the sample at row ``dilation * (k div K)`` and column
+    ``dilation * (k mod K)``. The defaults reach over a map of 28 x 28.
+
+    Args:
+        features: F, (N, C, H, W).
+        weights: alpha, (N, K*K, P, Q), normalised over the channels by the caller; P and Q need
+            not be H and W.
+        kernel_size: K, samples along each side; an int or (rows, columns).
+        dilation: Distance of the samples; an int or (rows, columns).
+
+    Returns:
+        The attended features, (N, C, P, Q), of the features' dtype.
+
+    Raises:
+        ValueError: If a sample lies outside the features, or shapes do not fit.
+    """
+    kernel, steps = pair('kernel_size', kernel_size, 1), pair('dilation', dilation, 1)
+    _check_maps('features', features)
+    last = [d * (k - 1) for k, d in zip(kernel, steps, strict=True)]
+    height, width = features.shape[2:]
+    if last[0] >= height or last[1] >= width:
+        raise ValueError(
+            f'The last sample of kernel_size {kernel} with dilation {steps} lies at row {last[0]}, '
+            f'column {last[1]}, outside features of {height} x {width}: give a smaller kernel_size '
+            'or dilation, or larger features.'
+        )
+    _check_weights('weights', weights, features, kernel[0] * kernel[1], None)
+    same = features.dtype == weights.dtype
+    dtype = features.dtype if same else compute_dtype(features, weights)
+    samples = features[:, :, : last[0] + 1 : steps[0], : last[1] + 1 : steps[1]].flatten(2)
+    out = samples.to(dtype) @ weights.flatten(2).to(dtype)
+    out = out.view(*out.shape[:2], *weights.shape[2:]).to(features.dtype)
+    return out.contiguous(memory_format=memory_format(features))
+
+
+def local_attention_pool(
+    features: Tensor,
+    weights: Tensor,
+    kernel_size: Size,
+    dilation: Size = 1,
+    stride: Size = 1,
+    padding: Size | None = None,
+    implementation: str = 'auto',
+) -> Tensor:
+    """Average the neighbours of every pixel by weights of its own (Liu et al., Eq. 3).
+
+    Channel k of the weights belongs to the neighbour at row ``dilation * (k div K) - padding`` and
+    column ``dilation * (k mod K) - padding``, counted from ``stride`` times the output's position.
+    Neighbours outside the map are zeros, whatever their weight.
+
+    Args:
+        features: F, (N, C, H, W).
+        weights: alpha, (N, K*K, H', W'), normalised over the channels by the caller.
+        kernel_size: K; this and the following sizes are an int or (rows, columns).
+        dilation: Distance of the neighbours.
+        stride: Distance of the outputs.
+        padding: Zeros at each border; None is dilation * (K - 1) / 2.
+        implementation: ``'fused'`` goes through shifted views of the features, and holds no
+            unfolded tensor (differentiable once; where a compiler or an exporter reads the code,
+            they are standard operators on the same views); ``'reference'`` unfolds, which takes
+            K*K copies of the features; ``'auto'`` is fused for all but tiny maps.
+
+    Returns:
+        The attended features, (N, C, H', W'), of the features' dtype; half precision is summed in
+        float32.
+
+    Raises:
+        ValueError: If shapes do not fit, the window does not fit into the padded features, or
+            there is no such implementation.
+    """
+    window = Window.of(kernel_size, dilation, stride, padding)
+    _check_maps('features', features)
+    size = window.output_size(features)
+    _check_weights('weights', weights, features, window.count, size)
+    chosen = _choose(implementation, features, window)
+    if chosen == 'fused':
+        fused: Tensor = LocalPool.apply(features, weights, window)  # type: ignore[no-untyped-call]
+        return fused
+    dtype = compute_dtype(features, weights)
+    if chosen == 'reference':
+        columns = _unfold(features.to(dtype), window)
+        out = (columns * weights.flatten(2)[:, None]).sum(2).view(*features.shape[:2], *size)
+    else:
+        views = window.views(window.pad(features.to(dtype)), size)
+        out = _sum(view * weights[:, k : k + 1] for k, view in enumerate(views))
+    return out.to(features.dtype)
+
+
+def attention_conv(
+    features: Tensor,
+    gates: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    dilation: Size = 1,
+    stride: Size = 1,
+    padding: Size | None = None,
+    groups: int = 1,
+    implementation: str = 'auto',
+) -> Tensor:
+    """Convolve, with a gate for every pixel and tap before the weights (Liu et al., Eq. 5).
+
+    A gate is shared by all input and output channels; gates of one leave ``F.conv2d``.
+
+    Args:
+        features: F, (N, C, H, W).
+        gates: g, (N, K*K, H', W'), after the sigmoid; channel k is the tap at row k div K and
+            column k mod K of the weight.
+        weight: W, (O, C / groups, K, K).
+        bias: b, (O,).
+        dilation: Distance of the taps; this and the following sizes are an int or (rows, columns).
+        stride: Distance of the outputs.
+        padding: Zeros at each border; None is dilation * (K - 1) / 2.
+        groups: Number of groups of channels that are convolved apart.
+        implementation: As in :func:`local_attention_pool`.
+
+    Returns:
+        The result, (N, O, H', W'), of the features' dtype, under autocast of autocast's; half
+        precision is summed in float32.
+
+    Raises:
+        ValueError: If shapes do not fit, the window does not fit into the padded features, or
+            there is no such implementation.
+    """
+    _check_maps('features', features)
+    _check_convolution(features, weight, bias, groups)
+    window = Window.of((weight.shape[2], weight.shape[3]), dilation, stride, padding)
+    size = window.output_size(features)
+    _check_weights('gates', gates, features, window.count, size)
+    chosen = _choose(implementation, features, window)
+    device = features.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        features = features.to(torch.get_autocast_dtype(device))
+    if chosen == 'fused':
+        fused: Tensor = GatedConv.apply(features, gates, weight, bias, window, groups)  # type: ignore[no-untyped-call]
+        return fused
+    dtype = compute_dtype(features, gates, weight)
+    if chosen == 'reference':
+        gated = _unfold(features.to(dtype), window) * gates.flatten(2)[:, None]
+        n, rows, columns = len(gated), len(weight) // groups, weight[0].numel()
+        matrices = weight.to(dtype).reshape(groups, rows, columns)
+        out = matrices @ gated.view(n, groups, columns, size[0] * size[1])
+        out = out.view(n, len(weight), *size)
+    else:
+        views = window.views(window.pad(features.to(dtype)), size)
+        taps = weight.to(dtype).flatten(2)
+        out = _sum(
+            F.conv2d(view * gates[:, k : k + 1], taps[:, :, k, None, None], groups=groups)
+            for k, view in enumerate(views)
+        )
+    return (out if bias is None else out + bias[:, None, None]).to(features.dtype)
+
+
+def _choose(implementation: str, features: Tensor, window: Window) -> str:
+    """Return 'fused', 'reference', or 'traced': shifted views as operators that can be read."""
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f'implementation must be one of {IMPLEMENTATIONS}, got {implementation!r}.'
+        )
+    if implementation == 'reference':
+        return implementation
+    if torch.compiler.is_compiling():
+        return 'traced'
+    if implementation == 'auto' and features.numel() * window.count < SMALL:
+        return 'reference'
+    return 'fused'
+
+
+def _unfold(features: Tensor, window: Window) -> Tensor:
+    """Return all neighbours of all outputs, (N, C, K*K, H'*W')."""
+    columns = F.unfold(features, window.kernel, window.dilation, window.padding, window.stride)
+    return columns.view(*features.shape[:2], window.count, columns.shape[2])
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, terms)
+
+
+def _check_maps(name: str, x: Tensor) -> None:
+    """Refuse what is no batch of floating point maps."""
+    if x.dim() != 4 or not x.is_floating_point():
+        raise ValueError(
+            f'{name} must be a floating point tensor with 4 dimensions, got {x.dtype} of shape '
+            f'{tuple(x.shape)}.'
+        )
+
+
+def _check_weights(
+    name: str, weights: Tensor, features: Tensor, count: int, size: tuple[int, int] | None
+) -> None:
+    """Refuse weights that do not give every output one weight per tap."""
+    _check_maps(name, weights)
+    expected = (features.shape[0], count, *(size or weights.shape[2:]))
+    if weights.shape != expected:
+        raise ValueError(
+            f'{name} must have shape {tuple(expected)}, one channel per tap, for features of shape '
+            f'{tuple(features.shape)}, got {tuple(weights.shape)}.'
+        )
+
+
+def _check_convolution(features: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+    """Refuse a convolution's weights that do not fit the features."""
+    _check_maps('weight', weight)
+    channels, outputs = features.shape[1], len(weight)
+    if groups < 1 or channels % groups or outputs % groups:
+        raise ValueError(
+            f'groups must divide the {channels} channels of features and the {outputs} of weight, '
+            f'got {groups}.'
+        )
+    if weight.shape[1] != channels // groups:
+        raise ValueError(
+            f'weight must have shape ({outputs}, {channels // groups}, K, K) for features of '
+            f'{channels} channels in {groups} groups, got {tuple(weight.shape)}.'
+        )
+    if bias is not None and bias.shape != (outputs,):
+        raise ValueError(f'bias must have shape ({outputs},), got {tuple(bias.shape)}.')

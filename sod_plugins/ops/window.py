@@ -1,0 +1,103 @@
+"""Where the taps of a dilated, strided window lie on a padded map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Size = int | tuple[int, int]
+
+
+def pair(name: str, value: Size, least: int) -> tuple[int, int]:
+    """Return (rows, columns) of a size that may be one number.
+
+    Raises:
+        ValueError: If it is something else, or smaller than ``least``.
+    """
+    sizes = (value, value) if isinstance(value, int) else tuple(value)
+    if len(sizes) != 2 or any(not isinstance(x, int) or x < least for x in sizes):
+        raise ValueError(
+            f'{name} must be an int or (rows, columns), each at least {least}, got {value!r}.'
+        )
+    return sizes
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of K_r x K_c taps, each field (rows, columns); taps count row by row.
+
+    Tap k of output (y, x) lies at row ``stride * y + dilation * (k div K_c) - padding`` and, with
+    the columns' numbers, at column ``stride * x + dilation * (k mod K_c) - padding``.
+    """
+
+    kernel: tuple[int, int]
+    dilation: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+    @classmethod
+    def of(cls, kernel: Size, dilation: Size, stride: Size, padding: Size | None) -> Window:
+        """Return a window by the arguments of a convolution; padding None centres it.
+
+        Raises:
+            ValueError: If an argument is out of range, or no padding centres the window.
+        """
+        kernel = pair('kernel_size', kernel, 1)
+        dilation = pair('dilation', dilation, 1)
+        if padding is None:
+            margins = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+            if any(margin % 2 for margin in margins):
+                raise ValueError(
+                    f'No padding centres kernel_size {kernel} with dilation {dilation}: '
+                    'dilation * (kernel_size - 1) is odd; give padding.'
+                )
+            padding = (margins[0] // 2, margins[1] // 2)
+        return cls(kernel, dilation, pair('stride', stride, 1), pair('padding', padding, 0))
+
+    @property
+    def count(self) -> int:
+        """Number of taps."""
+        return self.kernel[0] * self.kernel[1]
+
+    def output_size(self, features: Tensor) -> tuple[int, int]:
+        """Return (H', W') for features (N, C, H, W).
+
+        Raises:
+            ValueError: If the window is larger than the padded map.
+        """
+        height, width = features.shape[2:]
+        rows = height + 2 * self.padding[0] - self.dilation[0] * (self.kernel[0] - 1) - 1
+        columns = width + 2 * self.padding[1] - self.dilation[1] * (self.kernel[1] - 1) - 1
+        if rows < 0 or columns < 0:
+            raise ValueError(
+                f'kernel_size {self.kernel} with dilation {self.dilation} and padding '
+                f'{self.padding} does not fit into features of {height} x {width}: give a smaller '
+                'window or more padding.'
+            )
+        return rows // self.stride[0] + 1, columns // self.stride[1] + 1
+
+    def pad(self, features: Tensor) -> Tensor:
+        """Return features with zeros around them."""
+        return F.pad(features, (*2 * (self.padding[1],), *2 * (self.padding[0],)))
+
+    def crop(self, padded: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+        """Return the view of a padded map where features of size (H, W) lie."""
+        (top, left), (height, width) = self.padding, size
+        return padded[..., top : top + height, left : left + width]
+
+    def offsets(self) -> Iterator[tuple[int, int]]:
+        """Go through the taps: row and column on the padded map, for the first output."""
+        for row in range(self.kernel[0]):
+            for column in range(self.kernel[1]):
+                yield row * self.dilation[0], column * self.dilation[1]
+
+    def views(self, padded: Tensor, size: tuple[int, int] | torch.Size) -> Iterator[Tensor]:
+        """Go through the taps: views (..., H', W') of a padded map, each shifted by its offset."""
+        down, right = self.stride
+        height, width = down * (size[0] - 1) + 1, right * (size[1] - 1) + 1
+        for row, column in self.offsets():
+            yield padded[..., row : row + height : down, column : column + width : right]
