@@ -187,10 +187,15 @@ def test_checkpoints_load_safely_within_a_run_only(toy_config, tmp_path):
 
 
 def test_maps_are_those_of_sod_predict(toy_config, photos, tmp_path):
-    """CSNet with weights from a few steps: tested maps equal predicted ones to one grey level."""
+    """CSNet with weights from a few steps: tested maps equal predicted ones to one grey level.
+
+    A factor of 5 on some weights, not the released 100, which in a network as young as this blows the
+    rounding of a batch of four against one image up to several levels.
+    """
     config = toy_config()
     config.merge_from_dict(Config.fromfile(CSNET)._cfg_dict.to_dict())
     config.model = Config.fromfile(CSNET).model
+    config.model.backbone.weight_scale = config.model.decode_head.weight_scale = 5.0
     config.default_scope = 'mmseg'
     for split in ('train', 'test', 'val'):
         for transform in config[f'{split}_dataloader'].dataset.pipeline:
