@@ -113,9 +113,7 @@ class ChannelGate(nn.Module):
 class SpatialGate(nn.Sequential):
     """Spatial attention logits s (Eq. 11): (N, C, H, W) to (N, maps, H, W)."""
 
-    def __init__(
-        self, channels: int, maps: int, dilations: Sequence[int], reduction: int
-    ) -> None:
+    def __init__(self, channels: int, maps: int, dilations: Sequence[int], reduction: int) -> None:
         super().__init__()
         reduced = channels // reduction
         if not reduced:

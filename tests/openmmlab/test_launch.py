@@ -189,7 +189,7 @@ def test_checkpoints_load_safely_within_a_run_only(toy_config, tmp_path):
 def test_maps_are_those_of_sod_predict(toy_config, photos, tmp_path):
     """CSNet with weights from a few steps: tested maps equal predicted ones to one grey level.
 
-    A factor of 5 on some weights, not the released 100, which in a network as young as this blows the
+    A factor of 5 on some weights, not the released 100, which in so young a network blows the
     rounding of a batch of four against one image up to several levels.
     """
     config = toy_config()
