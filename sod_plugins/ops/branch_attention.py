@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp import is_autocast_available
 from torch.autograd.function import once_differentiable
 
 IMPLEMENTATIONS = ('auto', 'fused', 'reference')
@@ -106,7 +108,8 @@ class _Stereoscopic(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, channel: Tensor, spatial: Tensor, *branches: Tensor) -> Tensor:
         dtype = branches[0].dtype
-        with torch.autocast(branches[0].device.type, enabled=False):
+        device = branches[0].device.type
+        with torch.autocast(device, enabled=False) if is_autocast_available(device) else nullcontext():
             d, s = _small_logits(channel, spatial, dtype)
             shift = _negative_maximum(d, s)
             denominator = total = torch.empty(())

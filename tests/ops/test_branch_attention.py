@@ -230,3 +230,9 @@ def test_logits_that_do_not_fit_are_refused(
     logits = [None if shape is None else torch.zeros(shape) for shape in (channel, spatial)]
     with pytest.raises(ValueError, match=message):
         branch_attention(maps, *logits)
+
+
+def test_shapes_alone_can_be_computed():
+    branches = [torch.empty(1, 8, 64, 64, device='meta') for _ in range(3)]
+    d, s = torch.empty(1, 3, 8, device='meta'), torch.empty(1, 1, 64, 64, device='meta')
+    assert branch_attention(branches, d, s, implementation='fused').shape == (1, 8, 64, 64)
