@@ -109,7 +109,8 @@ class _Stereoscopic(torch.autograd.Function):
     def forward(ctx: Any, channel: Tensor, spatial: Tensor, *branches: Tensor) -> Tensor:
         dtype = branches[0].dtype
         device = branches[0].device.type
-        with torch.autocast(device, enabled=False) if is_autocast_available(device) else nullcontext():
+        autocast = is_autocast_available(device)
+        with torch.autocast(device, enabled=False) if autocast else nullcontext():
             d, s = _small_logits(channel, spatial, dtype)
             shift = _negative_maximum(d, s)
             denominator = total = torch.empty(())
