@@ -8,6 +8,7 @@ import torch
 from reference_values import settle_statistics
 
 from sod_plugins.networks import CSNet, Preprocessing, extract_network, load_network, save_network
+from sod_plugins.networks.checkpoint import _LOG_GLOBALS
 
 CONFIG = """
 import os
@@ -77,6 +78,21 @@ def test_training_checkpoint_needs_no_host(tmp_path):
     images = torch.randn(1, 3, 48, 64)
     assert torch.equal(loaded(images), network(images))
     assert loaded.preprocessing == Preprocessing((48, 64), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+
+
+def test_the_log_stays_inert_where_a_training_trusts_the_real_one(tmp_path):
+    """The two once met: the log's class was then filled with inert objects, and could not log."""
+    logging = pytest.importorskip('mmengine.logging')
+    content = {**training_checkpoint(small_network()), 'log': logging.HistoryBuffer([1.0], [1])}
+    torch.save(content, tmp_path / 'iter_4.pth')
+    made = []
+    # Trusted under every name of the log, because torch asks a set, in the order of its hashes.
+    real = [(lambda *_, name=name: made.append(name), name) for _, name in _LOG_GLOBALS]
+    with torch.serialization.safe_globals(real):
+        load_network(tmp_path / 'iter_4.pth')
+        assert set(torch.serialization.get_safe_globals()) >= set(real)
+    assert made == []
+    assert logging.HistoryBuffer([3.0], [1]).statistics('mean') == 3
 
 
 def test_widths_of_parts():
