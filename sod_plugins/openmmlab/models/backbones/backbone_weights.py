@@ -7,6 +7,7 @@ from mmengine.model import update_init_info
 from torch import nn
 
 from sod_plugins.networks.weights import load_backbone_weights
+from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.registry import WEIGHT_INITIALIZERS
 
 
@@ -26,8 +27,15 @@ class BackboneWeights:
         self.checkpoint = checkpoint
 
     def __call__(self, module: nn.Module) -> None:
-        """Load the weights into the ``net`` of an adapter."""
-        left_out = load_backbone_weights(module.net, self.checkpoint)
+        """Load the weights into the ``net`` of an adapter.
+
+        Raises:
+            LaunchError: If they are not there, or do not fit.
+        """
+        try:
+            left_out = load_backbone_weights(module.net, self.checkpoint)
+        except (OSError, ValueError) as error:
+            raise LaunchError(f'{error} It is the checkpoint of init_cfg.') from error
         beside = f', without its {", ".join(left_out)}' if left_out else ''
         print_log(f'{type(module).__name__} starts from {self.checkpoint}{beside}', 'current')
         update_init_info(module, init_info=f'{type(self).__name__}: {self.checkpoint}')
