@@ -166,7 +166,7 @@ def test_a_backbone_alone_initialises_a_backbone(state, network, tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'fc.weight': torch.zeros(1)}, r"'context_path\.fc\.weight' is not a key of a released"),
+        ({'fc.weight': torch.zeros(1)}, r": 'fc\.weight' is not a key of a released SAMNet\.$"),
         ({}, 'is not the checkpoint of a released SAMNet'),
         ({'state_dict': 3}, 'is not the checkpoint of a released SAMNet'),
         ([1, 2], 'holds a list, not a checkpoint'),
@@ -184,12 +184,36 @@ def test_refuses_other_checkpoints(tmp_path, content, message):
     assert not (tmp_path / 'out.pth').exists()
 
 
-@pytest.mark.parametrize('missing', ['heads.4.conv.1.bias', 'context_path.layer1.0.conv.0.weight'])
-def test_refuses_incomplete_checkpoints(state, tmp_path, missing):
+@pytest.mark.parametrize(
+    ('missing', 'message'),
+    [
+        ('heads.4.conv.1.bias', 'Missing key'),
+        ('context_path.layer1.0.conv.0.weight', 'Missing key'),
+        ('context_path.layer1.1.convs.3.weight', 'it lacks the spatial maps'),
+    ],
+)
+def test_refuses_incomplete_checkpoints(state, tmp_path, missing, message):
     torch.save({k: v for k, v in state.items() if k != missing}, tmp_path / 'released.pth')
-    with pytest.raises(ValueError, match='Missing key'):
+    with pytest.raises(ValueError, match=message):
         converter.convert(tmp_path / 'released.pth', tmp_path / 'out.pth')
     assert not (tmp_path / 'out.pth').exists()
+
+
+def test_refuses_weights_of_other_shapes(state, tmp_path):
+    scalar = {'context_path.layer1.1.convs.3.weight': torch.tensor(1.0)}
+    torch.save({**state, **scalar}, tmp_path / 'released.pth')
+    with pytest.raises(ValueError, match='is not the checkpoint of a released SAMNet'):
+        converter.convert(tmp_path / 'released.pth', tmp_path / 'out.pth')
+
+
+def test_overwrites_neither_a_folder_nor_its_source(state, tmp_path):
+    path = tmp_path / 'released.pth'
+    torch.save(state, path)
+    with pytest.raises(IsADirectoryError, match='is a folder: name a file'):
+        converter.convert(path, tmp_path)
+    with pytest.raises(ValueError, match='is the released file itself'):
+        converter.convert(path, path)
+    assert len(torch.load(path)) == len(state)
 
 
 def test_command_names_a_missing_file(tmp_path):

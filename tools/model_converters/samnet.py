@@ -45,6 +45,7 @@ PARTS: dict[str, Callable[[re.Match[str]], str]] = {
     r'prepare\.([0-4])': lambda m: f'decode_head.laterals.{4 - int(m[1])}',
     r'fuse\.([0-4])': lambda m: f'decode_head.fusions.{4 - int(m[1])}',
 }
+SPATIAL_MAPS = 'backbone.stages.0.1.spatial_gate.logits.weight'
 NORMALISED_CONV = ('conv', 'norm')
 SEPARABLE_CONV = ('depthwise', 'pointwise')
 
@@ -88,7 +89,10 @@ def convert_weights(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
     whole = any(key.startswith((BACKBONE, 'heads.')) for key in released)
     weights = {}
     for key, value in released.items():
-        new = convert_key(key if whole else BACKBONE + key)
+        try:
+            new = convert_key(key if whole else BACKBONE + key)
+        except ValueError:
+            raise ValueError(f'{key!r} is not a key of a released SAMNet') from None
         if new.endswith('channel_gate.logits.weight'):
             value = value.roll(value.shape[1], 0)
         elif new.endswith('spatial_gate.logits.weight'):
@@ -102,13 +106,19 @@ def convert(checkpoint: Path, out: Path) -> nn.Module:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not the checkpoint of a released SAMNet.
+        IsADirectoryError: If the file to write is a folder.
+        ValueError: If it is not the checkpoint of a released SAMNet, or would be overwritten.
     """
+    if out.is_dir():
+        raise IsADirectoryError(f'{out} is a folder: name a file to write.')
     content: Mapping[str, Any] = read_checkpoint(checkpoint)
+    if out.exists() and out.samefile(checkpoint):
+        raise ValueError(f'{out} is the released file itself: name another file to write.')
     try:
         weights = convert_weights(content.get('state_dict', content))
-        spatial = weights['backbone.stages.0.1.spatial_gate.logits.weight']
-        shared_spatial = len(spatial) == 1
+        if SPATIAL_MAPS not in weights:
+            raise ValueError('it lacks the spatial maps of the first module')
+        shared_spatial = len(weights[SPATIAL_MAPS]) == 1
         spec = {'type': 'SAMNet', 'shared_spatial': shared_spatial}
         if any(key.startswith('decode_head.') for key in weights):
             network = SAMNet(backbone=spec)
@@ -117,10 +127,10 @@ def convert(checkpoint: Path, out: Path) -> nn.Module:
             return network.eval()
         backbone = SAMNetBackbone(shared_spatial=shared_spatial)
         backbone.load_state_dict({k.removeprefix('backbone.'): v for k, v in weights.items()})
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'{checkpoint} is not the checkpoint of a released SAMNet: '
-            f'{" ".join(str(error).split())[:300]}.'
+            f'{" ".join(str(error).split())[:300].rstrip(".")}.'
         ) from error
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({'backbone': spec, 'state_dict': weights}, out)
