@@ -152,8 +152,15 @@ class ITDBUDecoder(nn.Module):
         _require_one_of(RESIZE_MODES, upsample=upsample, downsample=downsample)
         if len(in_channels) < 2:
             raise ValueError(f'ITDBU needs at least two levels, got in_channels={in_channels}.')
-        if iterations < 1 or steps < 1:
-            raise ValueError(f'ITDBU needs positive numbers, got {iterations=} and {steps=}.')
+        counts = {
+            'iterations': iterations,
+            'steps': steps,
+            'hidden_channels': hidden_channels,
+            'unify_channels': unify_channels,
+        }
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise ValueError(f'{name} must be 1 or more, got {count}.')
         if unify_channels is None:
             if sharing in ('iii', 'iv'):
                 raise ValueError(

@@ -102,6 +102,8 @@ class SAMNetDecoder(nn.Module):
         for name, values in given.items():
             if len(values) != levels:
                 raise ValueError(f'{name} needs {levels} entries, one per map, got {values}.')
+        if any(kernel % 2 == 0 for kernel in kernels):
+            raise ValueError(f'kernel_sizes must be odd, so that maps keep their size: {kernels}.')
         self.channels = channels
         self.laterals = nn.ModuleList(
             ConvNormAct(c_in, c, act=False) for c_in, c in zip(in_channels, channels, strict=True)

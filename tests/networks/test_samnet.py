@@ -234,6 +234,7 @@ def test_parts_of_another_network_are_refused(backbone, head, message):
         (lambda: SAMNetDecoder((8,)), r'at least two maps, got in_channels=\(8,\)'),
         (lambda: SAMNetDecoder((8, 8), dilations=(1,)), 'dilations needs 2 entries'),
         (lambda: SAMNetDecoder((8, 8), kernel_sizes=(3,) * 3), 'kernel_sizes needs 2 entries'),
+        (lambda: SAMNetDecoder((8, 8), kernel_sizes=(3, 4)), 'kernel_sizes must be odd'),
     ],
 )
 def test_what_is_no_network_is_refused(build, message):
