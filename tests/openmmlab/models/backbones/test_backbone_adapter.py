@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
@@ -186,26 +186,26 @@ def test_a_detector_of_mmdet_trains_on_it(name):
     arguments = {**LIGHT[name], 'out_indices': (1, 2, 3)}
     plain = build_backbone({'type': name, **arguments})
     strides = [plain.out_strides[0] * 2**i for i in range(3)]
-    model = MODELS.build(
-        ConfigDict(
-            type='mmdet.FCOS',
-            data_preprocessor=dict(type='mmdet.DetDataPreprocessor'),
-            backbone=dict(type=f'sod_plugins.{name}', **arguments),
-            neck=dict(
-                type='mmdet.FPN', in_channels=list(plain.out_channels), out_channels=8, num_outs=3
-            ),
-            bbox_head=dict(
-                type='mmdet.FCOSHead',
-                num_classes=2,
-                in_channels=8,
-                feat_channels=8,
-                stacked_convs=1,
-                strides=strides,
-                regress_ranges=((-1, 32), (32, 64), (64, 1e8)),
-                norm_cfg=None,
-            ),
-        )
+    config = ConfigDict(
+        type='mmdet.FCOS',
+        data_preprocessor=dict(type='mmdet.DetDataPreprocessor'),
+        backbone=dict(type=f'sod_plugins.{name}', **arguments),
+        neck=dict(
+            type='mmdet.FPN', in_channels=list(plain.out_channels), out_channels=8, num_outs=3
+        ),
+        bbox_head=dict(
+            type='mmdet.FCOSHead',
+            num_classes=2,
+            in_channels=8,
+            feat_channels=8,
+            stacked_convs=1,
+            strides=strides,
+            regress_ranges=((-1, 32), (32, 64), (64, 1e8)),
+            norm_cfg=None,
+        ),
     )
+    with DefaultScope.overwrite_default_scope('mmdet'):  # the head names its losses without one
+        model = MODELS.build(config)
     sample = DetDataSample(metainfo=dict(img_shape=(64, 64), pad_shape=(64, 64)))
     sample.gt_instances = InstanceData(
         bboxes=torch.tensor([[8.0, 8.0, 40.0, 50.0]]), labels=torch.tensor([1])
