@@ -26,6 +26,7 @@ CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
 CLASSIFIERS = [path for path in LEAVES if '_imagenet-' in path.stem]
 SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS]
+HOST_NETWORKS = sorted(CONFIGS.glob('samnet/*net*_r18_*.py'))
 
 
 @pytest.fixture(scope='module')
@@ -65,8 +66,10 @@ def twice(results):
 
 def test_leaves_are_found():
     """The other tests of this file build each of them; none found would leave them green."""
-    assert len(SEGMENTORS) >= 5
+    assert {path.parent.name for path in SEGMENTORS} >= {'csnet', 'itdbu', 'samnet'}
+    assert len(SEGMENTORS) >= 50
     assert len(CLASSIFIERS) >= 1
+    assert [path.name.split('_')[0] for path in HOST_NETWORKS] == ['bisenetv1', 'icnet']
 
 
 @each(SEGMENTORS)
@@ -175,7 +178,7 @@ def test_ablations_of_samnet_are_what_their_names_say():
         assert Config.fromfile(folder / f'samnet_{name}{rest}').to_dict() == expected, name
 
 
-@each(sorted(CONFIGS.glob('samnet/*net*_r18_*.py')))
+@each(HOST_NETWORKS)
 def test_networks_of_the_host_train_on_soft_masks(leaf):
     torch.manual_seed(0)
     model = MODELS.build(leaf.model).train()

@@ -16,6 +16,7 @@ from reference_values import (
 from sod_plugins.layers import SAM
 from sod_plugins.networks import count_parameters, load_network
 from sod_plugins.networks.backbones import SAMNetBackbone
+from sod_plugins.networks.weights import load_backbone_weights
 
 converter = load_tool('model_converters/samnet.py')
 
@@ -156,9 +157,8 @@ def test_a_backbone_alone_initialises_a_backbone(state, network, tmp_path):
     out = tmp_path / 'backbone.pth'
     done = run(tmp_path / 'imagenet.pth', out)
     assert done.stdout == f'{out}: backbone of SAMNet, 1,221,404 parameters\n', done.stderr
-    weights = pytest.importorskip('sod_plugins.networks.weights')
     fresh = SAMNetBackbone()
-    weights.load_backbone_weights(fresh, out)
+    load_backbone_weights(fresh, out)
     expected = network.backbone.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in fresh.state_dict().items())
 
