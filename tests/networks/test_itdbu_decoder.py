@@ -144,7 +144,7 @@ CASES = [
     ('rnn', 2, 2, 'iii', {'nonlinearity': 'relu', 'top_saliency': 'readout'}),
     ('gru', 2, 2, 'ii', {'upsample': 'nearest', 'downsample': 'area'}),
     ('gru', 1, 2, 'i', {'top_saliency': 'readout'}),
-    *[('gru', 2, 2, sharing, {'unify_norm': True}) for sharing in ('ii', 'iv')],
+    *[('gru', 2, 2, sharing, {'unify_norm': False}) for sharing in ('ii', 'iv')],
     ('gru', 2, 2, 'ii', {'unify_channels': None}),
     ('lstm', 2, 2, 'i', {'unify_channels': None, 'top_saliency': 'readout'}),
 ]
@@ -203,17 +203,17 @@ def test_parameters_follow_the_formula(cell, sharing, iterations, steps):
     layers = {'i': (2 * iterations - 1) * (levels - 1) + 1, 'ii': 2 * levels - 1, 'iii': 2, 'iv': 1}
     if iterations == 1:
         layers |= {'ii': levels, 'iii': 1}
-    unify = sum(u * (c + 2) for c in CHANNELS) - u * (iterations == 1)
+    unify = sum(u * (c + 3) for c in CHANNELS) - u * (iterations == 1)
     assert sum(p.numel() for p in decoder.parameters()) == layers[sharing] * layer + unify
 
 
 def test_the_paper_has_these_parameters():
-    decoder = ITDBUDecoder((64, 128, 256, 512, 512))
+    decoder = ITDBUDecoder((64, 128, 256, 512, 512), unify_norm=False)
     count = {name: sum(p.numel() for p in m.parameters()) for name, m in decoder.named_children()}
     assert count['unify'] == 94_848
     # A convGRU of one bias per gate and its read-out have 34,625; PyTorch's gates have two biases.
     assert count['layers'] == 9 * (34_625 + 3 * 16)
-    options = {'unify_sharing': 'direction', 'top_saliency': 'readout'}
+    options = {'unify_norm': False, 'unify_sharing': 'direction', 'top_saliency': 'readout'}
     other = ITDBUDecoder((64, 128, 256, 512, 512), **options)
     assert sum(p.numel() for p in other.unify.parameters()) == 2 * 94_848 - 64 * (64 + 2) - 64
     assert sum(p.numel() for p in other.layers.parameters()) == 8 * 34_673 + 65
@@ -271,7 +271,7 @@ def test_computes_only_what_is_needed(monkeypatch):
 
 
 def test_side_outputs_in_evaluation_and_of_last_steps():
-    decoder, maps = ITDBUDecoder(CHANNELS, iterations=2, **SMALL), pyramid()
+    decoder, maps = ITDBUDecoder(CHANNELS, iterations=2, unify_norm=False, **SMALL), pyramid()
     everything = decoder(maps)
     last = decoder.eval().side_outputs(maps, last_step_only=True)
     expected = [output for output in everything if output.step == 2]
@@ -349,7 +349,6 @@ def test_gradients_stop_at_maps_where_asked():
         ({'unify_channels': 0}, 'unify_channels must be 1 or more, got 0'),
         ({'in_channels': (4,)}, 'at least two levels'),
         ({'unify_channels': None, 'sharing': 'iii'}, 'needs unify_channels'),
-        ({'unify_channels': None, 'unify_norm': True}, 'needs unify_channels'),
         ({'kernel_size': 4}, 'odd kernel'),
     ],
 )

@@ -22,7 +22,6 @@ model = dict(
         iterations=3,
         steps=2,
         sharing='ii',
-        unify_norm=True,  # features of any scale; the paper names no norm
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

@@ -67,7 +67,7 @@ class ITDBUHead(SaliencyDecodeHead):
         hidden_channels: int = 16,
         kernel_size: int = 3,
         unify_sharing: str = 'level',
-        unify_norm: bool = False,
+        unify_norm: bool = True,
         top_saliency: str = 'inference',
         carry_hidden: bool = False,
         upsample: str = 'bilinear',
