@@ -6,7 +6,7 @@ Memory: the peak of the bytes that live tensors hold during forward and backward
 network, with weights and gradients; on CUDA what the allocator reports. With checkpointing and
 without, N = 1..5 at T = 2 and T = 1..4 at N = 3, drawn to a picture (needs matplotlib).
 
-Time: the baseline has the same weights, but convolves [S, F] anew in every layer, the input and a
+Time: the baseline has the same weights, but convolves S and F anew in every layer, the input and a
 zero state at every step, and reads out every step also in inference. The two sides take turns;
 CPU time is measured, so that other work on the machine disturbs both alike.
 """
@@ -98,8 +98,10 @@ def plain_loop(decoder: ITDBUDecoder, maps: Sequence[Tensor]) -> list[SideOutput
             else F.interpolate(saliency, size=size, mode='bilinear')
         )
         unify, layer = decoder.unify[unify_name], decoder.layers[layer_name]
-        x = torch.cat((saliency, features), 1)[:, -unify.in_channels :]
-        x = F.conv2d(x, unify.weight, unify.bias).relu()
+        x = unify.norm(F.conv2d(features, unify.weight[:, -features.shape[1] :], unify.bias))
+        if unify.with_saliency:
+            x = x + F.conv2d(saliency, unify.weight[:, :1])
+        x = x.relu()
         hidden = features.new_zeros(len(features), decoder.hidden_channels, *size)
         for step in range(1, decoder.steps + 1):
             hidden = gru_step(layer.cell, x, hidden)
@@ -141,14 +143,14 @@ def compare(
 
 def measure_time(args: argparse.Namespace, device: str) -> None:
     torch.manual_seed(0)
-    network = ITDBU(args.backbone).to(device)
+    network = ITDBU(args.backbone).to(device).eval()
     decoder = network.decode_head
     images = torch.randn(args.batch, 3, args.size, args.size, device=device)
     masks = torch.rand(args.batch, 1, args.size, args.size, device=device)
     with torch.no_grad():
         maps = [x.detach() for x in network.backbone(images)]
         last = plain_loop(decoder, maps)[-1].logits
-        difference = (last - decoder.eval()(maps)).abs().max().item()
+        difference = (last - decoder(maps)).abs().max().item()
     print(f'largest difference of the last logits {difference:.1e}')
     clock = time.perf_counter if device == 'cuda' else time.process_time
 
