@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -11,8 +12,7 @@ from torch import Tensor
 from torch.amp import is_autocast_available
 from torch.autograd.function import once_differentiable
 
-IMPLEMENTATIONS = ('auto', 'fused', 'reference')
-LARGE_MAP = 2**18  # elements of a branch; below, the number of operations counts, not their memory
+IMPLEMENTATIONS = ('auto', 'fused', 'unrolled', 'reference')
 
 
 def branch_attention(
@@ -32,9 +32,9 @@ def branch_attention(
         channel_logits: d, (N, B, C).
         spatial_logits: s, (N, B, H, W); or (N, 1, H, W), one map shared by all branches.
         implementation: ``'fused'`` goes through the branches one by one, and keeps one map beside
-            them for the backward pass (differentiable once); ``'reference'`` writes the formula
-            down, which keeps three maps per branch; ``'auto'`` is fused for large maps, but the
-            formula where a compiler or an exporter reads the code.
+            them for the backward pass (differentiable once); ``'unrolled'`` is for compilers and
+            exporters of networks, which make one loop of it; ``'auto'`` is unrolled for these,
+            else fused. ``'reference'`` writes the formula down and keeps three maps per branch.
 
     Returns:
         The sum of the weighted maps, (N, C, H, W).
@@ -54,10 +54,11 @@ def branch_attention(
         return _weigh(branches, channel_logits.softmax(1)[..., None, None])
     if channel_logits is None:
         return _weigh(branches, spatial_logits.softmax(1)[:, :, None])
-    if implementation == 'reference' or (
-        implementation == 'auto'
-        and (torch.compiler.is_compiling() or branches[0].numel() < LARGE_MAP)
-    ):
+    if implementation == 'auto':
+        implementation = 'unrolled' if torch.compiler.is_compiling() else 'fused'
+    if implementation == 'unrolled':
+        return _weigh_unrolled(branches, channel_logits, spatial_logits)
+    if implementation == 'reference':
         return _weigh_by_both(branches, channel_logits, spatial_logits)
     fused: Tensor = _Stereoscopic.apply(channel_logits, spatial_logits, *branches)  # type: ignore[no-untyped-call]
     return fused
@@ -98,6 +99,28 @@ def _weigh_by_both(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor)
     return (torch.stack(tuple(branches), 1) * weights).sum(1)
 
 
+def _weigh_unrolled(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor) -> Tensor:
+    """Eq. 13 on four-dimensional maps, with logits relative to the first branch's.
+
+    The order of the operations matters to OpenVINO: only so it fuses all of them.
+    """
+    if len(branches) == 1:  # nothing is relative to it
+        return _weigh_by_both(branches, channel, spatial)
+    if spatial.shape[1] == 1:
+        relative = (channel[:, 1:] - channel[:, :1])[..., None, None]
+        logits = [d_i * spatial for d_i in relative.unbind(1)]
+    else:
+        d, s = channel[..., None, None].unbind(1), spatial[:, :, None].unbind(1)
+        logits = [d_i * s_i - d[0] * s[0] for d_i, s_i in zip(d[1:], s[1:], strict=True)]
+    maximum = logits[0].relu()
+    for logit in logits[1:]:
+        maximum = torch.maximum(maximum, logit)
+    weights = [maximum.neg().exp(), *((logit - maximum).exp() for logit in logits)]
+    factor = sum(weights[1:], weights[0]).reciprocal()
+    products = [w * f for w, f in zip(weights, branches, strict=True)]
+    return factor * sum(products[1:], products[0])
+
+
 class _Stereoscopic(torch.autograd.Function):
     """Eq. 13 and 14 branch by branch; the weights are computed anew in the backward pass.
 
@@ -112,10 +135,10 @@ class _Stereoscopic(torch.autograd.Function):
         autocast = is_autocast_available(device)
         with torch.autocast(device, enabled=False) if autocast else nullcontext():
             d, s = _small_logits(channel, spatial, dtype)
-            shift = _negative_maximum(d, s)
+            shift = _negative_maximum(d, s, branches[0])
             denominator = total = torch.empty(())
             for i, branch in enumerate(branches):
-                weight = torch.addcmul(shift, d[i], s[i]).exp_()
+                weight = torch.addcmul(shift, d[i], s[i]).exp2_()
                 if i:
                     total.addcmul_(weight, branch)
                     denominator.add_(weight)
@@ -131,11 +154,11 @@ class _Stereoscopic(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         channel, spatial, denominator, out, *branches = ctx.saved_tensors
         d, s = _small_logits(channel, spatial, out.dtype)
-        shift = _negative_maximum(d, s)
+        shift = _negative_maximum(d, s, out)
         grad = grad / denominator
         of_branches, of_channel, of_spatial = [], [], []
         for branch, d_i, s_i in zip(branches, d, s, strict=True):
-            of_branch = torch.addcmul(shift, d_i, s_i).exp_().mul_(grad)
+            of_branch = torch.addcmul(shift, d_i, s_i).exp2_().mul_(grad)
             of_logits = torch.sub(branch, out).mul_(of_branch)
             of_branches.append(of_branch.to(branch.dtype))
             of_spatial.append(of_logits * d_i)
@@ -144,7 +167,7 @@ class _Stereoscopic(torch.autograd.Function):
                 of_spatial = [of_spatial[0].add_(of_spatial[1])]
         return (
             torch.stack(of_channel, 1).to(channel.dtype),
-            torch.stack([x.sum(1) for x in of_spatial], 1).to(spatial.dtype),
+            torch.stack([x.sum(1) * math.log(2) for x in of_spatial], 1).to(spatial.dtype),
             *of_branches,
         )
 
@@ -152,19 +175,25 @@ class _Stereoscopic(torch.autograd.Function):
 def _small_logits(
     channel: Tensor, spatial: Tensor, dtype: torch.dtype
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Return d_i (N, C, 1, 1) and s_i (N, 1, H, W) of every branch, in float32 at least."""
+    """Return d_i / ln 2 (N, C, 1, 1) and s_i (N, 1, H, W) of all branches, in float32 at least.
+
+    Powers of 2 are those of e then, which torch computes thrice as fast on a CPU.
+    """
     precise = torch.promote_types(dtype, torch.float32)
-    d = list(channel.to(precise)[..., None, None].unbind(1))
+    d = list((channel.to(precise) / math.log(2))[..., None, None].unbind(1))
     s = list(spatial.to(precise)[:, :, None].unbind(1))
     return d, s * (len(d) // len(s))
 
 
-def _negative_maximum(d: list[Tensor], s: list[Tensor]) -> Tensor:
-    """Return -max over i of d_i * s_i, (N, C, H, W): added to the logits, no exp overflows."""
+def _negative_maximum(d: list[Tensor], s: list[Tensor], like: Tensor) -> Tensor:
+    """Return -max over i of d_i * s_i, (N, C, H, W): added to the logits, no exp overflows.
+
+    Its memory format is that of ``like``: of ``d_i * s_i`` alone it could not be told.
+    """
     if all(s_i is s[0] for s_i in s):  # then it is that of the largest or the smallest d
         stacked = torch.stack(d)
         d, s = [stacked.amax(0), stacked.amin(0)], [s[0], s[0]]
-    maximum = d[0] * s[0]
+    maximum = torch.mul(d[0], s[0], out=torch.empty_like(like, dtype=d[0].dtype))
     for d_i, s_i in zip(d[1:], s[1:], strict=True):
-        maximum = torch.maximum(maximum, d_i * s_i)
+        torch.maximum(maximum, d_i * s_i, out=maximum)
     return maximum.neg_()

@@ -50,9 +50,9 @@ def gradients(inputs: tuple[list[Tensor], Tensor, Tensor], implementation: str) 
     return [out.detach(), *torch.autograd.grad((out * weights).sum(), leaves)]
 
 
-@pytest.mark.parametrize('implementation', ['fused', 'reference'])
+@pytest.mark.parametrize('implementation', ['fused', 'unrolled', 'reference'])
 @pytest.mark.parametrize('spatial', [1, 3])
-def test_both_implementations_equal_a_loop_over_every_element(
+def test_all_implementations_equal_a_loop_over_every_element(
     implementation: str, spatial: int
 ) -> None:
     inputs = make_inputs(spatial=spatial)
@@ -61,19 +61,20 @@ def test_both_implementations_equal_a_loop_over_every_element(
     )
 
 
+@pytest.mark.parametrize('implementation', ['fused', 'unrolled'])
 @pytest.mark.parametrize(('branches', 'spatial'), [(3, 1), (3, 3), (1, 1), (4, 1)])
-def test_fused_gradients_equal_those_of_the_formula_and_of_finite_differences(
-    branches: int, spatial: int
+def test_gradients_equal_those_of_the_formula_and_of_finite_differences(
+    branches: int, spatial: int, implementation: str
 ) -> None:
     inputs = make_inputs(branches, spatial)
-    for fused, reference in zip(
-        gradients(inputs, 'fused'), gradients(inputs, 'reference'), strict=True
+    for got, reference in zip(
+        gradients(inputs, implementation), gradients(inputs, 'reference'), strict=True
     ):
-        torch.testing.assert_close(fused, reference, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(got, reference, rtol=1e-10, atol=1e-10)
     maps, d, s = make_inputs(branches, spatial, size=(2, 2, 2, 3))
     leaves = [x.requires_grad_() for x in (d, s, *maps)]
     assert torch.autograd.gradcheck(
-        lambda d, s, *maps: branch_attention(maps, d, s, 'fused'), leaves
+        lambda d, s, *maps: branch_attention(maps, d, s, implementation), leaves
     )
 
 
@@ -87,13 +88,15 @@ def test_fused_attention_takes_channels_last_and_other_strides() -> None:
         d.transpose(1, 2).contiguous().transpose(1, 2),
         s,
     )
+    assert branch_attention(*strided, 'fused').is_contiguous(memory_format=torch.channels_last)
     for got, wanted in zip(gradients(strided, 'fused'), expected, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-12)
 
 
-def test_logits_far_beyond_the_range_of_exp_choose_one_branch() -> None:
+@pytest.mark.parametrize('implementation', ['fused', 'unrolled'])
+def test_logits_far_beyond_the_range_of_exp_choose_one_branch(implementation: str) -> None:
     maps, d, s = make_inputs(dtype=torch.float32, scale=100.0)  # |d * s| reaches 1e4
-    out, *of_inputs = gradients((maps, d, s), 'fused')
+    out, *of_inputs = gradients((maps, d, s), implementation)
     logits = d[..., None, None] * s[:, :, None]
     chosen = torch.stack(maps, 1).gather(1, logits.argmax(1, keepdim=True))[:, 0]
     certain = logits.topk(2, 1).values.diff(dim=1).abs()[:, 0] > 20
@@ -152,16 +155,29 @@ def test_fused_attention_keeps_one_map_beside_branches_and_result() -> None:
     assert kept_maps('reference') >= 8  # the stacked branches and their weights, at least
 
 
-def test_the_default_is_fused_for_large_maps_and_the_formula_when_compiled() -> None:
-    maps, d, s = make_inputs(size=(1, 8, 182, 182), dtype=torch.float32)  # just over 2**18
-    d.requires_grad_()
-    assert 'Stereoscopic' in branch_attention(maps, d, s).grad_fn.name()
-    small = [f[..., :2] for f in maps]
-    assert 'Stereoscopic' not in branch_attention(small, d, s[..., :2]).grad_fn.name()
-    seen = []
-    compiled = torch.compile(branch_attention, backend=lambda graph, _: seen.append(graph) or graph)
-    torch.testing.assert_close(compiled(maps, d, s), branch_attention(maps, d, s, 'reference'))
-    assert 'softmax' in seen[0].code and len(seen) == 1
+def test_the_default_is_fused() -> None:
+    maps, d, s = make_inputs()
+    assert 'Stereoscopic' in branch_attention(maps, d.requires_grad_(), s).grad_fn.name()
+
+
+def test_compilers_and_exporters_read_the_unrolled_form_without_stacked_maps() -> None:
+    class Attention(torch.nn.Module):
+        def forward(self, f: Tensor, d: Tensor, s: Tensor) -> Tensor:
+            return branch_attention(f.unbind(1), d, s)
+
+    maps, d, s = make_inputs(branches=4, dtype=torch.float32)
+    inputs = (torch.stack(maps, 1), d, s)
+    exported = torch.export.export(Attention(), inputs)
+    shapes = [
+        node.meta['val'].shape
+        for node in exported.graph.nodes
+        if node.op == 'call_function' and isinstance(node.meta['val'], Tensor)
+    ]
+    assert len(shapes) > 10
+    assert all(len(shape) <= 4 or shape[2:] == (4, 1, 1) for shape in shapes)
+    torch.testing.assert_close(
+        exported.module()(*inputs), branch_attention(maps, d, s, 'reference')
+    )
 
 
 def test_unknown_implementations_are_refused() -> None:
@@ -169,7 +185,7 @@ def test_unknown_implementations_are_refused() -> None:
         branch_attention(*make_inputs(), 'fast')
 
 
-@pytest.mark.parametrize('implementation', ['fused', 'reference'])
+@pytest.mark.parametrize('implementation', ['fused', 'unrolled', 'reference'])
 def test_equal_branches_are_returned_whatever_the_logits(implementation: str) -> None:
     (first, *_), d, s = make_inputs(spatial=3)
     out = branch_attention([first] * 3, d, s, implementation)
@@ -189,7 +205,7 @@ def test_without_logits_the_branches_are_summed() -> None:
     torch.testing.assert_close(branch_attention(maps), maps[0] + maps[1] + maps[2])
 
 
-@pytest.mark.parametrize('implementation', ['fused', 'reference'])
+@pytest.mark.parametrize('implementation', ['fused', 'unrolled', 'reference'])
 def test_two_branches_are_mixed_by_a_sigmoid(implementation: str) -> None:
     """softmax([a, b])_1 = sigmoid(a - b), by hand for one channel and two pixels."""
     maps = [torch.full((1, 1, 1, 2), value, dtype=torch.float64) for value in (2, -1)]
