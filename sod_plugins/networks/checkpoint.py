@@ -78,9 +78,10 @@ def load_network(path: str | Path) -> SaliencyNetwork:
         try:
             checkpoint = describe_training_checkpoint(checkpoint)
         except (KeyError, TypeError, SyntaxError, ValueError) as error:
+            reason = f'it holds no {error}' if isinstance(error, KeyError) else error
             raise ValueError(
                 f'{path} is neither a network file of this package nor a training checkpoint of '
-                f'one of its networks ({error}). Released weights are converted by '
+                f'one of its networks ({reason}). Released weights are converted by '
                 'tools/model_converters first.'
             ) from error
     if checkpoint['network'] not in NETWORKS:

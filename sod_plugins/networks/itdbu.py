@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones import backbone_spec, build_backbone
+from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
 from sod_plugins.ops.resize import resize_bilinear
@@ -96,8 +96,7 @@ class ITDBU(SaliencyNetwork):
     ) -> None:
         given = locals()
         decoder_arguments = {name: given[name] for name in DECODER_ARGUMENTS}
-        spec = backbone if isinstance(backbone, str) else dict(backbone)
-        super().__init__({'backbone': spec, **decoder_arguments})
+        super().__init__({'backbone': plain_spec(backbone), **decoder_arguments})
         self.backbone = build_backbone(backbone)
         channels = self.backbone.out_channels
         self.decode_head = ITDBUDecoder(channels, **decoder_arguments)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.sam import require_batch
-from sod_plugins.networks.backbones import backbone_spec, build_backbone
+from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.ops.resize import resize_bilinear
@@ -180,7 +180,7 @@ class SAMNet(SaliencyNetwork):
             raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
         super().__init__(
             {
-                'backbone': backbone if isinstance(backbone, str) else dict(backbone),
+                'backbone': plain_spec(backbone),
                 'channels': channels,
                 'pyramid_pooling': pyramid_pooling,
                 'kernel_sizes': kernel_sizes,

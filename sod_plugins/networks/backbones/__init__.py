@@ -6,6 +6,7 @@ from sod_plugins.networks.backbones.build import (
     PRESETS,
     backbone_spec,
     build_backbone,
+    plain_spec,
 )
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
 from sod_plugins.networks.backbones.mobilenet import MobileNet
@@ -28,4 +29,5 @@ __all__ = [
     'ShuffleNetV2',
     'backbone_spec',
     'build_backbone',
+    'plain_spec',
 ]

@@ -53,6 +53,7 @@ def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
     Raises:
         ValueError: If there is no such backbone, or its class refuses an argument.
     """
+    spec = plain_spec(spec)
     if isinstance(spec, str):
         if spec not in PRESETS:
             raise ValueError(f'There is no backbone {spec!r}; known are {sorted(PRESETS)}.')
@@ -65,6 +66,21 @@ def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
         return BACKBONES[name](**arguments)
     except TypeError as error:
         raise ValueError(f'The backbone {name} cannot be built: {error}.') from error
+
+
+def plain_spec(spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
+    """Return what :func:`build_backbone` takes as values that a checkpoint can hold.
+
+    Raises:
+        ValueError: If it is neither a name nor a mapping.
+    """
+    if isinstance(spec, str):
+        return spec
+    if not isinstance(spec, Mapping):
+        raise ValueError(
+            f"A backbone is a name such as 'vgg16' or {{'type': ...}} with arguments, got {spec!r}."
+        )
+    return dict(spec)
 
 
 def backbone_spec(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def test_specs_take_arguments():
 @pytest.mark.parametrize(
     ('spec', 'message'),
     [
+        (5, r"is a name such as 'vgg16' or {'type': ...} with arguments, got 5"),
         ('vgg', r"no backbone 'vgg'; known are \['csnet', 'efficientnet_lite0'"),
         ({'type': 'vgg16'}, r"no type of backbone 'vgg16'; known are \['CSNet'"),
         ({'depth': 16}, 'no type of backbone None'),
