@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -23,7 +24,27 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = F
     Returns:
         Maps of shape (N, C, *size).
     """
+    fixed = all(isinstance(side, int) for side in (*x.shape[-2:], *size))
+    if torch.compiler.is_exporting() and x.shape[1] == 1 and fixed:
+        # Inference engines are slow at single channels: theirs is a loop over pixels.
+        for axis in (2, 3):
+            x = _resize_axis(x, axis, size[axis - 2], align_corners)
+        return x
     return F.interpolate(x, size=size, mode='bilinear', align_corners=align_corners)
+
+
+def _resize_axis(x: Tensor, axis: int, size: int, align_corners: bool) -> Tensor:
+    """Resize one axis linearly: gather both neighbours of every position, then mix them."""
+    last = x.shape[axis] - 1
+    if align_corners:
+        positions = [i * last / max(size - 1, 1) for i in range(size)]
+    else:
+        positions = [max((i + 0.5) * (last + 1) / size - 0.5, 0) for i in range(size)]
+    before = torch.tensor([min(int(position), last) for position in positions], device=x.device)
+    after = (before + 1).clamp(max=last)
+    share = torch.tensor(positions, dtype=x.dtype, device=x.device) - before
+    start, end = x.index_select(axis, before), x.index_select(axis, after)
+    return start + (end - start) * share.view(-1, *[1] * (3 - axis))
 
 
 def _resize_nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
