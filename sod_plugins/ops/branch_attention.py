@@ -138,7 +138,7 @@ class _Stereoscopic(torch.autograd.Function):
             shift = _negative_maximum(d, s, branches[0])
             denominator = total = torch.empty(())
             for i, branch in enumerate(branches):
-                weight = torch.addcmul(shift, d[i], s[i]).exp2_()
+                weight = _weight(d[i], s[i], shift)
                 if i:
                     total.addcmul_(weight, branch)
                     denominator.add_(weight)
@@ -158,7 +158,7 @@ class _Stereoscopic(torch.autograd.Function):
         grad = grad / denominator
         of_branches, of_channel, of_spatial = [], [], []
         for branch, d_i, s_i in zip(branches, d, s, strict=True):
-            of_branch = torch.addcmul(shift, d_i, s_i).exp2_().mul_(grad)
+            of_branch = _weight(d_i, s_i, shift).mul_(grad)
             of_logits = torch.sub(branch, out).mul_(of_branch)
             of_branches.append(of_branch.to(branch.dtype))
             of_spatial.append(of_logits * d_i)
@@ -185,11 +185,17 @@ def _small_logits(
     return d, s * (len(d) // len(s))
 
 
-def _negative_maximum(d: list[Tensor], s: list[Tensor], like: Tensor) -> Tensor:
-    """Return -max over i of d_i * s_i, (N, C, H, W): added to the logits, no exp overflows.
+def _weight(d: Tensor, s: Tensor, shift: Tensor) -> Tensor:
+    """Return the numerator of the softmax of one branch, at most 1.
 
-    Its memory format is that of ``like``: of ``d_i * s_i`` alone it could not be told.
+    The product is rounded, as the shift was: a fused multiply-add of large logits leaves a
+    difference of which the power overflows. Its memory format would not be told by d and s alone.
     """
+    return torch.mul(d, s, out=torch.empty_like(shift)).add_(shift).exp2_()
+
+
+def _negative_maximum(d: list[Tensor], s: list[Tensor], like: Tensor) -> Tensor:
+    """Return -max over i of d_i * s_i, (N, C, H, W), in the memory format of ``like``."""
     if all(s_i is s[0] for s_i in s):  # then it is that of the largest or the smallest d
         stacked = torch.stack(d)
         d, s = [stacked.amax(0), stacked.amin(0)], [s[0], s[0]]
