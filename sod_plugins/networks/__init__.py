@@ -5,6 +5,7 @@ from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_
 from sod_plugins.networks.csnet import CSFDecoder, CSNet, CSNetExtractor
 from sod_plugins.networks.deeper_supervision import deeper_supervision_loss
 from sod_plugins.networks.dense_crf import DenseCRF
+from sod_plugins.networks.fused import fuse
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
@@ -26,6 +27,7 @@ __all__ = [
     'count_parameters',
     'deeper_supervision_loss',
     'extract_network',
+    'fuse',
     'load_network',
     'saliency_map',
     'save_network',
