@@ -34,7 +34,8 @@ def tool(monkeypatch):
 def checkpoint(tmp_path):
     torch.manual_seed(0)
     backbone = {'type': 'VGG', 'depth': 11, 'width': 0.125, 'out_indices': (0, 1, 2)}
-    network = ITDBU(backbone, iterations=2, unify_channels=8, hidden_channels=4)
+    arguments = {'unify_channels': 8, 'unify_norm': False, 'hidden_channels': 4}
+    network = ITDBU(backbone, iterations=2, **arguments)
     with torch.no_grad():  # fresh weights hardly tell the passes apart
         for parameter in network.decode_head.parameters():
             parameter.mul_(4)
