@@ -134,7 +134,8 @@ def require_batch(block: nn.Module, x: Tensor) -> None:
     Raises:
         ValueError: If the block's BatchNorm is in training mode and the batch holds one image.
     """
-    if len(x) == 1 and any(m.training for m in block.modules() if isinstance(m, nn.BatchNorm2d)):
+    training = any(m.training for m in block.modules() if isinstance(m, nn.BatchNorm2d))
+    if training and x.shape[0] == 1:  # in this order an exporter leaves the batch's size free
         raise ValueError(
             'BatchNorm of globally pooled features needs at least two images: train with a larger '
             'batch (and drop_last=True), or put its BatchNorm into eval mode.'
