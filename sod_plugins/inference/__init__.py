@@ -1,5 +1,7 @@
 """From images to saliency maps: one image in Python, or files and folders on disk."""
 
+from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
+from sod_plugins.inference.export import ExportCheck, export_network
 from sod_plugins.inference.files import (
     PredictionSummary,
     collect_images,
@@ -11,9 +13,14 @@ from sod_plugins.networks import DenseCRF
 
 __all__ = [
     'DenseCRF',
+    'ExportCheck',
+    'ExportedNetwork',
+    'OnnxRuntimeNetwork',
+    'OpenVINONetwork',
     'PredictionSummary',
     'SaliencyPredictor',
     'collect_images',
+    'export_network',
     'predict_files',
     'save_cutout',
     'save_map',

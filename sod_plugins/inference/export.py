@@ -1,0 +1,188 @@
+"""Export of networks to ONNX and OpenVINO, each file checked against torch before it is kept."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sod_plugins.data import draw_scene, read_image
+from sod_plugins.inference.engines import (
+    DESCRIPTION,
+    INPUT,
+    OUTPUT,
+    ExportedNetwork,
+    OnnxRuntimeNetwork,
+    OpenVINONetwork,
+    describe,
+    require_engine,
+)
+from sod_plugins.networks import Preprocessing, fuse
+
+# Differences from torch, of saliency everywhere and of logits where saliency is in (0.01, 0.99):
+# beyond, the logit of a probability in float32 has few digits left.
+TOLERANCE = 1e-4
+UNSATURATED = 4.6
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """How far an exported network is from torch, on a photo and its mirror image.
+
+    Attributes:
+        saliency: The largest difference of saliency.
+        logits: The largest difference of logits, where saliency is between 0.01 and 0.99.
+    """
+
+    saliency: float
+    logits: float
+
+
+def export_network(
+    network: nn.Module,
+    path: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    photo: NDArray[np.uint8] | str | Path | None = None,
+) -> ExportCheck:
+    """Write a network as ``FILE.onnx``, or as ``FILE.xml`` and ``FILE.bin`` for OpenVINO.
+
+    The file's input ``image`` is (N, 3, height, width) in float32, normalised, with N free; its
+    output ``logits`` is (N, 1, height, width). It says itself how images are preprocessed. Before
+    it gets its name it is run on a photo, and on the photo and its mirror image in one batch.
+
+    Args:
+        network: A network of this package, on any device and in any mode, or one like them: from
+            images to logits, with an attribute ``preprocessing``.
+        path: The file; its folder is made where it is missing.
+        size: Height and width of the input; by default those of ``network.preprocessing``.
+        photo: A file or an RGB array (H, W, 3) of uint8 to check with; by default a drawn scene.
+
+    Returns:
+        The differences from torch.
+
+    Raises:
+        ImportError: If onnx, onnxscript, or the engine that checks is not installed.
+        ValueError: If the suffix is another one, or the file's outputs differ from torch's by more
+            than 1e-4; then it is not kept.
+    """
+    path = Path(path)
+    if path.suffix not in WRITERS:
+        raise ValueError(f"'{path}' has to end in one of {', '.join(WRITERS)}.")
+    write, engine = WRITERS[path.suffix]
+    reference = copy.deepcopy(network).cpu().eval()
+    preprocessing = getattr(reference, 'preprocessing', None)
+    if not isinstance(preprocessing, Preprocessing):
+        raise ValueError(f'{type(network).__name__} needs an attribute `preprocessing`.')
+    if size is not None:
+        preprocessing = replace(preprocessing, size=size)
+    description = describe(type(network).__name__, preprocessing)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.', dir=path.parent) as folder:
+        unfinished = Path(folder, path.name)
+        write(fuse(reference), preprocessing.size, description, unfinished)
+        check = check_exported(engine(unfinished), reference, photo)
+        for file in Path(folder).iterdir():
+            file.replace(path.parent / file.name)
+    return check
+
+
+@torch.no_grad()
+def check_exported(
+    exported: ExportedNetwork,
+    network: nn.Module,
+    photo: NDArray[np.uint8] | str | Path | None = None,
+) -> ExportCheck:
+    """Compare an exported network with the one in torch, see :func:`export_network`.
+
+    Raises:
+        ValueError: If saliency, or logits where it is in (0.01, 0.99), differ by more than 1e-4.
+    """
+    if photo is None:
+        photo = draw_scene(np.random.default_rng(0), (240, 320)).image
+    elif isinstance(photo, (str, Path)):
+        photo = read_image(photo)
+    images = exported.preprocessing.apply(photo)
+    images = torch.cat((images, images.flip(3)))
+    expected = network(images)
+    got = torch.cat((exported(images[:1]), exported(images)))
+    expected = torch.cat((expected[:1], expected))
+    unsaturated = expected.abs() < UNSATURATED
+    check = ExportCheck(
+        _largest(got.sigmoid() - expected.sigmoid()),
+        _largest((got - expected)[unsaturated]),
+    )
+    if not (check.saliency <= TOLERANCE and check.logits <= TOLERANCE):
+        raise ValueError(
+            f'{exported.path.name} differs from torch by {check.saliency:.1e} in saliency and by '
+            f'{check.logits:.1e} in logits, more than {TOLERANCE:.0e}: it is not written. '
+            'Are the weights finite?'
+        )
+    return check
+
+
+def _largest(difference: Tensor) -> float:
+    return difference.abs().max().item() if difference.numel() else 0.0
+
+
+def write_onnx(network: nn.Module, size: tuple[int, int], description: str, path: Path) -> None:
+    """Write a network's ONNX file, which describes itself, unchecked."""
+    onnx = require_engine('onnx', 'export')
+    require_engine('onnxscript', 'export')
+    batch = torch.export.Dim('N', min=1)
+    with torch.no_grad(), _quiet('torch.onnx'):
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, *size),),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # it is None only where torch writes the file itself
+    model = program.model_proto
+    onnx.helper.set_model_props(model, {DESCRIPTION: description})
+    path.write_bytes(model.SerializeToString())
+
+
+def write_openvino(network: nn.Module, size: tuple[int, int], description: str, path: Path) -> None:
+    """Write a network's OpenVINO files, FILE.xml and FILE.bin, in float32 and unchecked."""
+    openvino = require_engine('openvino', 'openvino')
+    with tempfile.TemporaryDirectory() as folder:
+        onnx = Path(folder, 'network.onnx')
+        write_onnx(network, size, description, onnx)
+        model = openvino.convert_model(onnx)
+    model.set_rt_info(description, [DESCRIPTION])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep warnings about torch's own insides, and about packages not needed, off the screen."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+Writer = Callable[[nn.Module, tuple[int, int], str, Path], None]
+WRITERS: dict[str, tuple[Writer, type[ExportedNetwork]]] = {
+    '.onnx': (write_onnx, OnnxRuntimeNetwork),
+    '.xml': (write_openvino, OpenVINONetwork),
+}
