@@ -18,7 +18,7 @@ from sod_plugins.layers.sam import require_batch
 from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
-from sod_plugins.ops.resize import resize_bilinear
+from sod_plugins.ops.resize import average_pool, resize_bilinear
 
 POOL_SIZES = (1, 2, 3, 6)
 UPSAMPLINGS = ('saliency', 'logits')
@@ -54,7 +54,7 @@ class PyramidPooling(nn.Module):
         for side, reduce in zip(POOL_SIZES, self.reduce, strict=True):
             if side == 1:
                 require_batch(reduce, x)
-            pooled = reduce(nn.functional.adaptive_avg_pool2d(x, side))
+            pooled = reduce(average_pool(x, (side, side)))
             contexts.append(resize_bilinear(pooled, size, align_corners=True))
         fused: Tensor = self.fuse(torch.cat((x, *contexts), 1))
         return fused

@@ -107,8 +107,8 @@ def _weigh_unrolled(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor
     if len(branches) == 1:  # nothing is relative to it
         return _weigh_by_both(branches, channel, spatial)
     if spatial.shape[1] == 1:
-        relative = (channel[:, 1:] - channel[:, :1])[..., None, None]
-        logits = [d_i * spatial for d_i in relative.unbind(1)]
+        relative = (channel[:, 1:] - channel[:, :1]).flatten(1)[..., None, None]
+        logits = [d_i * spatial for d_i in relative.chunk(len(branches) - 1, 1)]
     else:
         d, s = channel[..., None, None].unbind(1), spatial[:, :, None].unbind(1)
         logits = [d_i * s_i - d[0] * s[0] for d_i, s_i in zip(d[1:], s[1:], strict=True)]

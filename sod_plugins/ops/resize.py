@@ -24,13 +24,44 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = F
     Returns:
         Maps of shape (N, C, *size).
     """
-    fixed = all(isinstance(side, int) for side in (*x.shape[-2:], *size))
-    if torch.compiler.is_exporting() and x.shape[1] == 1 and fixed:
+    if x.shape[1] == 1 and _is_exported_for(x, size):
         # Inference engines are slow at single channels: theirs is a loop over pixels.
         for axis in (2, 3):
             x = _resize_axis(x, axis, size[axis - 2], align_corners)
         return x
     return F.interpolate(x, size=size, mode='bilinear', align_corners=align_corners)
+
+
+def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Reduce maps to the means of size[0] x size[1] regions, which overlap where it does not fit.
+
+    Args:
+        x: Maps of shape (N, C, H, W), floating point.
+        size: Rows and columns of regions.
+
+    Returns:
+        Maps of shape (N, C, *size).
+    """
+    if _is_exported_for(x, size):
+        # ONNX has no such operator, and gathering the pixels of every region takes longer.
+        rows = _regions(x, x.shape[-2], size[0])
+        return rows @ x @ _regions(x, x.shape[-1], size[1]).T
+    return F.adaptive_avg_pool2d(x, size)
+
+
+def _regions(x: Tensor, length: int, count: int) -> Tensor:
+    """Return the matrix (count, length) that averages every region of an axis."""
+    weights = []
+    for region in range(count):
+        start, end = region * length // count, -(-(region + 1) * length // count)
+        weights.append([(start <= i < end) / (end - start) for i in range(length)])
+    return torch.tensor(weights, dtype=x.dtype, device=x.device)
+
+
+def _is_exported_for(x: Tensor, size: tuple[int, int]) -> bool:
+    """Whether an exporter reads the code, and both sizes are numbers."""
+    fixed = all(isinstance(side, int) for side in (*x.shape[-2:], *size))
+    return fixed and torch.compiler.is_exporting()
 
 
 def _resize_axis(x: Tensor, axis: int, size: int, align_corners: bool) -> Tensor:
@@ -54,7 +85,7 @@ def _resize_nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
 RESIZE_MODES: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     'bilinear': resize_bilinear,
     'nearest': _resize_nearest,
-    'area': F.adaptive_avg_pool2d,
+    'area': average_pool,
     'max': F.adaptive_max_pool2d,
 }
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sod_plugins.ops import resize, resize_bilinear
+from sod_plugins.ops.resize import average_pool
 
 
 def test_half_pixel_centres_without_antialiasing():
@@ -45,3 +46,18 @@ def test_exporters_get_single_channels_without_an_interpolation(size, align_corn
     # Positions are of float64 here, of float32 there: 1e-6 of a pixel at most.
     torch.testing.assert_close(exported.module()(one), Resize()(one), rtol=1e-5, atol=1e-5)
     assert 'upsample' in torch.export.export(Resize(), (three,)).graph_module.code
+
+
+@pytest.mark.parametrize('size', [(1, 1), (2, 3), (3, 2), (6, 6), (11, 7)])
+def test_exporters_get_adaptive_pooling_as_products(size):
+    class Pool(torch.nn.Module):
+        def forward(self, x):
+            return average_pool(x, size)
+
+    x = torch.randn(2, 3, 11, 7, dtype=torch.float64)
+    exported = torch.export.export(Pool(), (x,))
+    assert 'pool' not in exported.graph_module.code
+    torch.testing.assert_close(
+        exported.module()(x), torch.nn.functional.adaptive_avg_pool2d(x, size)
+    )
+    torch.testing.assert_close(Pool()(x), exported.module()(x))
