@@ -62,7 +62,8 @@ class ExportedNetwork(nn.Module):
             self.preprocessing = Preprocessing.from_dict(description['preprocessing'])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"'{path}' does not say how its input is preprocessed. Write it by sod_plugins.inference.export_network."
+                f"'{path}' does not say how its input is preprocessed. Write it by "
+                'sod_plugins.inference.export_network.'
             ) from error
 
     def forward(self, images: Tensor) -> Tensor:
