@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -144,7 +145,7 @@ def require_engine(module: str, extra: str) -> Any:
         ImportError: If it is not installed; says which extra brings it.
     """
     try:
-        return __import__(module)
+        return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
             f"{module} is not installed. Run: pip install 'sod-plugins[{extra}]'."

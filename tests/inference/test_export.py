@@ -22,7 +22,7 @@ onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxscript')
 pytest.importorskip('onnxruntime')
 
-SMALL = {'type': 'SAMNet', 'width': 0.5, 'modules': (1, 1, 1, 1, 1)}
+SMALL = {'type': 'SAMNet', 'width': 0.5, 'modules': (1, 0, 0, 0, 1)}  # exporting takes seconds
 PREPROCESSING = Preprocessing(size=(64, 48), mean=(100.0, 110.0, 120.0), std=(50.0, 60.0, 70.0))
 
 
@@ -109,7 +109,7 @@ def test_a_predictor_takes_an_exported_network(samnet, onnx_file):
 
 def test_another_size_and_another_network(tmp_path):
     torch.manual_seed(0)
-    network = settled(CSNet())
+    network = settled(CSNet(stage_blocks=(1, 1, 1, 1)))
     photo = draw_scene(np.random.default_rng(1), (50, 70)).image
     export_network(network, tmp_path / 'csnet.onnx', size=(32, 80), photo=photo)
     exported = OnnxRuntimeNetwork(tmp_path / 'csnet.onnx')
