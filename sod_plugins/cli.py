@@ -13,10 +13,11 @@ from typing import NoReturn
 
 from sod_plugins import __version__
 
-# The names in `metrics.PROTOCOLS` and `data.SPLITS`. Each verb imports what it needs when it runs,
-# so that `sod --version` and `sod --help` answer at once.
+# The names in `metrics.PROTOCOLS`, `data.SPLITS` and `inference.BACKENDS`. Each verb imports what
+# it needs when it runs, so that `sod --version` and `sod --help` answer at once.
 PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
 SPLITS = ('train', 'val', 'test')
+BACKENDS = ('torch', 'onnxruntime', 'openvino')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +52,7 @@ def _predict(args: argparse.Namespace) -> int:
         overlay=args.overlay,
         overwrite=args.overwrite,
         crf=DenseCRF() if args.crf else None,
+        backend=args.backend,
         device=args.device,
     )
     print(f'{len(summary.written)} saliency maps written to {args.out_dir}')
@@ -177,6 +179,21 @@ def _extract(args: argparse.Namespace) -> int:
     return 0
 
 
+def _export(args: argparse.Namespace) -> int:
+    from sod_plugins.inference import export_network
+    from sod_plugins.networks import load_network
+
+    _require_writable_files([args.out])
+    size = args.size and tuple(args.size)
+    check = export_network(load_network(args.checkpoint), args.out, size=size, photo=args.photo)
+    print(args.out)
+    print(
+        f'differs from torch by {check.saliency:.1e} in saliency and {check.logits:.1e} in logits '
+        f'on {args.photo or "a drawn scene"}'
+    )
+    return 0
+
+
 def _complexity(args: argparse.Namespace) -> int:
     from sod_plugins.visualization.facts import network_facts
 
@@ -228,12 +245,17 @@ def _add_predict(verbs: _Verbs[_Parser]) -> None:
         help='image, folder (without its subfolders) or quoted pattern such as "shots/**/*.jpg"',
     )
     _add_path(verb, '-o', '--out-dir', metavar='DIR', required=True, help='maps: DIR/<stem>.png')
-    _add_path(verb, '--checkpoint', required=True, help='a network of this package')
+    _add_path(verb, '--checkpoint', required=True, help='a network, or what sod export wrote')
     verb.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
     verb.add_argument('--overlay', action='store_true', help='tinted images too: DIR/overlay/')
     verb.add_argument('--crf', action='store_true', help="fit the maps to the photos' edges")
     verb.add_argument('--overwrite', action='store_true', help='predict again what is done')
     verb.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
+    verb.add_argument(
+        '--backend',
+        choices=BACKENDS,
+        help='default: torch, or what reads the exported file; all others run on the CPU',
+    )
     verb.set_defaults(run=_predict)
 
 
@@ -318,6 +340,19 @@ def _add_network_verbs(verbs: _Verbs[_Parser]) -> None:
     extract.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
     extract.add_argument('out', type=Path, metavar='OUT')
     extract.set_defaults(run=_extract)
+
+    export = verbs.add_parser('export', help='write a network for ONNX Runtime or OpenVINO')
+    export.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    _add_path(export, '-o', '--out', metavar='FILE.onnx|FILE.xml', required=True, help='the file')
+    _add_path(export, '--photo', help='photo to check the file with (default: a drawn scene)')
+    export.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help="size of the input (default: the checkpoint's)",
+    )
+    export.set_defaults(run=_export)
 
     complexity = verbs.add_parser('complexity', help='count parameters and multiply-accumulates')
     complexity.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')

@@ -14,9 +14,10 @@ from PIL import Image
 from reference_values import settle_statistics
 
 from sod_plugins import __version__
-from sod_plugins.cli import PROTOCOLS, SPLITS, main
+from sod_plugins.cli import BACKENDS, PROTOCOLS, SPLITS, main
 from sod_plugins.data import SPLITS as DATA_SPLITS
 from sod_plugins.data import read_image
+from sod_plugins.inference import BACKENDS as INFERENCE_BACKENDS
 from sod_plugins.inference import DenseCRF, SaliencyPredictor
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
 from sod_plugins.metrics import PROTOCOLS as METRIC_PROTOCOLS
@@ -69,6 +70,7 @@ def dataset(tmp_path):
 def test_names_agree_with_those_of_the_package():
     assert tuple(METRIC_PROTOCOLS) == PROTOCOLS
     assert tuple(DATA_SPLITS) == SPLITS
+    assert INFERENCE_BACKENDS == BACKENDS
 
 
 def test_version_needs_no_torch():
@@ -280,6 +282,37 @@ def test_extract_and_complexity(capsys, tmp_path, checkpoint):
     assert facts["MACs, CSNet authors' counter"].strip() == '0.6106 G'
     status, _, errors = sod(capsys, 'extract', Path(__file__), tmp_path / 'x.pth')
     assert (status, 'test_cli.py' in one_error(errors)) == (2, True)
+
+
+def test_export_and_predict_by_other_backends(capsys, dataset):
+    """The file in both formats and the checkpoint itself give the maps of torch, up to rounding."""
+    for module in ('onnxscript', 'onnxruntime', 'openvino'):
+        pytest.importorskip(module)
+    torch.manual_seed(0)
+    network = CSNet(stage_blocks=(1, 1, 1, 1), fuse_stages=())  # few operators export quickly
+    settle_statistics(network, torch.randn(4, 3, 64, 64))
+    checkpoint = dataset / 'small.pth'
+    save_network(checkpoint, network, Preprocessing(size=(32, 48)))
+    photo = dataset / 'images' / 'a.jpg'
+    files = [dataset / 'net.onnx', dataset / 'net.xml']
+    for file in files:
+        status, output, _ = sod(capsys, 'export', checkpoint, '-o', file, '--photo', photo)
+        assert status == 0
+        pattern = r'differs from torch by \S+e-0[5-9] in saliency and \S+e-0[5-9] in logits on '
+        assert re.fullmatch(f'{file}\n{pattern}{photo}\n', output)
+    cases = [(file, []) for file in (checkpoint, *files)]
+    cases += [(files[0], ['--backend', 'openvino']), (checkpoint, ['--backend', 'onnxruntime'])]
+    maps = []
+    for number, (network, words) in enumerate(cases):
+        out = dataset / f'out{number}'
+        status, _, _ = sod(capsys, 'predict', photo, '-o', out, '--checkpoint', network, *words)
+        assert status == 0
+        maps.append(np.asarray(Image.open(out / 'a.png')).astype(int))
+    assert all(abs(other - maps[0]).max() <= 1 for other in maps[1:])
+    words = ['predict', photo, '-o', dataset / 'none', '--checkpoint', files[1]]
+    for backend, reason in (('torch', 'torch does not read'), ('onnxruntime', 'is none of .onnx')):
+        status, _, errors = sod(capsys, *words, '--backend', backend)
+        assert status == 2 and reason in one_error(errors)
 
 
 def test_interrupt_is_no_traceback(capsys, dataset, checkpoint, monkeypatch):

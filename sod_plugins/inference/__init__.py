@@ -1,5 +1,6 @@
 """From images to saliency maps: one image in Python, or files and folders on disk."""
 
+from sod_plugins.inference.backends import BACKENDS, open_network
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import ExportCheck, export_network
 from sod_plugins.inference.files import (
@@ -12,6 +13,7 @@ from sod_plugins.inference.predictor import SaliencyPredictor
 from sod_plugins.networks import DenseCRF
 
 __all__ = [
+    'BACKENDS',
     'DenseCRF',
     'ExportCheck',
     'ExportedNetwork',
@@ -21,6 +23,7 @@ __all__ = [
     'SaliencyPredictor',
     'collect_images',
     'export_network',
+    'open_network',
     'predict_files',
     'save_cutout',
     'save_map',

@@ -68,7 +68,7 @@ class ExportedNetwork(nn.Module):
             ) from error
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).
+        """Map normalised images (N, 3, H, W) on any device to logits (N, 1, H, W) on the CPU.
 
         Raises:
             ValueError: If the images do not have the file's size.

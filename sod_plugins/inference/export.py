@@ -73,8 +73,8 @@ def export_network(
 
     Raises:
         ImportError: If onnx, onnxscript, or the engine that checks is not installed.
-        ValueError: If the suffix is another one, or the file's outputs differ from torch's by more
-            than 1e-4; then it is not kept.
+        ValueError: If the suffix is another one, the network does not take the size, or the file's
+            outputs differ from torch's by more than 1e-4; then it is not kept.
     """
     path = Path(path)
     if path.suffix not in WRITERS:
@@ -85,8 +85,12 @@ def export_network(
     if not isinstance(preprocessing, Preprocessing):
         raise ValueError(f'{type(network).__name__} needs an attribute `preprocessing`.')
     if size is not None:
+        if min(size) < 1:
+            raise ValueError(f'size needs two positive lengths, got {size}.')
         preprocessing = replace(preprocessing, size=size)
     description = describe(type(network).__name__, preprocessing)
+    with torch.no_grad():
+        reference(torch.zeros(1, 3, *preprocessing.size))  # says itself what it cannot take
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.', dir=path.parent) as folder:
         unfinished = Path(folder, path.name)

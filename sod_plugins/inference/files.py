@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from sod_plugins.data import DataError, image_files, list_files, read_image, require_writable
+from sod_plugins.inference.backends import open_network
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
 from sod_plugins.networks import DenseCRF
@@ -73,6 +74,7 @@ def predict_files(
     overlay: bool = False,
     overwrite: bool = False,
     crf: DenseCRF | None = None,
+    backend: str | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
@@ -86,11 +88,13 @@ def predict_files(
     Args:
         paths: Files, folders (not their subfolders) and glob patterns.
         out_dir: Folder for the pictures, made where it is absent.
-        network: A checkpoint file or a network, as for :class:`SaliencyPredictor`.
+        network: A checkpoint or an exported file, as for :func:`open_network`, or a network, as
+            for :class:`SaliencyPredictor`.
         cutout: Save the cut-outs too.
         overlay: Save the overlays too.
         overwrite: Predict also what is done already.
         crf: Refines each map before any picture is made of it; None leaves them.
+        backend: What runs the network in a file, as for :func:`open_network`.
         device: As for :class:`SaliencyPredictor`.
         progress: Show a progress bar.
 
@@ -107,6 +111,8 @@ def predict_files(
     targets = {image: _targets(image, Path(out_dir), cutout, overlay) for image in images}
     _check_targets(targets)
     require_writable(out_dir)
+    if not isinstance(network, nn.Module):
+        network = open_network(network, backend)
     predictor = SaliencyPredictor(network, device)
     summary = PredictionSummary()
     for image in tqdm(images, desc='predict', unit='image', disable=not progress):

@@ -109,7 +109,7 @@ def test_a_predictor_takes_an_exported_network(samnet, onnx_file):
 
 def test_another_size_and_another_network(tmp_path):
     torch.manual_seed(0)
-    network = settled(CSNet(stage_blocks=(1, 1, 1, 1)))
+    network = settled(CSNet(stage_blocks=(1, 1, 1, 1), fuse_stages=(4,)))
     photo = draw_scene(np.random.default_rng(1), (50, 70)).image
     export_network(network, tmp_path / 'csnet.onnx', size=(32, 80), photo=photo)
     exported = OnnxRuntimeNetwork(tmp_path / 'csnet.onnx')
@@ -143,6 +143,10 @@ def test_what_cannot_be_exported_or_opened_is_refused(samnet, tmp_path):
         export_network(samnet, 'net.pt')
     with pytest.raises(ValueError, match='Linear needs an attribute `preprocessing`'):
         export_network(nn.Linear(3, 3), tmp_path / 'linear.onnx')
+    with pytest.raises(ValueError, match=r'size needs two positive lengths, got \(0, 9\)'):
+        export_network(samnet, tmp_path / 'net.onnx', size=(0, 9))
+    with pytest.raises(ValueError, match='16'):
+        export_network(settled(CSNet()), tmp_path / 'net.onnx', size=(8, 8))
     with pytest.raises(FileNotFoundError, match='There is no network'):
         OnnxRuntimeNetwork(tmp_path / 'missing.onnx')
     broken = tmp_path / 'broken.onnx'

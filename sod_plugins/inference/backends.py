@@ -1,0 +1,56 @@
+"""One way to open a network for prediction: a checkpoint or an exported file, by any backend."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from torch import nn
+
+from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
+from sod_plugins.inference.export import export_network
+from sod_plugins.networks import load_network
+
+# Backend -> its engine, and the files that it reads; the first is what it is given of a checkpoint.
+ENGINES: dict[str, tuple[type[ExportedNetwork], tuple[str, ...]]] = {
+    'onnxruntime': (OnnxRuntimeNetwork, ('.onnx',)),
+    'openvino': (OpenVINONetwork, ('.xml', '.onnx')),
+}
+BACKENDS = ('torch', *ENGINES)
+
+
+def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
+    """Return the network in a file, to be run by a backend.
+
+    Args:
+        path: A checkpoint, which a backend other than torch exports to a temporary folder (for
+            seconds), or a file that :func:`~sod_plugins.inference.export_network` wrote.
+        backend: One of ``BACKENDS``; by default torch for a checkpoint, ONNX Runtime for an
+            ``.onnx`` and OpenVINO for an ``.xml`` file. All but torch compute on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImportError: If the backend is not installed.
+        ValueError: If the file is of another kind, or the backend cannot read it.
+    """
+    path = Path(path)
+    if backend is None:
+        readers = [name for name, (_, suffixes) in ENGINES.items() if path.suffix in suffixes]
+        backend = [*readers, 'torch'][0]
+    if backend not in BACKENDS:
+        raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}.')
+    exported = any(path.suffix in suffixes for _, suffixes in ENGINES.values())
+    if backend == 'torch':
+        if exported:
+            raise ValueError(f"'{path}' is an exported network, which torch does not read.")
+        return load_network(path)
+    engine, suffixes = ENGINES[backend]
+    if path.suffix in suffixes:
+        return engine(path)
+    if exported:
+        raise ValueError(f"'{path}' is none of {', '.join(suffixes)}, which {backend} reads.")
+    network = load_network(path)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f'network{suffixes[0]}')
+        export_network(network, file)
+        return engine(file)
