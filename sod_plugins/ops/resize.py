@@ -67,13 +67,16 @@ def _is_exported_for(x: Tensor, size: tuple[int, int]) -> bool:
 def _resize_axis(x: Tensor, axis: int, size: int, align_corners: bool) -> Tensor:
     """Resize one axis linearly: gather both neighbours of every position, then mix them."""
     last = x.shape[axis] - 1
+    # In float32 at least, like the operator: exact positions would differ from its by 1e-5 pixels.
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    positions = torch.arange(size, dtype=dtype, device=x.device)
     if align_corners:
-        positions = [i * last / max(size - 1, 1) for i in range(size)]
+        positions = positions * (last / max(size - 1, 1))
     else:
-        positions = [max((i + 0.5) * (last + 1) / size - 0.5, 0) for i in range(size)]
-    before = torch.tensor([min(int(position), last) for position in positions], device=x.device)
+        positions = ((positions + 0.5) * ((last + 1) / size) - 0.5).clamp(min=0)
+    before = positions.long().clamp(max=last)
     after = (before + 1).clamp(max=last)
-    share = torch.tensor(positions, dtype=x.dtype, device=x.device) - before
+    share = (positions - before).to(x.dtype)
     start, end = x.index_select(axis, before), x.index_select(axis, after)
     return start + (end - start) * share.view(-1, *[1] * (3 - axis))
 
