@@ -14,10 +14,22 @@ from sod_plugins.layers.goctconv import (
     ILBlock,
     ParallelDilatedConv,
 )
+from sod_plugins.layers.picanet import (
+    AttentionConv,
+    ContextAttention,
+    GlobalAttentionPooling,
+    GlobalPooling,
+    LargeConv,
+    LocalAttentionPooling,
+    LocalPooling,
+)
+from sod_plugins.layers.renet import ReNet
 from sod_plugins.layers.sam import SAM
 
 __all__ = [
     'SAM',
+    'AttentionConv',
+    'ContextAttention',
     'ConvCNNCell',
     'ConvCell',
     'ConvGRUCell',
@@ -27,6 +39,12 @@ __all__ = [
     'DepthwiseSeparableConv',
     'GOctConv',
     'GOctConvNormAct',
+    'GlobalAttentionPooling',
+    'GlobalPooling',
     'ILBlock',
+    'LargeConv',
+    'LocalAttentionPooling',
+    'LocalPooling',
     'ParallelDilatedConv',
+    'ReNet',
 ]

@@ -1,0 +1,357 @@
+"""The attention modules of PiCANet, and the plain layers that its paper compares them with.
+
+Paper: Liu, Han and Yang, "PiCANet: Pixel-wise Contextual Attention Learning for Accurate Saliency
+Detection", IEEE TIP 2020.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sod_plugins.layers.renet import ReNet
+from sod_plugins.ops import (
+    attention_conv,
+    global_attention_pool,
+    local_attention_pool,
+    resize_bilinear,
+)
+from sod_plugins.ops.window import Size, Window, pair
+
+ACTIVATIONS = ('softmax', 'sigmoid')
+MODES = ('average', 'max')
+
+
+class ContextAttention(nn.Module):
+    """Base of the modules that weigh the context of every pixel: weights first, then their use.
+
+    ``forward(x)`` is ``attend(x, attention(x))``. A subclass has both, and ``out_channels``.
+    """
+
+    out_channels: int
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to weights (N, K*K, H', W'), channels row by row."""
+        raise NotImplementedError
+
+    def attend(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Use weights on the features; the result is (N, out_channels, H', W')."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to the attended ones alone, (N, out_channels, H', W')."""
+        return self.attend(x, self.attention(x))
+
+
+class GlobalAttentionPooling(ContextAttention):
+    """GAP (Sec. 3.1): every pixel averages a grid of samples of the whole map by its own weights.
+
+    The weights come from ReNet, a 1x1 convolution, BatchNorm and the softmax over the K*K samples.
+
+    The paper's input is always 28x28, its grid rows and columns 0, 3, ..., 27. For other sizes the
+    K samples of each axis lie evenly from corner to corner, between pixels by bilinear
+    interpolation, so that they always span the map and any size is taken; at 28x28 that *is* the
+    paper's grid. A ``dilation`` fixes their distance in pixels from the top left corner instead.
+
+    Args:
+        in_channels: C.
+        kernel_size: K, samples along each axis; an int or (rows, columns).
+        dilation: Distance of the samples; None lets them span the map.
+        hidden_channels: Channels of each LSTM of ReNet.
+        order: Which axis ReNet scans first, see :class:`ReNet`.
+        batch_norm: Whether BatchNorm precedes the softmax, as released.
+
+    Raises:
+        ValueError: If an argument is not as described; in use, if the map is smaller than the grid
+            of a given dilation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: Size = 10,
+        dilation: Size | None = None,
+        *,
+        hidden_channels: int = 256,
+        order: str = 'rows_first',
+        batch_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = pair('kernel_size', kernel_size, 1)
+        self.dilation = None if dilation is None else pair('dilation', dilation, 1)
+        self.out_channels = in_channels
+        self.renet = ReNet(in_channels, hidden_channels, order)
+        samples = self.kernel_size[0] * self.kernel_size[1]
+        self.logits = nn.Conv2d(self.renet.out_channels, samples, 1)
+        self.norm = nn.BatchNorm2d(samples) if batch_norm else nn.Identity()
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to weights (N, K*K, H, W) whose sum is one at every pixel."""
+        logits: Tensor = self.norm(self.logits(self.renet(x)))
+        return logits.softmax(1)
+
+    def attend(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Average the samples of (N, C, H, W) by weights (N, K*K, P, Q) to (N, C, P, Q)."""
+        if self.dilation is None:
+            grid = resize_bilinear(x, self.kernel_size, align_corners=True)
+            return global_attention_pool(grid, weights, self.kernel_size, 1)
+        return global_attention_pool(x, weights, self.kernel_size, self.dilation)
+
+
+class LocalAttention(nn.Sequential):
+    """Weights of every pixel's neighbours (Sec. 5.3): two convolutions, BatchNorm, an activation.
+
+    The first convolution has the window that the weights are for, so that a pixel sees the
+    neighbours which it weighs; a ReLU and a 1x1 convolution follow.
+
+    Args:
+        in_channels: Channels of the features (N, C, H, W).
+        window: Kernel, dilation, stride and padding of the weights' use.
+        hidden_channels: Channels between the two convolutions.
+        activation: ``'softmax'`` over the neighbours, or ``'sigmoid'`` for gates.
+        batch_norm: Whether BatchNorm precedes the activation.
+
+    Raises:
+        ValueError: If there is no such activation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        window: Window,
+        hidden_channels: int,
+        activation: str,
+        batch_norm: bool,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f'activation must be one of {ACTIVATIONS}, got {activation!r}.')
+        self.conv = nn.Conv2d(
+            in_channels,
+            hidden_channels,
+            window.kernel,
+            window.stride,
+            window.padding,
+            window.dilation,
+        )
+        self.relu = nn.ReLU(inplace=True)
+        self.logits = nn.Conv2d(hidden_channels, window.count, 1)
+        if batch_norm:
+            self.norm = nn.BatchNorm2d(window.count)
+        self.activation = nn.Softmax(1) if activation == 'softmax' else nn.Sigmoid()
+
+
+class LocalAttentionPooling(ContextAttention):
+    """LAP (Sec. 3.2): every pixel averages its neighbours by its own weights.
+
+    Args:
+        in_channels: C.
+        kernel_size: K, neighbours along each axis; this and the next two are an int or (rows,
+            columns).
+        dilation: Distance of the neighbours; the defaults reach over 13x13 pixels.
+        stride: Distance of the outputs.
+        hidden_channels: See :class:`LocalAttention`, also for the rest.
+        activation: Likewise.
+        batch_norm: Likewise.
+
+    Raises:
+        ValueError: If an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: Size = 7,
+        dilation: Size = 2,
+        stride: Size = 1,
+        *,
+        hidden_channels: int = 128,
+        activation: str = 'softmax',
+        batch_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.window = Window.of(kernel_size, dilation, stride, None)
+        self.out_channels = in_channels
+        self.weigh = LocalAttention(
+            in_channels, self.window, hidden_channels, activation, batch_norm
+        )
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to weights (N, K*K, H', W')."""
+        weights: Tensor = self.weigh(x)
+        return weights
+
+    def attend(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Average neighbours in (N, C, H, W) by weights (N, K*K, H', W') to (N, C, H', W')."""
+        window = self.window
+        return local_attention_pool(
+            x, weights, window.kernel, window.dilation, window.stride, window.padding
+        )
+
+
+class AttentionConv(ContextAttention):
+    """AC (Sec. 3.3): a convolution whose taps are gated by every pixel for itself.
+
+    The paper allows BatchNorm before the sigmoid and does not say whether it is there; it is here,
+    as LAP has it.
+
+    Args:
+        in_channels: C.
+        out_channels: Channels of the result.
+        kernel_size: K; this and the next two are an int or (rows, columns).
+        dilation: Distance of the taps; the defaults reach over 13x13 pixels.
+        stride: Distance of the outputs.
+        groups: Groups of channels that are convolved apart.
+        bias: Whether the convolution has one.
+        hidden_channels: See :class:`LocalAttention`, also for the rest.
+        activation: Likewise.
+        batch_norm: Likewise.
+
+    Raises:
+        ValueError: If an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 7,
+        dilation: Size = 2,
+        stride: Size = 1,
+        *,
+        groups: int = 1,
+        bias: bool = True,
+        hidden_channels: int = 128,
+        activation: str = 'sigmoid',
+        batch_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.window = Window.of(kernel_size, dilation, stride, None)
+        self.out_channels = out_channels
+        self.gate = LocalAttention(
+            in_channels, self.window, hidden_channels, activation, batch_norm
+        )
+        # With gates of one, what it computes itself.
+        self.conv = LargeConv(
+            in_channels, out_channels, kernel_size, dilation, stride, groups=groups, bias=bias
+        )
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to gates (N, K*K, H', W') between 0 and 1."""
+        gates: Tensor = self.gate(x)
+        return gates
+
+    def attend(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Convolve (N, C, H, W) through gates (N, K*K, H', W') to (N, out_channels, H', W')."""
+        window, conv = self.window, self.conv
+        return attention_conv(
+            x,
+            weights,
+            conv.weight,
+            conv.bias,
+            window.dilation,
+            window.stride,
+            window.padding,
+            conv.groups,
+        )
+
+
+class LargeConv(nn.Conv2d):
+    """LC (Sec. 5.4): an ordinary convolution of the size of :class:`AttentionConv`.
+
+    Args:
+        in_channels: C.
+        out_channels: Channels of the result (N, out_channels, H', W').
+        kernel_size: K; this and the next two are an int or (rows, columns).
+        dilation: Distance of the taps.
+        stride: Distance of the outputs.
+        groups: Groups of channels that are convolved apart.
+        bias: Whether there is one.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 7,
+        dilation: Size = 2,
+        stride: Size = 1,
+        *,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        window = Window.of(kernel_size, dilation, stride, None)
+        super().__init__(
+            in_channels,
+            out_channels,
+            window.kernel,
+            window.stride,
+            window.padding,
+            window.dilation,
+            groups,
+            bias,
+        )
+
+
+class GlobalPooling(nn.Module):
+    """The mean or maximum of each channel at every pixel: GAP without attention (Sec. 5.4).
+
+    Args:
+        in_channels: C.
+        mode: ``'average'`` or ``'max'``.
+
+    Raises:
+        ValueError: If there is no such mode.
+    """
+
+    def __init__(self, in_channels: int, mode: str = 'average') -> None:
+        super().__init__()
+        _check_mode(mode)
+        self.out_channels = in_channels
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to maps of that size, each of one value."""
+        pooled = x.mean((2, 3), True) if self.mode == 'average' else x.amax((2, 3), True)
+        return pooled.expand_as(x)
+
+
+class LocalPooling(nn.Module):
+    """The mean or maximum of every pixel's neighbours: LAP without attention (Sec. 5.4).
+
+    As in LAP, neighbours outside the map count as zeros in a mean; in a maximum they do not count.
+
+    Args:
+        in_channels: C.
+        kernel_size: K, odd neighbours along each axis.
+        dilation: Their distance; the defaults are those of :class:`LocalAttentionPooling`.
+        mode: ``'average'`` or ``'max'``.
+
+    Raises:
+        ValueError: If there is no such mode.
+    """
+
+    def __init__(
+        self, in_channels: int, kernel_size: int = 7, dilation: int = 2, mode: str = 'average'
+    ) -> None:
+        super().__init__()
+        _check_mode(mode)
+        self.out_channels = in_channels
+        self.kernel_size, self.dilation, self.mode = kernel_size, dilation, mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features (N, C, H, W) to (N, C, H, W)."""
+        k, d = self.kernel_size, self.dilation
+        reach = d * (k - 1) // 2
+        if self.mode == 'max':
+            padded = F.pad(x, [reach] * 4, value=float('-inf'))
+            return F.max_pool2d(padded, k, 1, 0, d)
+        channels = x.shape[1]
+        weight = x.new_full((channels, 1, k, 1), 1 / k)
+        rows = F.conv2d(x, weight, None, 1, (reach, 0), d, channels)
+        return F.conv2d(rows, weight.mT, None, 1, (0, reach), d, channels)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise ValueError(f'mode must be one of {MODES}, got {mode!r}.')

@@ -1,0 +1,111 @@
+"""ReNet: four LSTMs that sweep over a map, so that every pixel sees all of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+ORDERS = ('rows_first', 'columns_first')
+GATES = 4  # input, forget, cell, output, as in nn.LSTM
+
+
+class ReNet(nn.Module):
+    """Recurrent sweeps along rows and columns (Visin et al., 2015) as PiCANet has them (Sec. 3.1).
+
+    Two LSTMs scan each row from both ends, their outputs are concatenated, forward first, and two
+    more scan the columns of the result. Patches are single pixels, the state starts at zero, there
+    are no peepholes. The released network scans columns first, which its paper does not say.
+
+    Each gate has one bias, where ``nn.LSTM`` keeps two that only ever act as their sum: 8 *
+    ``hidden_channels`` parameters less per layer, 4,096 in the paper's ReNet. Weights are drawn
+    from U(-0.2, 0.2), biases are zero and one for the forget gate, as released.
+
+    Args:
+        in_channels: Channels of the map.
+        hidden_channels: Channels of each LSTM; the result has twice as many.
+        order: ``'rows_first'``, as the paper has it, or ``'columns_first'``, as released.
+
+    Raises:
+        ValueError: If there is no such order.
+    """
+
+    def __init__(
+        self, in_channels: int, hidden_channels: int = 256, order: str = 'rows_first'
+    ) -> None:
+        super().__init__()
+        if order not in ORDERS:
+            raise ValueError(f'order must be one of {ORDERS}, got {order!r}.')
+        self.order = order
+        self.out_channels = 2 * hidden_channels
+        self.first = BidirectionalLSTM(in_channels, hidden_channels)
+        self.second = BidirectionalLSTM(self.out_channels, hidden_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, 2 * hidden_channels, H, W)."""
+        first, second = (3, 2) if self.order == 'rows_first' else (2, 3)
+        return _scan(self.second, _scan(self.first, x, first), second)
+
+
+def _scan(lstm: BidirectionalLSTM, x: Tensor, axis: int) -> Tensor:
+    """Scan a map (N, C, H, W) along one of its last axes, all lines of the other in one batch."""
+    other = 5 - axis
+    lines = x.permute(axis, 0, other, 1)
+    out: Tensor = lstm(lines.flatten(1, 2)).unflatten(1, lines.shape[1:3])
+    return out.permute(1, 3, 0, 2) if axis == 2 else out.permute(1, 3, 2, 0)
+
+
+class BidirectionalLSTM(nn.Module):
+    """Two LSTMs, forward and backward, with one bias per gate; gates ordered as in ``nn.LSTM``.
+
+    Args:
+        in_channels: Size of the inputs.
+        hidden_channels: Size of each direction's state.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+        super().__init__()
+        self.hidden_channels = hidden_channels
+        rows = GATES * hidden_channels
+        for direction in ('forward', 'backward'):
+            self.register_parameter(
+                f'{direction}_input', nn.Parameter(torch.empty(rows, in_channels))
+            )
+            self.register_parameter(
+                f'{direction}_hidden', nn.Parameter(torch.empty(rows, hidden_channels))
+            )
+            self.register_parameter(f'{direction}_bias', nn.Parameter(torch.empty(rows)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights from U(-0.2, 0.2); open the forget gates."""
+        for name, parameter in self.named_parameters():
+            if name.endswith('_bias'):
+                nn.init.zeros_(parameter)
+                nn.init.ones_(parameter[self.hidden_channels : 2 * self.hidden_channels])
+            else:
+                nn.init.uniform_(parameter, -0.2, 0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map sequences (L, N, C) to (L, N, 2 * hidden_channels), forward outputs first."""
+        flat = []
+        for direction in ('forward', 'backward'):
+            bias = self.get_parameter(f'{direction}_bias')
+            flat += [
+                self.get_parameter(f'{direction}_input'),
+                self.get_parameter(f'{direction}_hidden'),
+                bias,
+                torch.zeros_like(bias),  # the operator's second bias
+            ]
+        state = x.new_zeros(2, x.shape[1], self.hidden_channels)
+        out: Tensor = torch.lstm(
+            x,
+            (state, state),
+            flat,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=self.training,
+            bidirectional=True,
+            batch_first=False,
+        )[0]
+        return out
