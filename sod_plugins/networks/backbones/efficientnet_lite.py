@@ -50,9 +50,12 @@ class EfficientNetLite(Backbone):
         out_indices: Stages (from 0) whose map is returned.
         last_conv: Whether the last stage ends with the 1x1 convolution to 1280 channels that
             precedes the classifier.
+        output_stride: Stride that the maps do not exceed: 32, or 16, 8 or 4. What would come behind
+            it keeps its field by dilation, so that trained weights answer as before, at more
+            pixels.
 
     Raises:
-        ValueError: If there is no such variant or stage.
+        ValueError: If there is no such variant, stage or stride.
     """
 
     def __init__(
@@ -60,14 +63,20 @@ class EfficientNetLite(Backbone):
         variant: int = 0,
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
         last_conv: bool = False,
+        *,
+        output_stride: int = 32,
     ) -> None:
+        if output_stride not in (4, 8, 16, 32):
+            raise ValueError(f'output_stride must be 4, 8, 16 or 32, got {output_stride}.')
         if variant not in range(len(FACTORS)):
             raise ValueError(f'EfficientNetLite comes in variants 0 to 4, got {variant}.')
         width, depth = FACTORS[variant]
         channels = [_round_channels(width * group[-1]) for group in GROUPS]
         ends = [channels[groups[-1]] for groups in STAGE_GROUPS]
         super().__init__(
-            [*ends[:-1], HEAD_CHANNELS] if last_conv else ends, (2, 4, 8, 16, 32), out_indices
+            [*ends[:-1], HEAD_CHANNELS] if last_conv else ends,
+            [min(stride, output_stride) for stride in (2, 4, 8, 16, 32)],
+            out_indices,
         )
         self.left_out = ('_fc.',) if last_conv else ('_conv_head.', '_bn1.', '_fc.')
         self._conv_stem = SamePaddedConv(3, STEM_CHANNELS, 3, stride=2)
@@ -76,16 +85,18 @@ class EfficientNetLite(Backbone):
         blocks: list[nn.Module] = []
         previous = STEM_CHANNELS
         counts = []
+        reached, dilation = 2, 1  # stride and dilation behind the stem
         for index, (count, kernel_size, stride, expansion, _) in enumerate(GROUPS):
             if 0 < index < len(GROUPS) - 1:  # the first and the last group keep their one block
                 count = math.ceil(depth * count)
             counts.append(count)
             for block in range(count):
+                step = 1 if block else stride
+                kept = step if reached * step <= output_stride else 1
                 blocks.append(
-                    MBConv(
-                        previous, channels[index], kernel_size, 1 if block else stride, expansion
-                    )
+                    MBConv(previous, channels[index], kernel_size, kept, expansion, dilation)
                 )
+                reached, dilation = reached * kept, dilation * step // kept
                 previous = channels[index]
         self._blocks = nn.ModuleList(blocks)
         self._stage_blocks = [sum(counts[g] for g in groups) for groups in STAGE_GROUPS]
@@ -117,10 +128,17 @@ class MBConv(nn.Module):
         stride: Stride of the depthwise convolution.
         expansion: Channels of the depthwise convolution, in multiples of the input's; 1 leaves the
             first convolution out.
+        dilation: Dilation of the depthwise convolution.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        expansion: int,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
         channels = expansion * in_channels
@@ -130,7 +148,7 @@ class MBConv(nn.Module):
             self._expand_conv = nn.Conv2d(in_channels, channels, 1, bias=False)
             self._bn0 = _norm(channels)
         self._depthwise_conv = SamePaddedConv(
-            channels, channels, kernel_size, stride=stride, groups=channels
+            channels, channels, kernel_size, stride=stride, groups=channels, dilation=dilation
         )
         self._bn1 = _norm(channels)
         self._project_conv = nn.Conv2d(channels, out_channels, 1, bias=False)
@@ -157,6 +175,7 @@ class SamePaddedConv(nn.Conv2d):
         kernel_size: Side of the square kernel, odd.
         stride: Stride of the convolution.
         groups: Its groups.
+        dilation: Its dilation, 1 unless the stride is.
     """
 
     def __init__(
@@ -167,13 +186,15 @@ class SamePaddedConv(nn.Conv2d):
         *,
         stride: int = 1,
         groups: int = 1,
+        dilation: int = 1,
     ) -> None:
         super().__init__(
             in_channels,
             out_channels,
             kernel_size,
             stride,
-            padding=kernel_size // 2 if stride == 1 else 0,
+            padding=dilation * (kernel_size // 2) if stride == 1 else 0,
+            dilation=dilation,
             groups=groups,
             bias=False,
         )

@@ -140,6 +140,36 @@ def test_imagenet_weights_expect_pixels_about_127(package, msra10k):
     assert misfit(Preprocessing()) > 1  # ImageNet's: beyond a factor of 2.7
 
 
+@pytest.mark.parametrize('size', [(64, 96), (65, 97)])
+@pytest.mark.parametrize('output_stride', [16, 8, 4])
+@torch.no_grad()
+def test_dilation_answers_as_the_strides_that_it_replaces(output_stride, size):
+    """At the pixels where a strided network has its own.
+
+    Those lie where the strided windows are centred: of an even number of pixels at every second
+    one from the second on, of an odd one from the first on.
+    """
+    torch.manual_seed(0)
+    strided = EfficientNetLite().eval().double()
+    dilated = EfficientNetLite(output_stride=output_stride).eval().double()
+    dilated.load_state_dict(strided.state_dict())
+    assert dilated.out_strides == tuple(min(s, output_stride) for s in strided.out_strides)
+    images = torch.randn(1, 3, *size, dtype=torch.float64)
+    rows, columns = (torch.arange(math.ceil(s / output_stride)) for s in size)
+    for stride, expected, actual in zip(
+        strided.out_strides, strided(images), dilated(images), strict=True
+    ):
+        if stride > output_stride:
+            rows, columns = (pixels[1 - len(pixels) % 2 :: 2] for pixels in (rows, columns))
+            actual = actual[..., rows[:, None], columns]
+        torch.testing.assert_close(actual, expected)
+
+
+def test_only_strides_of_the_network_can_be_kept():
+    with pytest.raises(ValueError, match='output_stride must be 4, 8, 16 or 32, got 2'):
+        EfficientNetLite(output_stride=2)
+
+
 def test_there_are_five_variants():
     with pytest.raises(ValueError, match='variants 0 to 4, got 5'):
         EfficientNetLite(5)
