@@ -8,6 +8,7 @@ from sod_plugins.networks.dense_crf import DenseCRF
 from sod_plugins.networks.fused import fuse
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
+from sod_plugins.networks.picanet_aspp import PiCANetASPP
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
 from sod_plugins.networks.samnet import SAMNet, SAMNetDecoder
 
@@ -18,6 +19,7 @@ __all__ = [
     'CSNetExtractor',
     'DenseCRF',
     'ITDBUDecoder',
+    'PiCANetASPP',
     'Preprocessing',
     'SAMNet',
     'SAMNetDecoder',
