@@ -9,6 +9,7 @@ from sod_plugins.ops.context_attention import (
 )
 from sod_plugins.ops.octave_conv import Maps, octave_conv, scale_sizes
 from sod_plugins.ops.resize import RESIZE_MODES, resize, resize_bilinear
+from sod_plugins.ops.roi_masking import roi_masking, roi_masks
 
 __all__ = [
     'RESIZE_MODES',
@@ -21,5 +22,7 @@ __all__ = [
     'octave_conv',
     'resize',
     'resize_bilinear',
+    'roi_masking',
+    'roi_masks',
     'scale_sizes',
 ]

@@ -1,0 +1,141 @@
+"""RoIMasking: a feature map for each region, signed by what is inside the region and around it.
+
+Paper: Fan et al., "S4Net: Single Stage Salient-Instance Segmentation", CVPR 2019, Sec. 3.3.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+ROI_MASKING_MODES = ('ternary', 'binary', 'expanded')
+
+
+def roi_masking(
+    features: Tensor,
+    rois: Tensor,
+    spatial_scale: float,
+    mode: str = 'ternary',
+    alpha: float = 1 / 3,
+    *,
+    quantized: bool = False,
+    negative_slicing: bool = False,
+) -> Tensor:
+    """Multiply the features of each region's image by the region's mask.
+
+    Beyond the result, memory is needed for the masks alone, one channel each, also for the
+    gradient. No gradient reaches the regions.
+
+    Args:
+        features: Maps (N, C, H, W), floating point; non-negative ones (behind a ReLU) keep the
+            surroundings of a region, which get a negative sign, apart from its inside.
+        rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels of the input.
+        spatial_scale: Cells per pixel: 1 / stride.
+        mode: See :func:`roi_masks`, also for the rest.
+        alpha: Likewise.
+        quantized: Likewise.
+        negative_slicing: Likewise.
+
+    Returns:
+        Maps (K, C, H, W) of the features' type.
+
+    Raises:
+        ValueError: If the shapes or the arguments do not fit.
+    """
+    if features.dim() != 4:
+        raise ValueError(f'features must be (N, C, H, W), got {tuple(features.shape)}.')
+    masks = roi_masks(
+        rois,
+        (features.shape[2], features.shape[3]),
+        spatial_scale,
+        mode,
+        alpha,
+        quantized=quantized,
+        negative_slicing=negative_slicing,
+    )
+    # In place: autograd keeps the masks only, and no second stack of maps is made.
+    return features.index_select(0, rois[:, 0].long()).mul_(masks[:, None].to(features.dtype))
+
+
+@torch.no_grad()
+def roi_masks(
+    rois: Tensor,
+    size: tuple[int, int],
+    spatial_scale: float,
+    mode: str = 'ternary',
+    alpha: float = 1 / 3,
+    *,
+    quantized: bool = False,
+    negative_slicing: bool = False,
+) -> Tensor:
+    """Return the mask of each region on a map.
+
+    A box w pixels wide and h high is surrounded by the expanded box, which reaches ``alpha * w``
+    further on the left and right and ``alpha * h`` above and below. Inside the box the mask is 1,
+    between both boxes -1 (``'ternary'``), 0 (``'binary'``) or 1 (``'expanded'``), outside 0.
+
+    By default it is exact by area: cell (i, j) covers the pixels [i s, (i + 1) s) of the rows and
+    [j s, (j + 1) s) of the columns, s = 1 / ``spatial_scale``, and gets the mean of the mask over
+    its pixels. The sum over the ternary mask is (2 * area of the box - area of the expanded box)
+    / s^2, with the areas inside the map. A box outside the map or without area gives zeros.
+
+    Args:
+        rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels.
+        size: Height and width of the map.
+        spatial_scale: Cells per pixel.
+        mode: ``'ternary'``, ``'binary'`` or ``'expanded'``.
+        alpha: Width of the surroundings as a share of the box's; the paper's best is 1/3.
+        quantized: The released form, which rounds: a box has all cells from that of its corner
+            (x1, y1) to that of (x2, y2), both included, and the surroundings reach
+            floor(alpha * cells) further. Here they are cut off at the map's border.
+        negative_slicing: With ``quantized``, what the released code does at the upper and the left
+            border instead: a first row or column of -n counts from the other end of the map, so
+            that the surroundings are empty or elsewhere. Only for released weights.
+
+    Returns:
+        Masks (K, *size), float32.
+
+    Raises:
+        ValueError: If the shape or an argument does not fit.
+    """
+    if rois.dim() != 2 or rois.shape[1] != 5:
+        raise ValueError(f'rois must be (K, 5): index, x1, y1, x2, y2; got {tuple(rois.shape)}.')
+    if mode not in ROI_MASKING_MODES:
+        raise ValueError(f'mode must be one of {ROI_MASKING_MODES}, got {mode!r}.')
+    if spatial_scale <= 0 or alpha < 0:
+        raise ValueError(
+            f'spatial_scale must be positive and alpha at least 0, got {spatial_scale} and {alpha}.'
+        )
+    if negative_slicing and not quantized:
+        raise ValueError('negative_slicing is a fault of the quantized form: set quantized too.')
+    # Columns, then rows. Coordinates of half precision are off by up to a pixel: they are computed
+    # with in float32.
+    starts, ends = rois[:, 1:3].float() * spatial_scale, rois[:, 3:5].float() * spatial_scale
+    if quantized:
+        starts, ends = starts.floor(), ends.floor() + (ends >= starts)
+    margins = (ends - starts).clamp(min=0) * alpha
+    if quantized:
+        margins = (margins + 1e-4).floor()  # a third of 3 cells is one, whatever the rounding
+    inside = _coverage(starts, ends, size, negative_slicing)
+    if mode == 'binary':
+        return inside
+    empty = (ends <= starts).any(1)
+    expanded = _coverage(starts - margins, ends + margins, size, negative_slicing)
+    expanded = expanded.masked_fill_(empty[:, None, None], 0)
+    if mode == 'expanded':
+        return expanded
+    if negative_slicing:
+        return torch.where(inside > 0, inside, -expanded)
+    return inside.mul_(2).sub_(expanded)
+
+
+def _coverage(starts: Tensor, ends: Tensor, size: tuple[int, int], wrap: bool) -> Tensor:
+    """Return the share of each cell (K, H, W) that lies in boxes given in cells (K, 2)."""
+    shares = []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        start, end = starts[:, axis, None], ends[:, axis, None]
+        if wrap:
+            start = torch.where(start < 0, (start + length).clamp(min=0), start)
+        cells = torch.arange(length, device=starts.device, dtype=starts.dtype)
+        shares.append((end.minimum(cells + 1) - start.maximum(cells)).clamp(min=0))
+    return shares[0][:, :, None] * shares[1][:, None, :]
