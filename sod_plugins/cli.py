@@ -13,10 +13,11 @@ from typing import NoReturn
 
 from sod_plugins import __version__
 
-# The names in `metrics.PROTOCOLS`, `data.SPLITS` and `inference.BACKENDS`. Each verb imports what
-# it needs when it runs, so that `sod --version` and `sod --help` answer at once.
+# The names in `metrics.PROTOCOLS`, `data.SPLITS`, `data.CODINGS` and `inference.BACKENDS`. Each
+# verb imports what it needs when it runs, so that `sod --version` and `sod --help` answer at once.
 PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
 SPLITS = ('train', 'val', 'test')
+CODINGS = ('numbers', 'colours', 'masks', 'polygons', 'yolo')
 BACKENDS = ('torch', 'onnxruntime', 'openvino')
 
 
@@ -167,6 +168,32 @@ def _synthesise_data(args: argparse.Namespace) -> int:
         args.out, args.count, seed=args.seed, size=(height, width), split=args.split, progress=True
     )
     print(f'{args.count} scenes in {folder}')
+    return 0
+
+
+def _convert_instances(args: argparse.Namespace) -> int:
+    from sod_plugins.data import convert_instances, split_instances, write_instances
+
+    counts = args.split and dict(zip(SPLITS, args.split, strict=True))
+    files = {name: args.out / f'{name}.json' for name in SPLITS} if counts else {'': args.out}
+    _require_writable_files([*files.values()])
+    coco = convert_instances(
+        args.root,
+        args.coding,
+        image_dir=args.image_dir,
+        label_dir=args.label_dir,
+        list_file=args.list,
+        min_area=args.min_area,
+        progress=True,
+    )
+    parts = split_instances(coco, counts, args.seed) if counts else {'': coco}
+    for name, part in parts.items():
+        write_instances(files[name], part)
+        empty = len(part['images']) - len({a['image_id'] for a in part['annotations']})
+        print(
+            f'{files[name]}: {len(part["annotations"])} instances in {len(part["images"])} images, '
+            f'{empty} of them without any'
+        )
     return 0
 
 
@@ -333,6 +360,31 @@ def _add_data(verbs: _Verbs[_Parser]) -> None:
         '--split', choices=SPLITS, default='train', help='splits have no scene in common'
     )
     synth.set_defaults(run=_synthesise_data)
+    _add_instances(data_verbs)
+
+
+def _add_instances(verbs: _Verbs[_Parser]) -> None:
+    verb = verbs.add_parser('instances', help='convert labels of instances to the JSON of COCO')
+    verb.add_argument('root', type=Path, metavar='DIR')
+    verb.add_argument(
+        '--coding', choices=CODINGS, required=True, help='what the labels are (see docs/data.md)'
+    )
+    _add_path(verb, '-o', '--out', required=True, help='the file, or the folder of a split')
+    verb.add_argument('--image-dir', metavar='DIR', help='folder of images below the root')
+    verb.add_argument('--label-dir', metavar='DIR', help='folder of labels below the root')
+    _add_path(verb, '--list', help='text file that selects images, one stem or path a line')
+    verb.add_argument(
+        '--min-area', type=int, metavar='N', help='regions of fewer pixels become background'
+    )
+    verb.add_argument(
+        '--split',
+        type=int,
+        nargs=3,
+        metavar=('TRAIN', 'VAL', 'TEST'),
+        help='draw parts of so many images: train.json, val.json, test.json',
+    )
+    verb.add_argument('--seed', type=int, default=0, metavar='N', help='of the split (default: 0)')
+    verb.set_defaults(run=_convert_instances)
 
 
 def _add_network_verbs(verbs: _Verbs[_Parser]) -> None:

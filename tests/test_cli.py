@@ -14,7 +14,8 @@ from PIL import Image
 from reference_values import settle_statistics
 
 from sod_plugins import __version__
-from sod_plugins.cli import BACKENDS, PROTOCOLS, SPLITS, main
+from sod_plugins.cli import BACKENDS, CODINGS, PROTOCOLS, SPLITS, main
+from sod_plugins.data import CODINGS as DATA_CODINGS
 from sod_plugins.data import SPLITS as DATA_SPLITS
 from sod_plugins.data import read_image
 from sod_plugins.inference import BACKENDS as INFERENCE_BACKENDS
@@ -70,6 +71,7 @@ def dataset(tmp_path):
 def test_names_agree_with_those_of_the_package():
     assert tuple(METRIC_PROTOCOLS) == PROTOCOLS
     assert tuple(DATA_SPLITS) == SPLITS
+    assert DATA_CODINGS == CODINGS
     assert INFERENCE_BACKENDS == BACKENDS
 
 

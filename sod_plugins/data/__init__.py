@@ -9,17 +9,27 @@ from sod_plugins.data.images import (
     decode_mask,
     read_image,
     read_mask,
+    read_numbers,
     read_size,
     save_png,
+)
+from sod_plugins.data.instance_labels import CODINGS, convert_instances
+from sod_plugins.data.instances import (
+    annotations_by_image,
+    read_instances,
+    split_instances,
+    write_instances,
 )
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.random import sample_rng
+from sod_plugins.data.rle import bounding_box, compress_mask, decode_segmentation, encode_rle
 from sod_plugins.data.scenes import Scene, draw_scene
 from sod_plugins.data.synthetic import SPLITS, generate_scenes
 
 __all__ = [
+    'CODINGS',
     'IMAGE_EXTENSIONS',
     'LAYOUTS',
     'PRESETS',
@@ -32,10 +42,16 @@ __all__ = [
     'LabelledImages',
     'SaliencyPair',
     'Scene',
+    'annotations_by_image',
+    'bounding_box',
     'check_dataset',
     'class_names',
+    'compress_mask',
+    'convert_instances',
     'decode_mask',
+    'decode_segmentation',
     'draw_scene',
+    'encode_rle',
     'find_labelled_images',
     'find_pairs',
     'find_preset',
@@ -46,9 +62,13 @@ __all__ = [
     'listed_stems',
     'pair_problem',
     'read_image',
+    'read_instances',
     'read_mask',
+    'read_numbers',
     'read_size',
     'require_writable',
     'sample_rng',
     'save_png',
+    'split_instances',
+    'write_instances',
 ]

@@ -164,6 +164,22 @@ def decode_mask(path: str | Path) -> DecodedMask:
     return _decode_grey(path, _grey_of_colours(path, image), 'RGB')
 
 
+def read_numbers(path: str | Path) -> NDArray[np.int64]:
+    """Read a label image that holds a whole number for each pixel.
+
+    Returns:
+        int64 array (H, W), upright by its EXIF orientation: the values of a grey image, and the
+        indices of one with a palette.
+
+    Raises:
+        DataError: The file is missing, damaged, or holds colours or fractions.
+    """
+    image = _load(path, 'label image')
+    if image.mode not in ('1', 'L', 'P', *_INTEGER_MODES):
+        _refuse(path, 'label image', f'its mode {image.mode} holds no numbers', 'Save it as grey')
+    return np.asarray(image).astype(np.int64)
+
+
 def _load(path: str | Path, role: str) -> Image.Image:
     """Open and decode the first frame, turned upright."""
     with _opened(path, role) as image:

@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.instances import add_image, new_coco
 from sod_plugins.data.random import sample_rng
-from sod_plugins.data.scenes import Scene, draw_scene
+from sod_plugins.data.scenes import draw_scene
 
 # A split's number takes the place of the draw in `sample_rng`: splits share no scene.
 SPLITS = {'train': 0, 'val': 1, 'test': 2}
@@ -67,30 +66,17 @@ def generate_scenes(
     for folder in ('images', 'masks'):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
     _write_json(out_dir / _MANIFEST, {**parameters, 'complete': False})
-    coco: dict[str, list[dict[str, Any]]] = {
-        'images': [],
-        'annotations': [],
-        'categories': [{'id': 1, 'name': 'salient'}],
-    }
+    coco = new_coco()
     for index in tqdm(range(count), desc='scenes', unit='scene', disable=not progress):
         scene = draw_scene(sample_rng(seed, SPLITS[split], index), size)
         stem = f'{index:06d}'
         Image.fromarray(scene.image).save(out_dir / 'images' / f'{stem}.jpg', quality=92)
         Image.fromarray(scene.mask).save(out_dir / 'masks' / f'{stem}.png')
-        _annotate(coco, f'{stem}.jpg', index, scene)
+        visible = [scene.instances == n for n in range(1, int(scene.instances.max()) + 1)]
+        add_image(coco, f'{stem}.jpg', size, visible)
     _write_json(out_dir / 'annotations.json', coco)
     _write_json(out_dir / _MANIFEST, {**parameters, 'complete': True})
     return out_dir
-
-
-def encode_rle(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
-    """Encode a mask (H, W) as COCO's uncompressed RLE: runs of 0, 1, 0, ... down the columns."""
-    pixels = np.concatenate([[False], mask.ravel(order='F'), [False]])
-    starts = np.flatnonzero(pixels[1:] != pixels[:-1])
-    bounds = [0, *starts.tolist()]
-    if bounds[-1] < mask.size:
-        bounds.append(mask.size)
-    return {'size': list(mask.shape), 'counts': np.diff(bounds).tolist()}
 
 
 def _check_arguments(count: int, seed: int, size: tuple[int, int], split: str) -> None:
@@ -141,26 +127,3 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 def _write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content) + '\n', encoding='utf-8')
-
-
-def _annotate(
-    coco: dict[str, list[dict[str, Any]]], file_name: str, index: int, scene: Scene
-) -> None:
-    """Append a scene's image and instances; annotations count from 1, as pycocotools needs."""
-    height, width = scene.mask.shape
-    coco['images'].append({'id': index, 'file_name': file_name, 'height': height, 'width': width})
-    for number in range(1, int(scene.instances.max()) + 1):
-        visible = scene.instances == number
-        rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-        left, top = int(columns[0]), int(rows[0])
-        coco['annotations'].append(
-            {
-                'id': len(coco['annotations']) + 1,
-                'image_id': index,
-                'category_id': 1,
-                'segmentation': encode_rle(visible),
-                'bbox': [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
-                'area': int(visible.sum()),
-                'iscrowd': 0,
-            }
-        )

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from sod_plugins.data import DataError, check_dataset, find_pairs, generate_scenes, read_mask
-from sod_plugins.data.synthetic import encode_rle
 
 SIZE = (48, 64)
 TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'synthetic_scenes.py'
@@ -75,21 +74,6 @@ def test_annotations_match_the_masks_through_pycocotools(scenes):
             assert (x, x + width - 1) == (columns.min(), columns.max())
             assert (y, y + height - 1) == (rows.min(), rows.max())
             assert annotation['area'] == mask.sum()
-
-
-@pytest.mark.parametrize(
-    ('mask', 'counts'),
-    [
-        ([[0, 1], [0, 1]], [2, 2]),
-        ([[1, 0], [0, 0]], [0, 1, 3]),
-        ([[0, 0], [0, 0]], [4]),
-        ([[1, 1], [1, 1]], [0, 4]),
-        ([[0, 1, 0], [1, 0, 0]], [1, 2, 3]),
-    ],
-)
-def test_rle_runs_down_the_columns(mask, counts):
-    rle = encode_rle(np.array(mask, dtype=bool))
-    assert rle == {'size': list(np.shape(mask)), 'counts': counts}
 
 
 def test_second_call_writes_nothing(scenes):
