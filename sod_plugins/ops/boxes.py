@@ -1,0 +1,112 @@
+"""Boxes: overlap, coding relative to anchors, and non-maximum suppression.
+
+A box is x1, y1, x2, y2 in pixels. With ``offset`` 0 its width is x2 - x1; with 1, the convention of
+the first R-CNNs, x2 and y2 are the last pixels inside, and the width is x2 - x1 + 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+MAX_LOG_SCALE = 20.0  # of decoded sizes: keeps exp() finite, as the released code does
+
+
+def box_iou(boxes: Tensor, others: Tensor, offset: int = 0) -> Tensor:
+    """Return the intersection over union of boxes (..., G, 4) with others (..., M, 4).
+
+    Returns:
+        Values (..., G, M) in [0, 1]; 0 where both boxes are without area.
+    """
+    boxes, others = boxes[..., :, None, :], others[..., None, :, :]
+    starts = boxes[..., :2].maximum(others[..., :2])
+    ends = boxes[..., 2:].minimum(others[..., 2:])
+    inside = (ends - starts + offset).clamp(min=0).prod(-1)
+    union = _area(boxes, offset) + _area(others, offset) - inside
+    return inside / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+def encode_boxes(boxes: Tensor, anchors: Tensor, offset: int = 0) -> Tensor:
+    """Return what moves anchors (..., 4) to boxes (..., 4), as R-CNN has it.
+
+    Returns:
+        Deltas (..., 4): the shift of the centre in widths and heights of the anchor, and the
+        logarithms of the ratios of widths and of heights.
+    """
+    sizes = _sizes(boxes, offset).clamp(min=1e-6)
+    anchor_sizes = _sizes(anchors, offset)
+    shift = (boxes[..., :2] + sizes / 2 - anchors[..., :2] - anchor_sizes / 2) / anchor_sizes
+    return torch.cat([shift, (sizes / anchor_sizes).log()], -1)
+
+
+def decode_boxes(deltas: Tensor, anchors: Tensor, offset: int = 0) -> Tensor:
+    """Return the boxes (..., 4) that deltas (..., 4) make of anchors: undo :func:`encode_boxes`."""
+    anchor_sizes = _sizes(anchors, offset)
+    centres = anchors[..., :2] + anchor_sizes / 2 + deltas[..., :2] * anchor_sizes
+    sizes = deltas[..., 2:].clamp(max=MAX_LOG_SCALE).exp() * anchor_sizes
+    starts = centres - sizes / 2
+    return torch.cat([starts, starts + sizes - offset], -1)
+
+
+def clip_boxes(boxes: Tensor, sizes: Tensor, offset: int = 0) -> Tensor:
+    """Move what lies outside the image to its border.
+
+    Args:
+        boxes: (N, M, 4).
+        sizes: Height and width of each image (N, 2).
+        offset: See above.
+    """
+    limits = (sizes.flip(-1) - offset).repeat(1, 2)[:, None].to(boxes.dtype)
+    return boxes.clamp(min=0).minimum(limits)
+
+
+def nms(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, max_keep: int, offset: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Keep the best boxes that overlap no better kept one by more than a threshold.
+
+    Exact and greedy, for a batch at once: each of ``max_keep`` steps takes the best box left in
+    every image and drops what overlaps it. Costs ``max_keep * M`` overlaps instead of the M^2 of
+    all pairs; shapes do not depend on values, so that it can be exported or captured as a graph.
+    Of equal scores the first box wins.
+
+    Args:
+        boxes: (N, M, 4).
+        scores: (N, M); boxes of score minus infinity are never kept.
+        iou_threshold: A box is dropped where its intersection over union is larger.
+        max_keep: Boxes to keep at most, of each image.
+        offset: See above.
+
+    Returns:
+        Indices (N, min(max_keep, M)), best first, and which of them are boxes (N, the same):
+        where fewer are left, the rest is False.
+    """
+    areas = _area(boxes, offset)
+    left = scores
+    kept: list[Tensor] = []
+    found: list[Tensor] = []
+    for _ in range(min(max_keep, boxes.shape[1])):
+        best, index = left.max(1, keepdim=True)
+        kept.append(index)
+        found.append(best > -torch.inf)
+        winner = boxes.gather(1, index[:, :, None].expand(-1, -1, 4))
+        starts, ends = (
+            boxes[..., :2].maximum(winner[..., :2]),
+            boxes[..., 2:].minimum(winner[..., 2:]),
+        )
+        inside = (ends - starts + offset).clamp(min=0).prod(-1)
+        # Multiplied out: a division per box would cost as much as all the rest.
+        overlaps = inside > iou_threshold * (areas + areas.gather(1, index) - inside)
+        left = left.masked_fill(overlaps, -torch.inf).scatter(1, index, -torch.inf)
+    if not kept:
+        empty = torch.zeros(boxes.shape[0], 0, dtype=torch.long, device=boxes.device)
+        return empty, empty.bool()
+    return torch.cat(kept, 1), torch.cat(found, 1)
+
+
+def _sizes(boxes: Tensor, offset: int) -> Tensor:
+    return boxes[..., 2:] - boxes[..., :2] + offset
+
+
+def _area(boxes: Tensor, offset: int) -> Tensor:
+    return _sizes(boxes, offset).clamp(min=0).prod(-1)

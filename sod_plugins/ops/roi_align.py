@@ -1,0 +1,126 @@
+"""RoIAlign, RoIPool and their counterpart: maps of regions laid back onto the image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+Size = tuple[int, int]
+
+
+def roi_align(
+    features: Tensor, rois: Tensor, output_size: Size, spatial_scale: float, sampling_ratio: int = 2
+) -> Tensor:
+    """Sample each region to one size bilinearly (He et al., "Mask R-CNN", ICCV 2017).
+
+    Half-pixel centres (``aligned=True`` of mmcv). Bilinear samples on a grid are products of a
+    matrix for the rows and one for the columns, and so is their mean over a bin.
+
+    Args:
+        features: Maps (N, C, H, W).
+        rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels of the input.
+        output_size: Rows and columns of the result.
+        spatial_scale: Cells per pixel.
+        sampling_ratio: Samples per bin and direction.
+
+    Returns:
+        Maps (K, C, *output_size).
+    """
+    boxes = rois[:, 1:].float() * spatial_scale - 0.5
+    rows, columns = (
+        _sampling_matrix(boxes[:, axis], boxes[:, axis + 2], bins, length, sampling_ratio)
+        for axis, bins, length in (
+            (1, output_size[0], features.shape[2]),
+            (0, output_size[1], features.shape[3]),
+        )
+    )
+    dtype = features.dtype
+    regions = features.index_select(0, rois[:, 0].long())
+    return rows[:, None].to(dtype) @ regions @ columns[:, None].to(dtype).transpose(-1, -2)
+
+
+def roi_pool(features: Tensor, rois: Tensor, output_size: Size, spatial_scale: float) -> Tensor:
+    """Take the maxima of each region's bins (Girshick, "Fast R-CNN", ICCV 2015).
+
+    Corners are rounded to cells, both included; bins are widened to whole cells. An empty bin,
+    outside the map, is 0.
+
+    Args:
+        features: Maps (N, C, H, W).
+        rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels of the input.
+        output_size: Rows and columns of the result.
+        spatial_scale: Cells per pixel.
+
+    Returns:
+        Maps (K, C, *output_size).
+    """
+    corners = (rois[:, 1:].float() * spatial_scale + 0.5).floor().long()
+    regions = features.index_select(0, rois[:, 0].long())
+    regions = _pool_axis(regions, corners[:, 1], corners[:, 3], output_size[0], 2)
+    regions = _pool_axis(regions, corners[:, 0], corners[:, 2], output_size[1], 3)
+    return regions.masked_fill(regions == -torch.inf, 0)
+
+
+def paste_maps(maps: Tensor, regions: Tensor, size: Size) -> Tensor:
+    """Lay maps onto an image bilinearly: what RoIAlign did, undone.
+
+    Args:
+        maps: (K, h, w).
+        regions: Where each map lies, (K, 4) x1, y1, x2, y2 in pixels of the image; (1, 4) for all.
+        size: Height and width of the image.
+
+    Returns:
+        Maps (K, *size); outside its region a map goes on with its border.
+    """
+    rows, columns = (
+        _paste_matrix(regions[:, axis], regions[:, axis + 2], cells, pixels)
+        for axis, cells, pixels in ((1, maps.shape[1], size[0]), (0, maps.shape[2], size[1]))
+    )
+    dtype = maps.dtype
+    return rows.to(dtype) @ (maps @ columns.to(dtype).transpose(-1, -2))
+
+
+def _sampling_matrix(start: Tensor, end: Tensor, bins: int, length: int, samples: int) -> Tensor:
+    """Return the matrices (K, bins, length) that sample an axis and average each bin."""
+    count = bins * samples
+    steps = (torch.arange(count, device=start.device, dtype=start.dtype) + 0.5) / count
+    positions = start[:, None] + (end - start)[:, None] * steps
+    # As in every implementation: up to a cell outside the border's value counts, further off 0.
+    valid = (positions >= -1) & (positions <= length)
+    weights = _bilinear_weights(positions, length) * valid[..., None]
+    return weights.unflatten(1, (bins, samples)).mean(2)
+
+
+def _paste_matrix(start: Tensor, end: Tensor, cells: int, pixels: int) -> Tensor:
+    """Return the matrices (K, pixels, cells) that read an axis of maps at the pixels' centres."""
+    centres = torch.arange(pixels, device=start.device, dtype=start.dtype) + 0.5
+    scale = cells / (end - start).clamp(min=1e-6)
+    return _bilinear_weights((centres - start[:, None]) * scale[:, None] - 0.5, cells)
+
+
+def _bilinear_weights(positions: Tensor, length: int) -> Tensor:
+    """Return the weights (..., length) of the cells at positions (...), kept inside the map."""
+    cells = torch.arange(length, device=positions.device, dtype=positions.dtype)
+    distance = (positions.clamp(0, length - 1)[..., None] - cells).abs()
+    return (1 - distance).clamp(min=0)
+
+
+def _pool_axis(regions: Tensor, first: Tensor, last: Tensor, bins: int, axis: int) -> Tensor:
+    """Take the maxima of bins along an axis; minus infinity where a bin is empty."""
+    length = regions.shape[axis]
+    width = (last - first + 1).clamp(min=1)[:, None]
+    index = torch.arange(bins, device=first.device)
+    # Whole numbers, floor(i * width / bins) and the ceiling: floats would round some bins wrongly.
+    start = (first[:, None] + index * width // bins).clamp(0, length)
+    end = (first[:, None] - (-(index + 1) * width // bins)).clamp(0, length)
+    shape = [len(regions), 1, 1, 1]
+    shape[axis] = bins
+    sizes = list(regions.shape)
+    sizes[axis] = bins
+    pooled = regions.new_full(sizes, -torch.inf)
+    widest = int((end - start).max()) if len(regions) else 0
+    for step in range(widest):
+        cell = start + step
+        values = regions.gather(axis, cell.clamp(max=length - 1).view(shape).expand(sizes))
+        pooled = pooled.maximum(values.masked_fill((cell >= end).view(shape), -torch.inf))
+    return pooled
