@@ -9,6 +9,10 @@ from sod_plugins.networks.fused import fuse
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
 from sod_plugins.networks.picanet_aspp import PiCANetASPP
+from sod_plugins.networks.picanet_ssd import PiCANetSSDNeck
+from sod_plugins.networks.picanet import PiCANet
+from sod_plugins.networks.picanet_decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet_losses import picanet_losses
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
 from sod_plugins.networks.samnet import SAMNet, SAMNetDecoder
 
@@ -17,9 +21,13 @@ __all__ = [
     'CSFDecoder',
     'CSNet',
     'CSNetExtractor',
+    'Decoded',
     'DenseCRF',
     'ITDBUDecoder',
     'PiCANetASPP',
+    'PiCANetSSDNeck',
+    'PiCANet',
+    'PiCANetDecoder',
     'Preprocessing',
     'SAMNet',
     'SAMNetDecoder',
@@ -31,6 +39,7 @@ __all__ = [
     'extract_network',
     'fuse',
     'load_network',
+    'picanet_losses',
     'saliency_map',
     'save_network',
     'to_uint8',

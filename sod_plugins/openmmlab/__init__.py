@@ -30,6 +30,8 @@ HOSTED_ROLES = {
     'datasets.packing': (TRANSFORMS, 'mmseg.models', 'onedl'),
     'datasets.transforms': (TRANSFORMS, 'mmcv.transforms', 'onedl'),
     'models.decode_heads': (MODELS, 'mmseg.models', 'onedl'),
+    'models.dense_heads': (MODELS, 'mmdet.models', 'onedl-det'),
+    'models.necks': (MODELS, 'mmdet.models', 'onedl-det'),
     'models.segmentors': (MODELS, 'mmseg.models', 'onedl'),
 }
 

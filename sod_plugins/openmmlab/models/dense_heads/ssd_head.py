@@ -1,0 +1,22 @@
+"""SSD's head as it also predicts."""
+
+from __future__ import annotations
+
+from mmdet.models import dense_heads
+
+from sod_plugins.registry import MODELS
+
+
+@MODELS.register_module()
+class SSDHead(dense_heads.SSDHead):
+    """mmdet's ``SSDHead``, which trains but cannot predict, made to do both.
+
+    SSD computes its classification loss by itself, so mmdet's class builds no ``loss_cls``. Yet the
+    prediction of all its dense heads asks ``loss_cls`` whether the scores need an activation of
+    their own, and ends in ``AttributeError: 'SSDHead' object has no attribute 'loss_cls'``. Without
+    such a loss the answer is no: scores are the softmax over the classes and the background.
+
+    The arguments are those of mmdet's class.
+    """
+
+    loss_cls = None
