@@ -93,9 +93,17 @@ class GlobalAttentionPooling(ContextAttention):
     def attend(self, x: Tensor, weights: Tensor) -> Tensor:
         """Average the samples of (N, C, H, W) by weights (N, K*K, P, Q) to (N, C, P, Q)."""
         if self.dilation is None:
-            grid = resize_bilinear(x, self.kernel_size, align_corners=True)
-            return global_attention_pool(grid, weights, self.kernel_size, 1)
+            return global_attention_pool(self.sample(x), weights, self.kernel_size, 1)
         return global_attention_pool(x, weights, self.kernel_size, self.dilation)
+
+    def sample(self, x: Tensor) -> Tensor:
+        """Return the samples of maps (N, C, H, W) that the weights are for, (N, C, K, K)."""
+        if self.dilation is None:
+            return resize_bilinear(x, self.kernel_size, align_corners=True)
+        rows, columns = (
+            d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True)
+        )
+        return x[:, :, : rows : self.dilation[0], : columns : self.dilation[1]]
 
 
 class LocalAttention(nn.Sequential):

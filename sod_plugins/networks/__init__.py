@@ -8,11 +8,11 @@ from sod_plugins.networks.dense_crf import DenseCRF
 from sod_plugins.networks.fused import fuse
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
-from sod_plugins.networks.picanet_aspp import PiCANetASPP
-from sod_plugins.networks.picanet_ssd import PiCANetSSDNeck
 from sod_plugins.networks.picanet import PiCANet
+from sod_plugins.networks.picanet_aspp import PiCANetASPP
 from sod_plugins.networks.picanet_decoder import Decoded, PiCANetDecoder
 from sod_plugins.networks.picanet_losses import picanet_losses
+from sod_plugins.networks.picanet_ssd import PiCANetSSDNeck
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
 from sod_plugins.networks.samnet import SAMNet, SAMNetDecoder
 
@@ -24,10 +24,10 @@ __all__ = [
     'Decoded',
     'DenseCRF',
     'ITDBUDecoder',
-    'PiCANetASPP',
-    'PiCANetSSDNeck',
     'PiCANet',
+    'PiCANetASPP',
     'PiCANetDecoder',
+    'PiCANetSSDNeck',
     'Preprocessing',
     'SAMNet',
     'SAMNetDecoder',

@@ -16,12 +16,18 @@ import torch
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.itdbu import ITDBU
+from sod_plugins.networks.picanet import PiCANet
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.samnet import SAMNet
 from sod_plugins.networks.training_checkpoint import describe_training_checkpoint
 
 FORMAT = 'sod_plugins.network/1'
-NETWORKS: dict[str, type[SaliencyNetwork]] = {'CSNet': CSNet, 'ITDBU': ITDBU, 'SAMNet': SAMNet}
+NETWORKS: dict[str, type[SaliencyNetwork]] = {
+    'CSNet': CSNet,
+    'ITDBU': ITDBU,
+    'PiCANet': PiCANet,
+    'SAMNet': SAMNet,
+}
 
 
 def save_network(

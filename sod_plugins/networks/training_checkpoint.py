@@ -14,6 +14,7 @@ from typing import Any
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.itdbu import ITDBU
+from sod_plugins.networks.picanet import PiCANet
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.samnet import SAMNet
 
@@ -21,6 +22,7 @@ from sod_plugins.networks.samnet import SAMNet
 NETWORK_OF_PARTS: dict[tuple[str | None, str], type[SaliencyNetwork]] = {
     ('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet,
     (None, 'sod_plugins.ITDBUHead'): ITDBU,
+    (None, 'sod_plugins.PiCANetHead'): PiCANet,
     (None, 'sod_plugins.SAMNetHead'): SAMNet,
 }
 
