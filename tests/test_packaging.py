@@ -123,7 +123,9 @@ def test_metadata(wheel: Path) -> None:
     assert sorted(required) == ['Pillow', 'numpy', 'scipy', 'torch', 'tqdm']
     extras = set(re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE))
     hosts = {'onedl', 'onedl-det', 'openmmlab'}
-    assert extras == hosts | {'export', 'openvino', 'report', 'crf', 'weights', 'dev'}
+    assert extras == hosts | {
+        *('export', 'openvino', 'instances', 'report', 'crf', 'weights', 'dev')
+    }
 
 
 def test_every_requirement_of_the_onedl_line_is_pinned(wheel: Path) -> None:

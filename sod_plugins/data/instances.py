@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sod_plugins.data.errors import DataError, list_problems
+from sod_plugins.data.images import read_size
 from sod_plugins.data.rle import Mask, bounding_box, decode_segmentation, encode_rle
 
 Coco = dict[str, list[dict[str, Any]]]
@@ -107,7 +108,7 @@ def read_instances(path: str | Path, image_dir: str | Path | None = None) -> Coc
 
     Args:
         path: COCO's JSON. All its categories count as salient.
-        image_dir: The folder of images; where given, they must be there.
+        image_dir: The folder of images; where given, each must be readable and of its stated size.
 
     Returns:
         The content of the file: ``images``, ``annotations`` and ``categories``.
@@ -168,9 +169,21 @@ def _image_problems(images: Sequence[Mapping[str, Any]], image_dir: str | Path |
         if image['id'] in seen:
             problems.append(f'{name}: its id {image["id"]} occurs twice.')
         seen.add(image['id'])
-        if image_dir is not None and not Path(image_dir, image['file_name']).is_file():
-            problems.append(f"{name} does not exist in '{image_dir}'.")
+        if image_dir is not None and (problem := _file_problem(image, Path(image_dir))):
+            problems.append(problem)
     return problems
+
+
+def _file_problem(image: Mapping[str, Any], image_dir: Path) -> str | None:
+    path = image_dir / image['file_name']
+    try:
+        found = read_size(path)
+    except DataError as error:
+        return str(error)
+    stated = image['height'], image['width']
+    if found == stated:
+        return None
+    return f"image '{path}' is {found}, but stated to be {stated} (height, width)."
 
 
 def _annotation_problem(

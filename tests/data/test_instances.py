@@ -64,12 +64,13 @@ def test_everything_wrong_is_named_at_once(coco, tmp_path):
     path = tmp_path / 'bad.json'
     path.write_text(json.dumps(coco))
     for name in 'bc':
-        (tmp_path / f'{name}.png').touch()
+        Image.new('L', (30, 21)).save(tmp_path / f'{name}.png')
     with pytest.raises(DataError) as caught:
         read_instances(path, tmp_path)
     assert str(caught.value).splitlines() == [
-        f"'{path}' has 9 entries that cannot be used. Correct or remove them:",
-        f"image 'a.png' does not exist in '{tmp_path}'.",
+        f"'{path}' has 10 entries that cannot be used. Correct or remove them:",
+        f"Cannot read image '{tmp_path}/a.png': there is no such file. Correct the path.",
+        f"image '{tmp_path}/b.png' is (21, 30), but stated to be (20, 30) (height, width).",
         "image 'c.png' lacks height.",
         "image 'a.png', annotation 2: its id occurs twice.",
         "image 'a.png', annotation 8: its box [25, 2, 9, 5] leaves the image of 30x20 "

@@ -3,5 +3,6 @@
 from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
 from sod_plugins.openmmlab.datasets.image_folder_dataset import ImageFolderDataset
 from sod_plugins.openmmlab.datasets.saliency_dataset import SaliencyDataset
+from sod_plugins.openmmlab.datasets.salient_instance_dataset import SalientInstanceDataset
 
-__all__ = ['DrawnDataset', 'ImageFolderDataset', 'SaliencyDataset']
+__all__ = ['DrawnDataset', 'ImageFolderDataset', 'SaliencyDataset', 'SalientInstanceDataset']

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ class DrawnDataset(BaseDataset):
     what a sample becomes. The number comes with the ``DrawIndex`` of ``sod_plugins.DrawSampler``; a
     plain index of another sampler gets a random one, and the run then cannot be resumed exactly.
     With a ``DrawIndex`` its ``draw`` and ``pass_number`` reach the pipeline too.
+
+    The transforms of hosts draw from the global generators of numpy and Python instead: while the
+    pipeline runs these are seeded by the same three numbers.
 
     Subclasses find the samples in ``load_data_list``.
 
@@ -56,4 +61,19 @@ class DrawnDataset(BaseDataset):
         else:
             results |= {'draw': draw, 'pass_number': idx.pass_number}
         results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
-        return self.pipeline(results)
+        with _global_generators(results['rng']):
+            return self.pipeline(results)
+
+
+@contextmanager
+def _global_generators(rng: np.random.Generator) -> Iterator[None]:
+    """Seed the global generators from another one, which stays as it is; put them back after."""
+    before = np.random.get_state(), random.getstate()
+    words = rng.bit_generator.seed_seq.spawn(1)[0].generate_state(4)
+    np.random.seed(words)
+    random.seed(words.tobytes())
+    try:
+        yield
+    finally:
+        np.random.set_state(before[0])
+        random.setstate(before[1])

@@ -1,0 +1,80 @@
+"""The data set of images and salient instances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sod_plugins.data import annotations_by_image, read_instances
+from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
+from sod_plugins.registry import DATASETS
+
+
+@DATASETS.register_module()
+class SalientInstanceDataset(DrawnDataset):
+    """Images and salient instances in COCO's JSON, for mmdet's transforms and detectors.
+
+    Categories do not count: every instance has the label 0. All annotations are checked when the
+    data set is built; what cannot be used is named, and nothing is left out silently. Images
+    without instances are samples too.
+
+    A sample reaches the pipeline as mmdet's do: ``img_path``, ``img_id``, ``height``, ``width``,
+    and ``instances``, each a dict of ``bbox`` [x1, y1, x2, y2] in pixels (x2 and y2 excluded),
+    ``bbox_label``, ``mask`` (run lengths or polygons) and ``ignore_flag`` (1 for COCO's crowds);
+    beside them ``sample_idx`` and the ``rng`` of :class:`DrawnDataset`.
+
+    Args:
+        ann_file: The annotations, below ``data_root``. Their path is ``metainfo['ann_file']``,
+            where ``SalientInstanceMetric`` finds it.
+        data_root: The folder of the data set.
+        data_prefix: ``img`` is the folder of images below ``data_root``.
+        pipeline: The transforms.
+        test_mode: Whether the samples are for evaluation.
+        seed: The seed of the random transforms.
+
+    Raises:
+        DataError: The annotations cannot be read, or some of them cannot be used, or an image is
+            missing; one message names all of them.
+    """
+
+    METAINFO: ClassVar[dict[str, Any]] = {'classes': ('salient',), 'palette': [(220, 20, 60)]}
+
+    def __init__(
+        self,
+        ann_file: str | Path,
+        data_root: str | Path = '',
+        data_prefix: Mapping[str, str] | None = None,
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
+        test_mode: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.instances_file = Path(data_root, ann_file)
+        self.image_dir = Path(data_root, (data_prefix or {}).get('img', ''))
+        super().__init__(str(data_root), pipeline, test_mode, seed)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read and check all annotations."""
+        coco = read_instances(self.instances_file, self.image_dir)
+        self._metainfo['ann_file'] = str(self.instances_file)
+        annotations = annotations_by_image(coco)
+        return [
+            {
+                'img_path': str(self.image_dir / image['file_name']),
+                'img_id': image['id'],
+                'height': image['height'],
+                'width': image['width'],
+                'instances': [_instance(annotation) for annotation in annotations[image['id']]],
+            }
+            for image in coco['images']
+        ]
+
+
+def _instance(annotation: Mapping[str, Any]) -> dict[str, Any]:
+    left, top, width, height = annotation['bbox']
+    return {
+        'bbox': [left, top, left + width, top + height],
+        'bbox_label': 0,
+        'mask': annotation['segmentation'],
+        'ignore_flag': int(annotation.get('iscrowd', 0)),
+    }
