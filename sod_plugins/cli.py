@@ -19,6 +19,7 @@ PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
 SPLITS = ('train', 'val', 'test')
 CODINGS = ('numbers', 'colours', 'masks', 'polygons', 'yolo')
 BACKENDS = ('torch', 'onnxruntime', 'openvino')
+PRUNING_RULES = ('gamma', 'filters', 'geometric_median')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -221,6 +222,30 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
+def _prune(args: argparse.Namespace) -> int:
+    from sod_plugins.networks import CSNet, load_network, save_network
+    from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
+    from sod_plugins.optim import prune
+
+    _require_writable_files([args.out])
+    network = load_network(args.checkpoint)
+    if not isinstance(network, CSNet):
+        kind = type(network).__name__
+        raise ValueError(f'{args.checkpoint} holds a network {kind!r}; only a CSNet can be pruned.')
+    pruned = prune(network, threshold=args.threshold, ratio=args.ratio, rule=args.rule)
+    save_network(args.out, pruned)
+    print(args.out)
+    size = network.preprocessing.size
+    for name, count in (
+        ('parameters', count_parameters),
+        ('MACs', lambda net: count_macs(net, size)),
+        ("MACs, CSNet authors' counter", lambda net: count_macs_csnet(net, size)),
+    ):
+        before, after = count(network), count(pruned)
+        print(f'{name + ":":30}{before:,} -> {after:,} ({after / before:.1%} left)')
+    return 0
+
+
 def _complexity(args: argparse.Namespace) -> int:
     from sod_plugins.visualization.facts import network_facts
 
@@ -405,6 +430,30 @@ def _add_network_verbs(verbs: _Verbs[_Parser]) -> None:
         help="size of the input (default: the checkpoint's)",
     )
     export.set_defaults(run=_export)
+
+    prune = verbs.add_parser('prune', help='remove dispensable channels from a CSNet')
+    prune.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    _add_path(prune, '-o', '--out', metavar='OUT.pth', required=True, help='the smaller network')
+    extent = prune.add_mutually_exclusive_group(required=True)
+    extent.add_argument(
+        '--threshold',
+        type=float,
+        metavar='T',
+        help='remove channels of a lower score (paper: 1e-20)',
+    )
+    extent.add_argument(
+        '--ratio',
+        type=float,
+        metavar='R',
+        help='share of the parameters to leave; all layers and scales lose the same share',
+    )
+    prune.add_argument(
+        '--rule',
+        choices=PRUNING_RULES,
+        default=PRUNING_RULES[0],
+        help='what a channel is scored by (default: %(default)s, of its normalisation)',
+    )
+    prune.set_defaults(run=_prune)
 
     complexity = verbs.add_parser('complexity', help='count parameters and multiply-accumulates')
     complexity.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')

@@ -1,0 +1,239 @@
+"""Which channels of a CSNet to keep: groups, rules, and selection by threshold or by ratio.
+
+Paper: CSNet, Sec. 3.2 (Alg. 1) and the ablations of Tab. 9 and 10.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.layers.goctconv import GOctConvNormAct
+from sod_plugins.networks import CSFDecoder, CSNet
+
+# Per group and scale: a boolean (C,), True for a channel that stays.
+Masks = list[list[Tensor]]
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """The channels that one mask decides about: those after a gOctConv, by scale.
+
+    Attributes:
+        name: The layer's name in the network.
+        gammas: Weights (C_s,) of the normalisation of each scale; empty where a scale is.
+        filters: The convolution's filters of each scale, (C_s, columns).
+    """
+
+    name: str
+    gammas: tuple[Tensor, ...]
+    filters: tuple[Tensor, ...]
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each scale."""
+        return tuple(len(gamma) for gamma in self.gammas)
+
+
+def gamma_scores(group: ChannelGroup) -> list[Tensor]:
+    """Score a channel by its normalisation weight, as the paper does: abs(gamma)."""
+    return [gamma.abs() for gamma in group.gammas]
+
+
+def filter_scores(group: ChannelGroup) -> list[Tensor]:
+    """Score a channel by the L1 norm of its filter ("Pruning Filters" of Tab. 9)."""
+    return [filters.abs().sum(1) for filters in group.filters]
+
+
+def geometric_median_scores(group: ChannelGroup) -> list[Tensor]:
+    """Score a channel by its filter's summed distance to the others of its scale.
+
+    The filter nearest to the geometric median says least that the others do not ("Geometric
+    Median" of Tab. 9).
+    """
+    return [torch.cdist(filters, filters).sum(1) for filters in group.filters]
+
+
+RULES: dict[str, Callable[[ChannelGroup], list[Tensor]]] = {
+    'gamma': gamma_scores,
+    'filters': filter_scores,
+    'geometric_median': geometric_median_scores,
+}
+
+
+def channel_groups(network: CSNet) -> list[ChannelGroup]:
+    """List what is pruned together, in the order of the network.
+
+    The first gOctConv of every ILBlock decides for its block, as the two depthwise layers keep
+    every channel apart. The first gOctConv of the fusion, the dilated convolutions of each scale
+    and the merging gOctConv follow.
+    """
+    groups = [
+        _octave_group(f'backbone.stages.{stage}.{index}.conv1', block.conv1)
+        for stage, blocks in enumerate(network.backbone.stages)
+        for index, block in enumerate(blocks)
+    ]
+    head = network.decode_head
+    if isinstance(head, CSFDecoder):
+        groups += [
+            _octave_group('decode_head.fuse', head.fuse),
+            _dilated_group('decode_head.dilated', head),
+            _octave_group('decode_head.merge', head.merge),
+        ]
+    return groups
+
+
+def _octave_group(name: str, layer: GOctConvNormAct) -> ChannelGroup:
+    weight = layer.conv.weight.detach()
+    filters = weight.flatten(1).split(layer.conv.out_channels)
+    return ChannelGroup(name, tuple(_gamma(norm, weight) for norm in layer.norms), tuple(filters))
+
+
+def _dilated_group(name: str, head: CSFDecoder) -> ChannelGroup:
+    like = head.classifier.weight.detach()
+    gammas, filters = [], []
+    for layer, width in zip(head.dilated, head.dilated_widths, strict=True):
+        gammas.append(_gamma(layer.norm, like) if width else like.new_empty(0))
+        branches = (
+            [conv.weight.detach().flatten(1) for conv in layer.convs.values()] if width else []
+        )
+        filters.append(torch.cat(branches) if branches else like.new_empty(0, 0))
+    return ChannelGroup(name, tuple(gammas), tuple(filters))
+
+
+def _gamma(norm: nn.Module, like: Tensor) -> Tensor:
+    return like.new_empty(0) if isinstance(norm, nn.Identity) else norm.weight.detach()
+
+
+def select_channels(
+    network: CSNet,
+    *,
+    threshold: float | None = None,
+    ratio: float | None = None,
+    rule: str = 'gamma',
+) -> Masks:
+    """Choose the channels to keep.
+
+    Args:
+        network: A CSNet.
+        threshold: Keep the channels whose score is at least this (the paper's way: 1e-20).
+        ratio: Keep this share of the *parameters*: of every layer and scale the same share of
+            channels, at least one, lowest scores out first. The share whose network comes nearest
+            to ``ratio`` is taken; counts are whole, so it is met to about 1%.
+        rule: How channels are scored, one of ``RULES``.
+
+    Returns:
+        One list of masks per group of :func:`channel_groups`.
+
+    Raises:
+        ValueError: If not exactly one of ``threshold`` and ``ratio`` is given, one is out of range,
+            the rule is unknown, or a layer would lose all its channels.
+    """
+    if rule not in RULES:
+        raise ValueError(f'rule must be one of {sorted(RULES)}, got {rule!r}.')
+    if (threshold is None) == (ratio is None):
+        raise ValueError('give either a threshold or a ratio to prune by, and not both.')
+    groups = channel_groups(network)
+    scores = [RULES[rule](group) for group in groups]
+    if threshold is not None:
+        if not threshold > 0:
+            raise ValueError(f'threshold must be positive, got {threshold:g}.')
+        masks = [[score >= threshold for score in group] for group in scores]
+        hint = f'; the threshold {threshold:g} is too high: its largest score is '
+        return settle_masks(groups, masks, [hint + _largest(group) for group in scores])
+    if not 0 < ratio < 1:  # type: ignore[operator]  # one of the two is given
+        raise ValueError(f'ratio must lie between 0 and 1, got {ratio:g}.')
+    share = _share_of_channels(network, groups, ratio)  # type: ignore[arg-type]
+    return [[_best(score, share) for score in group] for group in scores]
+
+
+def settle_masks(groups: list[ChannelGroup], masks: Masks, hints: list[str] | None = None) -> Masks:
+    """Let what a vanished scale leaves without a use vanish too, and refuse an empty layer.
+
+    A scale of the fusion lives or dies as a whole: its dilated convolutions have nothing to read
+    without its first channels, and those feed nothing else.
+    """
+    masks = [list(group) for group in masks]
+    for index, group in enumerate(groups):
+        if group.name == 'decode_head.fuse':
+            pairs = zip(masks[index], masks[index + 1], strict=True)
+            for scale, (fuse, dilated) in enumerate(pairs):
+                lives = fuse.any() & dilated.any()
+                masks[index][scale] = fuse & lives
+                masks[index + 1][scale] = dilated & lives
+    for index, (group, mask) in enumerate(zip(groups, masks, strict=True)):
+        if not any(bool(m.any()) for m in mask):
+            raise ValueError(
+                f'pruning would remove all channels of {group.name}'
+                + (hints[index] if hints else '')
+                + '.'
+            )
+    return masks
+
+
+def removed_channels(masks: Masks) -> int:
+    """Count the channels that masks remove."""
+    return sum(int((~mask).sum()) for group in masks for mask in group)
+
+
+def learned_widths(network: CSNet, masks: Masks) -> dict[str, Any]:
+    """Describe what masks leave of a network as its ``learned_widths``."""
+    counts = [tuple(int(mask.sum()) for mask in group) for group in masks]
+    blocks = len(network.backbone.block_widths)
+    widths: dict[str, Any] = {'blocks': tuple(counts[:blocks])}
+    head = network.decode_head
+    if isinstance(head, CSFDecoder):
+        dilated = tuple(
+            tuple(int(part.sum()) for part in branch_masks(head, scale, mask))
+            for scale, mask in enumerate(masks[blocks + 1])
+        )
+        widths |= {'fuse': counts[blocks], 'dilated': dilated, 'merged': counts[blocks + 2][0]}
+    return widths
+
+
+def branch_masks(head: CSFDecoder, scale: int, mask: Tensor) -> tuple[Tensor, ...]:
+    """Split the mask of a scale between its dilations; an absent one gets an empty part."""
+    width = head.dilated_widths[scale]
+    return mask.split([c if width else 0 for c in head.dilated_channels[scale]])
+
+
+def _largest(scores: list[Tensor]) -> str:
+    return f'{max(float(score.max()) for score in scores if len(score)):.3g}'
+
+
+def _kept(channels: int, share: float) -> int:
+    return max(1, int(share * channels + 0.5)) if channels else 0
+
+
+def _best(scores: Tensor, share: float) -> Tensor:
+    mask = torch.zeros_like(scores, dtype=torch.bool)
+    mask[scores.argsort(descending=True, stable=True)[: _kept(len(scores), share)]] = True
+    return mask
+
+
+def _share_of_channels(network: CSNet, groups: list[ChannelGroup], ratio: float) -> float:
+    """Find the share of channels that leaves ``ratio`` of the parameters.
+
+    Parameters grow with the share in steps, where some layer keeps one channel more: one share
+    between any two neighbouring steps is tried.
+    """
+    widths = {channels for group in groups for channels in group.channels if channels}
+    steps = sorted({(k + 0.5) / c for c in widths for k in range(c)})
+    shares = [(low + high) / 2 for low, high in pairwise([0.0, *steps, 1.0 + 1e-9])]
+    target = ratio * sum(p.numel() for p in network.parameters())
+
+    def parameters(share: float) -> int:
+        masks = [[torch.arange(c) < _kept(c, share) for c in group.channels] for group in groups]
+        with torch.device('meta'):
+            arguments = {**network.arguments, 'learned_widths': learned_widths(network, masks)}
+            return sum(p.numel() for p in CSNet(**arguments).parameters())
+
+    after = bisect_left(shares, target, key=parameters)
+    nearest = shares[max(after - 1, 0) : after + 1]
+    return min(nearest, key=lambda share: abs(parameters(share) - target))

@@ -1,0 +1,156 @@
+"""Removal of channels from a CSNet (Sec. 3.2, Alg. 1): a smaller network with the same weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sod_plugins.layers.goctconv import GOctConvNormAct
+from sod_plugins.networks import CSFDecoder, CSNet
+from sod_plugins.networks.csnet_widths import DILATIONS
+from sod_plugins.optim.channel_selection import (
+    Masks,
+    branch_masks,
+    channel_groups,
+    learned_widths,
+    removed_channels,
+    select_channels,
+    settle_masks,
+)
+
+STATISTICS = ('copy', 'reset')
+
+State = dict[str, Tensor]
+
+
+def prune(
+    network: CSNet,
+    *,
+    threshold: float | None = None,
+    ratio: float | None = None,
+    rule: str = 'gamma',
+    statistics: str = 'copy',
+) -> CSNet:
+    """Return a CSNet without the channels that a rule finds dispensable.
+
+    It equals the network whose removed channels are set to zero after every layer. A channel whose
+    gamma is near zero may still have passed on a constant, the bias of its normalisation: that is
+    gone too, and fine-tuning makes up for it.
+
+    Args:
+        network: A CSNet; it stays as it is.
+        threshold: See :func:`select_channels`, also for the next two.
+        ratio: Likewise.
+        rule: Likewise.
+        statistics: ``'copy'`` keeps the running statistics; ``'reset'`` leaves them at 0 and 1, to
+            be estimated anew in training mode, as the released code does.
+
+    Raises:
+        ValueError: If nothing would be removed, a whole layer would, or an argument is wrong.
+    """
+    masks = select_channels(network, threshold=threshold, ratio=ratio, rule=rule)
+    if not removed_channels(masks):
+        limit = f'threshold {threshold:g}' if ratio is None else f'ratio {ratio:g}'
+        raise ValueError(
+            f'no channel has a score under the {limit} by the rule {rule!r}: there is nothing to '
+            'prune. Train with a stronger decay, or choose another value.'
+        )
+    return remove_channels(network, masks, statistics)
+
+
+def remove_channels(network: CSNet, masks: Masks, statistics: str = 'copy') -> CSNet:
+    """Return a CSNet that keeps the channels of some masks, with their weights.
+
+    Args:
+        network: A CSNet; it stays as it is.
+        masks: Channels to keep, as :func:`select_channels` returns them.
+        statistics: See :func:`prune`.
+
+    Raises:
+        ValueError: If a layer would keep nothing, or ``statistics`` is unknown.
+    """
+    if statistics not in STATISTICS:
+        raise ValueError(f'statistics must be one of {STATISTICS}, got {statistics!r}.')
+    masks = settle_masks(channel_groups(network), masks)
+    widths = learned_widths(network, masks)
+    pruned = CSNet(**{**network.arguments, 'learned_widths': widths})
+    pruned.preprocessing = network.preprocessing
+    state = _sliced_state(network, masks)
+    if statistics == 'reset':
+        names = ('running_mean', 'running_var', 'num_batches_tracked')
+        state |= {k: v for k, v in pruned.state_dict().items() if k.endswith(names)}
+    pruned.load_state_dict(state)
+    weight = next(network.parameters())
+    return pruned.to(weight.device, weight.dtype).train(network.training)
+
+
+def _sliced_state(network: CSNet, masks: Masks) -> State:
+    """Take the rows and columns that stay out of every tensor of a network."""
+    state = network.state_dict()
+    pending = iter(masks)
+    previous = [torch.ones(3, dtype=torch.bool, device=masks[0][0].device)]  # the RGB image
+    sliced: State = {}
+    ends = []
+    for stage, blocks in enumerate(network.backbone.stages):
+        for index, block in enumerate(blocks):
+            prefix = f'backbone.stages.{stage}.{index}'
+            mask = next(pending)
+            sliced |= _sliced_octave(state, f'{prefix}.conv1', block.conv1, mask, previous)
+            for name in ('conv2', 'conv3'):
+                layer = getattr(block, name)
+                sliced |= _sliced_octave(state, f'{prefix}.{name}', layer, mask, mask)
+            previous = mask
+        ends.append(previous)
+    columns = [ends[stage][0] for stage in network.backbone.out_indices]
+    head = network.decode_head
+    if isinstance(head, CSFDecoder):
+        fuse, dilated, merged = pending
+        sliced |= _sliced_octave(state, 'decode_head.fuse', head.fuse, fuse, columns)
+        for scale in range(len(dilated)):
+            sliced |= _sliced_dilated(state, head, scale, dilated[scale], fuse[scale])
+        sliced |= _sliced_octave(state, 'decode_head.merge', head.merge, merged, dilated)
+        columns = merged
+    classifier = 'decode_head.classifier'
+    sliced[f'{classifier}.weight'] = state[f'{classifier}.weight'][:, columns[-1]]
+    sliced[f'{classifier}.bias'] = state[f'{classifier}.bias']
+    return sliced
+
+
+def _sliced_octave(
+    state: State, prefix: str, layer: GOctConvNormAct, rows: list[Tensor], columns: list[Tensor]
+) -> State:
+    """Slice a gOctConv with its normalisations and activations."""
+    weight = state[f'{prefix}.conv.weight'][torch.cat(rows)]
+    if layer.conv.cross_scale:
+        weight = weight[:, torch.cat(columns)]
+    sliced = {f'{prefix}.conv.weight': weight}
+    for scale, mask in enumerate(rows):
+        for part in ('norms', 'acts'):
+            sliced |= _sliced_channels(state, f'{prefix}.{part}.{scale}.', mask)
+    return sliced
+
+
+def _sliced_dilated(
+    state: State, head: CSFDecoder, scale: int, rows: Tensor, columns: Tensor
+) -> State:
+    """Slice the parallel dilated convolutions of a scale."""
+    prefix = f'decode_head.dilated.{scale}'
+    sliced = {}
+    for dilation, mask in zip(DILATIONS, branch_masks(head, scale, rows), strict=True):
+        if mask.any():
+            key = f'{prefix}.convs.{dilation}.weight'
+            sliced[key] = state[key][mask][:, columns]
+    for part in ('norm', 'act'):
+        sliced |= _sliced_channels(state, f'{prefix}.{part}.', rows)
+    return sliced
+
+
+def _sliced_channels(state: State, prefix: str, mask: Tensor) -> State:
+    """Slice what has one value per channel; a scale that vanishes keeps nothing."""
+    if not mask.any():
+        return {}
+    return {
+        key: value[mask] if value.ndim else value
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }
