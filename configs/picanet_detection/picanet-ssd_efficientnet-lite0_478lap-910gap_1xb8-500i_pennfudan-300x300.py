@@ -1,0 +1,11 @@
+# SSD300 in small, LAP and GAP, on EfficientNet-Lite0 with ImageNet weights (extra: weights).
+_base_ = [
+    '../_base_/models/picanet_ssd_efficientnet-lite0.py',
+    '../_base_/datasets/pennfudan_300x300.py',
+    '../_base_/schedules/adamw_500i.py',
+    '../_base_/default_runtime_mmdet.py',
+]
+model = dict(
+    neck=dict(setting='478LAP_910GAP'),
+    bbox_head=dict(in_channels=(80, 224, 256, 128, 128, 128)),
+)
