@@ -74,14 +74,15 @@ def remove_channels(network: CSNet, masks: Masks, statistics: str = 'copy') -> C
     masks = settle_masks(channel_groups(network), masks)
     widths = learned_widths(network, masks)
     pruned = CSNet(**{**network.arguments, 'learned_widths': widths})
+    weight = next(network.parameters())
+    pruned.to(weight.device, weight.dtype).train(network.training)
     pruned.preprocessing = network.preprocessing
     state = _sliced_state(network, masks)
     if statistics == 'reset':
         names = ('running_mean', 'running_var', 'num_batches_tracked')
         state |= {k: v for k, v in pruned.state_dict().items() if k.endswith(names)}
     pruned.load_state_dict(state)
-    weight = next(network.parameters())
-    return pruned.to(weight.device, weight.dtype).train(network.training)
+    return pruned
 
 
 def _sliced_state(network: CSNet, masks: Masks) -> State:
