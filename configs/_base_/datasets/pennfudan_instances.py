@@ -23,7 +23,8 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=0,  # mmdet's transforms draw from global generators: only so a resume is exact
+    num_workers=1,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
     dataset=dict(
