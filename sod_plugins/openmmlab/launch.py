@@ -105,9 +105,10 @@ def test(
     cfg.resume = False
     if out_dir is not None:
         _require_writable(out_dir)
-        _save_results(cfg, out_dir)
+        _saliency_metric(cfg, '--out saves').out_dir = str(out_dir)
     if show_dir is not None:
         _require_writable(show_dir)
+        _saliency_metric(cfg, '--show-dir draws')
         overlays = {'type': 'sod_plugins.SaliencyOverlayHook', 'out_dir': str(show_dir)}
         cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
     if crf:
@@ -224,17 +225,17 @@ def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> Non
     )
 
 
-def _save_results(cfg: Config, out_dir: str | Path) -> None:
-    """Let the saliency metrics of the test save what they measure."""
+def _saliency_metric(cfg: Config, option: str) -> dict[str, Any]:
+    """Return the config of the test's one saliency metric, which an option is about."""
     evaluators = cfg.get('test_evaluator') or ()
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
     metrics = [e for e in evaluators if e.get('type') == 'sod_plugins.SaliencyMetric']
     if len(metrics) != 1:
         raise LaunchError(
-            "--out saves what one 'sod_plugins.SaliencyMetric' measures, but the config's "
+            f"{option} what one 'sod_plugins.SaliencyMetric' measures, but the config's "
             f'test_evaluator has {len(metrics)} of them.'
         )
-    metrics[0].out_dir = str(out_dir)
+    return metrics[0]
 
 
 def _refine_maps(cfg: Config) -> None:
