@@ -105,7 +105,7 @@ def test(
     cfg.resume = False
     if out_dir is not None:
         _require_writable(out_dir)
-        _saliency_metric(cfg, '--out saves').out_dir = str(out_dir)
+        _saliency_metric(cfg, '--out saves')['out_dir'] = str(out_dir)
     if show_dir is not None:
         _require_writable(show_dir)
         _saliency_metric(cfg, '--show-dir draws')

@@ -140,10 +140,10 @@ def test_results_need_one_saliency_metric(toy_config, tmp_path):
     config.test_evaluator = [dict(type='sod_plugins.SaliencyMetric')] * 2
     (tmp_path / 'some.pth').touch()
     path = write(config, tmp_path / 'toy.py')
-    with pytest.raises(LaunchError, match='--out saves .*test_evaluator has 2 of them'):
+    with pytest.raises(LaunchError, match=r'--out saves .*test_evaluator has 2 of them'):
         launch.test(path, tmp_path / 'some.pth', out_dir=tmp_path / 'out')
     config.test_evaluator = dict(type='mmseg.IoUMetric')
-    with pytest.raises(LaunchError, match='--show-dir draws .*test_evaluator has 0 of them'):
+    with pytest.raises(LaunchError, match=r'--show-dir draws .*test_evaluator has 0 of them'):
         launch.test(write(config, path), tmp_path / 'some.pth', show_dir=tmp_path / 'out')
 
 
