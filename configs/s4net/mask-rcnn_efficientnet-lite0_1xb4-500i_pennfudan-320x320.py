@@ -72,9 +72,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(
-            assigner=dict(
-                type='MaxIoUAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3
-            ),
+            assigner=dict(type='MaxIoUAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3),
             sampler=dict(
                 type='RandomSampler', num=256, pos_fraction=0.5, add_gt_as_proposals=False
             ),

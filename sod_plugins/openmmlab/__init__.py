@@ -31,7 +31,10 @@ HOSTED_ROLES = {
     'datasets.transforms': (TRANSFORMS, 'mmcv.transforms', 'onedl'),
     'models.decode_heads': (MODELS, 'mmseg.models', 'onedl'),
     'models.dense_heads': (MODELS, 'mmdet.models', 'onedl-det'),
+    'models.detectors': (MODELS, 'mmdet.models', 'onedl-det'),
+    'models.mask_heads': (MODELS, 'mmdet.models', 'onedl-det'),
     'models.necks': (MODELS, 'mmdet.models', 'onedl-det'),
+    'models.roi_extractors': (MODELS, 'mmdet.models', 'onedl-det'),
     'models.segmentors': (MODELS, 'mmseg.models', 'onedl'),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from sod_plugins import networks
-from sod_plugins.networks import HeadOutputs
+from sod_plugins.networks import HeadOutputs, Proposals
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 from sod_plugins.registry import MODELS
 
@@ -99,8 +99,6 @@ class S4NetHead(NetAdapter):
         """Compare outputs with the true boxes (G, 4) of each image."""
         return self.net.loss(outputs, boxes)
 
-    def propose(
-        self, outputs: HeadOutputs, sizes: Sequence[tuple[int, int]]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Return the best boxes (P, 4) and their scores (P,), for images of sizes (h, w)."""
+    def propose(self, outputs: HeadOutputs, sizes: Sequence[tuple[int, int]]) -> Proposals:
+        """Return the best boxes of images of sizes (h, w)."""
         return self.net.propose(outputs, sizes)

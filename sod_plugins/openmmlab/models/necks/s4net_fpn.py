@@ -20,8 +20,8 @@ class S4NetFPN(NetAdapter):
         in_channels: Channels of each map of the backbone, finest first.
         out_channels: Channels of all levels.
         num_outs: Number of levels; those beyond the maps are pooled from the last one.
-        upsample: How coarser maps are enlarged.
-        init_std: Standard deviation of its initial weights.
+        upsample: ``'nearest'``, ``'bilinear'`` or ``'legacy_bilinear'``.
+        init_std: Standard deviation of its initial weights; None is He's.
         init_cfg: Initialisation; by default the one of the plain module.
 
     Raises:
@@ -33,12 +33,15 @@ class S4NetFPN(NetAdapter):
         in_channels: Sequence[int],
         out_channels: int = 256,
         num_outs: int = 4,
+        *,
         upsample: str = 'nearest',
         init_std: float | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.net = networks.S4NetFPN(in_channels, out_channels, num_outs, upsample, init_std)
+        self.net = networks.S4NetFPN(
+            in_channels, out_channels, num_outs, upsample=upsample, init_std=init_std
+        )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Map the backbone's maps (N, C_i, H_i, W_i) to levels (N, ``out_channels``, H_j, W_j)."""

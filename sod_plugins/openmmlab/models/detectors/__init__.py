@@ -1,0 +1,5 @@
+"""Detectors for mmdet; they need mmdet with mmcv's compiled ops."""
+
+from sod_plugins.openmmlab.models.detectors.s4net import S4Net
+
+__all__ = ['S4Net']

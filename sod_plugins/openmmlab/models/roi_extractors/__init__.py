@@ -1,0 +1,7 @@
+"""RoI extractors for mmdet; they need mmdet with mmcv's compiled ops."""
+
+from sod_plugins.openmmlab.models.roi_extractors.roi_align import RoIAlign
+from sod_plugins.openmmlab.models.roi_extractors.roi_masking import RoIMasking
+from sod_plugins.openmmlab.models.roi_extractors.roi_pool import RoIPool
+
+__all__ = ['RoIAlign', 'RoIMasking', 'RoIPool']

@@ -1,0 +1,65 @@
+"""What the RoI extractors of this package share towards mmdet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+
+
+class RoIExtractorAdapter(NetAdapter):
+    """A plain RoI extractor, which reads one level, with the call of mmdet's extractors.
+
+    Args:
+        net: Maps a level (N, C, h, w) and RoIs (K, 5) to (K, ``out_channels``, h', w'); it has
+            ``stride``, ``out_channels`` and ``frame``.
+        featmap_strides: Strides of the levels that it is called with; by default the one it reads.
+        init_cfg: Initialisation; by default the one of ``net``.
+
+    Attributes:
+        frame: ``'image'`` where its output covers the whole image, ``'box'`` where it covers the
+            RoI, as that of all extractors of mmdet does.
+
+    Raises:
+        ValueError: If the level that it reads is not among them.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        featmap_strides: Sequence[int] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.net = net
+        self.featmap_strides = [net.stride] if featmap_strides is None else list(featmap_strides)
+        if net.stride not in self.featmap_strides:
+            raise ValueError(
+                f'{type(self).__name__} reads the level of stride {net.stride}: name it in '
+                f'featmap_strides, which are {self.featmap_strides}.'
+            )
+        self.frame: str = net.frame
+        self.stride: int = net.stride
+        self.out_channels: int = net.out_channels
+
+    @property
+    def num_inputs(self) -> int:
+        """Number of levels that it is called with."""
+        return len(self.featmap_strides)
+
+    def forward(self, feats: Tensor | Sequence[Tensor], rois: Tensor) -> Tensor:
+        """Extract the features of RoIs.
+
+        Args:
+            feats: The levels of ``featmap_strides``, (N, C, h, w) each, or the one it reads alone.
+            rois: (K, 5), each (index of the image, x1, y1, x2, y2) in pixels of the input.
+
+        Returns:
+            (K, ``out_channels``, h', w').
+        """
+        if not isinstance(feats, Tensor):
+            feats = feats[self.featmap_strides.index(self.stride)]
+        return self.net(feats, rois)
