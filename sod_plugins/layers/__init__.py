@@ -14,6 +14,7 @@ from sod_plugins.layers.goctconv import (
     ILBlock,
     ParallelDilatedConv,
 )
+from sod_plugins.layers.mask_frames import mask_frame, mask_loss
 from sod_plugins.layers.picanet import (
     AttentionConv,
     ContextAttention,
@@ -24,6 +25,7 @@ from sod_plugins.layers.picanet import (
     LocalPooling,
 )
 from sod_plugins.layers.renet import ReNet
+from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
 from sod_plugins.layers.sam import SAM
 
 __all__ = [
@@ -47,4 +49,10 @@ __all__ = [
     'LocalPooling',
     'ParallelDilatedConv',
     'ReNet',
+    'RoIAlign',
+    'RoIExtractor',
+    'RoIMasking',
+    'RoIPool',
+    'mask_frame',
+    'mask_loss',
 ]

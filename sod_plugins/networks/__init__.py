@@ -14,6 +14,11 @@ from sod_plugins.networks.picanet_decoder import Decoded, PiCANetDecoder
 from sod_plugins.networks.picanet_losses import picanet_losses
 from sod_plugins.networks.picanet_ssd import PiCANetSSDNeck
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
+from sod_plugins.networks.s4net import S4Net
+from sod_plugins.networks.s4net_flow import Detections, S4NetFlow
+from sod_plugins.networks.s4net_fpn import S4NetFPN
+from sod_plugins.networks.s4net_head import HeadOutputs, Proposals, S4NetHead
+from sod_plugins.networks.s4net_mask import S4NetMaskBranch
 from sod_plugins.networks.samnet import SAMNet, SAMNetDecoder
 
 __all__ = [
@@ -23,12 +28,20 @@ __all__ = [
     'CSNetExtractor',
     'Decoded',
     'DenseCRF',
+    'Detections',
+    'HeadOutputs',
     'ITDBUDecoder',
     'PiCANet',
     'PiCANetASPP',
     'PiCANetDecoder',
     'PiCANetSSDNeck',
     'Preprocessing',
+    'Proposals',
+    'S4Net',
+    'S4NetFPN',
+    'S4NetFlow',
+    'S4NetHead',
+    'S4NetMaskBranch',
     'SAMNet',
     'SAMNetDecoder',
     'SideOutput',

@@ -27,8 +27,8 @@ class Extractor(nn.Module):
     out_strides: tuple[int, ...]
 
 
-class SaliencyNetwork(nn.Module):
-    """A network from normalised images (N, 3, H, W) to logits (N, 1, H, W).
+class DescribedNetwork(nn.Module):
+    """A whole network on normalised images (N, 3, H, W), which a checkpoint can describe.
 
     Attributes:
         arguments: Constructor arguments, plain values: with the class name they rebuild it.
@@ -39,6 +39,10 @@ class SaliencyNetwork(nn.Module):
         super().__init__()
         self.arguments = arguments
         self.preprocessing = Preprocessing()
+
+
+class SaliencyNetwork(DescribedNetwork):
+    """A network from normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
 
     @staticmethod
     def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:

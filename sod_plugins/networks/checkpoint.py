@@ -13,25 +13,27 @@ from typing import Any
 
 import torch
 
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.base import DescribedNetwork
 from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.picanet import PiCANet
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.s4net import S4Net
 from sod_plugins.networks.samnet import SAMNet
 from sod_plugins.networks.training_checkpoint import describe_training_checkpoint
 
 FORMAT = 'sod_plugins.network/1'
-NETWORKS: dict[str, type[SaliencyNetwork]] = {
+NETWORKS: dict[str, type[DescribedNetwork]] = {
     'CSNet': CSNet,
     'ITDBU': ITDBU,
     'PiCANet': PiCANet,
+    'S4Net': S4Net,
     'SAMNet': SAMNet,
 }
 
 
 def save_network(
-    path: str | Path, network: SaliencyNetwork, preprocessing: Preprocessing | None = None
+    path: str | Path, network: DescribedNetwork, preprocessing: Preprocessing | None = None
 ) -> None:
     """Write a network of this package so that :func:`load_network` needs no config.
 
@@ -62,7 +64,7 @@ def save_network(
     unfinished.replace(path)
 
 
-def load_network(path: str | Path) -> SaliencyNetwork:
+def load_network(path: str | Path) -> DescribedNetwork:
     """Build the network that a checkpoint describes and load its weights.
 
     Reads what :func:`save_network` wrote, and checkpoints of ``tools/train.py``, whose config is

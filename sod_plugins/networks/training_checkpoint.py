@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sod_plugins.networks.base import SaliencyNetwork
@@ -16,6 +16,7 @@ from sod_plugins.networks.csnet import CSNet
 from sod_plugins.networks.itdbu import ITDBU
 from sod_plugins.networks.picanet import PiCANet
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.s4net import S4Net
 from sod_plugins.networks.samnet import SAMNet
 
 # Which network the types of backbone and decode head make; None is any backbone of this package.
@@ -25,6 +26,8 @@ NETWORK_OF_PARTS: dict[tuple[str | None, str], type[SaliencyNetwork]] = {
     (None, 'sod_plugins.PiCANetHead'): PiCANet,
     (None, 'sod_plugins.SAMNetHead'): SAMNet,
 }
+DETECTOR = 'sod_plugins.S4Net'
+PARTS = 'backbone|decode_head|neck|bbox_head|roi_extractor|mask_head'
 
 
 def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,33 +38,50 @@ def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any
     """
     config = _read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
     model = config['model']
-    backbone, head = model['backbone']['type'], model['decode_head']['type']
-    network = NETWORK_OF_PARTS.get((backbone, head)) or NETWORK_OF_PARTS.get((None, head))
-    if network is None:
-        raise ValueError(f'{backbone} with {head} is none of its networks')
-    resizes = [
-        transform
-        for transform in config['test_dataloader']['dataset']['pipeline']
-        if transform['type'] == 'sod_plugins.ResizeSaliency'
-    ]
-    if len(resizes) != 1:
-        raise ValueError('its test pipeline has no single sod_plugins.ResizeSaliency')
+    if model['type'] == DETECTOR:
+        name, arguments = S4Net.__name__, S4Net.arguments_of_config(model)
+        resize = 'Resize'
+    else:
+        name, arguments = _describe_segmentor(model)
+        resize = 'sod_plugins.ResizeSaliency'
+    pipeline = config['test_dataloader']['dataset']['pipeline']
     preprocessing = Preprocessing(
-        tuple(resizes[0]['size']),
+        _input_size(pipeline, resize),
         tuple(model['data_preprocessor']['mean']),
         tuple(model['data_preprocessor']['std']),
     )
     return {
-        'network': network.__name__,
-        'arguments': network.arguments_of_parts(model['backbone'], model['decode_head']),
+        'network': name,
+        'arguments': arguments,
         'preprocessing': preprocessing.to_dict(),
         'state_dict': {_plain_key(k): v for k, v in checkpoint['state_dict'].items()},
     }
 
 
+def _describe_segmentor(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name and arguments of the network in a segmentor's config."""
+    backbone, head = model['backbone']['type'], model['decode_head']['type']
+    network = NETWORK_OF_PARTS.get((backbone, head)) or NETWORK_OF_PARTS.get((None, head))
+    if network is None:
+        raise ValueError(f'{backbone} with {head} is none of its networks')
+    return network.__name__, network.arguments_of_parts(model['backbone'], model['decode_head'])
+
+
+def _input_size(pipeline: Sequence[Mapping[str, Any]], resize: str) -> tuple[int, int]:
+    """Return the height and width that a test pipeline resizes images to by a transform."""
+    resizes = [t for t in pipeline if t['type'] in (resize, f'mmdet.{resize}')]
+    if len(resizes) != 1 or resizes[0].get('keep_ratio'):
+        raise ValueError(f'its test pipeline has no single {resize} to a fixed size')
+    if 'size' in resizes[0]:
+        height, width = resizes[0]['size']
+    else:
+        width, height = resizes[0]['scale']
+    return height, width
+
+
 def _plain_key(key: str) -> str:
     """Drop what the adapters put before the names of the plain network."""
-    return re.sub(r'^(backbone|decode_head)\.net\.', r'\1.', key.removeprefix('module.'))
+    return re.sub(rf'^({PARTS})\.net\.', r'\1.', key.removeprefix('module.'))
 
 
 def _read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _pool_axis(regions: Tensor, first: Tensor, last: Tensor, bins: int, axis: in
     sizes = list(regions.shape)
     sizes[axis] = bins
     pooled = regions.new_full(sizes, -torch.inf)
-    widest = int((end - start).max()) if len(regions) else 0
+    widest = int((end - start).max()) if len(regions) else 1
     for step in range(widest):
         cell = start + step
         values = regions.gather(axis, cell.clamp(max=length - 1).view(shape).expand(sizes))

@@ -1,0 +1,154 @@
+"""Masks of instances in the frame that they are predicted in: targets, loss, and the way back.
+
+In the frame of the image a map covers the whole input, and the loss counts inside the box alone. In
+that of the box, as in Mask R-CNN, the map covers the box.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sod_plugins.ops.roi_align import paste_maps, roi_align
+from sod_plugins.ops.roi_masking import roi_masks
+
+Size = tuple[int, int]
+PIXELS_AT_ONCE = 2**24  # of masks while they are floating point, 64 MiB
+
+
+class MaskFrame:
+    """What maps of instances stand for.
+
+    Args:
+        stride: Stride of the feature map in pixels of the input.
+    """
+
+    def __init__(self, stride: int) -> None:
+        self.stride = stride
+
+    def targets(self, masks: Tensor, boxes: Tensor, map_size: Size) -> tuple[Tensor, Tensor]:
+        """Bring masks to the size of the maps.
+
+        Args:
+            masks: Instances (K, H, W) at the size of the input, bool or in [0, 1].
+            boxes: Theirs, (K, 4) x1, y1, x2, y2 in pixels of the input.
+            map_size: Rows and columns of the maps.
+
+        Returns:
+            Targets (K, *map_size) in [0, 1] and the weights of their cells, (K, *map_size).
+        """
+        raise NotImplementedError
+
+    def regions(self, boxes: Tensor, map_size: Size) -> Tensor:
+        """Return the rectangles (K or 1, 4) in pixels of the input that the maps cover."""
+        raise NotImplementedError
+
+    def paste(
+        self,
+        maps: Tensor,
+        boxes: Tensor,
+        size: Size,
+        scale: tuple[float, float] = (1.0, 1.0),
+    ) -> Tensor:
+        """Return the masks of instances: inside their box, where the map is above a half.
+
+        Args:
+            maps: Probabilities (K, h, w).
+            boxes: (K, 4) in pixels of the input.
+            size: Height and width of the masks.
+            scale: Columns and rows of the masks per pixel of the input.
+
+        Returns:
+            Masks (K, *size), bool.
+        """
+        factors = boxes.new_tensor([*scale, *scale])
+        regions = self.regions(boxes, (maps.shape[1], maps.shape[2])) * factors
+        regions = regions.expand(len(boxes), 4)
+        inside = _pixels_inside(boxes * factors, size)
+        chunk = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+        parts = [
+            paste_maps(maps[i : i + chunk], regions[i : i + chunk], size) > 0.5
+            for i in range(0, len(maps), chunk)
+        ]
+        return torch.cat(parts).logical_and_(inside) if parts else inside
+
+
+class ImageFrame(MaskFrame):
+    """Maps of the whole image.
+
+    A cell's target is the share of its pixels that belong to the instance, its weight the share
+    that lies in the box: by area, like RoIMasking, where the paper only says "cross-entropy similar
+    to Mask R-CNN". The released code samples the mask at the cell's centre and counts whole cells.
+    """
+
+    def targets(self, masks: Tensor, boxes: Tensor, map_size: Size) -> tuple[Tensor, Tensor]:
+        """Average each cell's pixels; see :class:`MaskFrame`."""
+        below = self.stride * map_size[0] - masks.shape[1]
+        right = self.stride * map_size[1] - masks.shape[2]
+        padded = F.pad(masks.float(), (0, right, 0, below))
+        targets = F.avg_pool2d(padded[:, None], self.stride)[:, 0]
+        return targets, roi_masks(_as_rois(boxes), map_size, 1 / self.stride, 'binary')
+
+    def regions(self, boxes: Tensor, map_size: Size) -> Tensor:
+        """Return the one rectangle of the whole map."""
+        return boxes.new_tensor([[0, 0, self.stride * map_size[1], self.stride * map_size[0]]])
+
+
+class BoxFrame(MaskFrame):
+    """Maps of the boxes. A cell's target is whether most of it belongs to the instance."""
+
+    def targets(self, masks: Tensor, boxes: Tensor, map_size: Size) -> tuple[Tensor, Tensor]:
+        """Cut out the boxes; see :class:`MaskFrame`."""
+        cut_out = roi_align(masks[:, None].float(), _as_rois(boxes, True), map_size, 1.0)[:, 0]
+        targets = (cut_out >= 0.5).float()
+        return targets, torch.ones_like(targets)
+
+    def regions(self, boxes: Tensor, map_size: Size) -> Tensor:
+        """Return the boxes."""
+        return boxes
+
+
+FRAMES: dict[str, type[MaskFrame]] = {'image': ImageFrame, 'box': BoxFrame}
+
+
+def mask_frame(name: str, stride: int) -> MaskFrame:
+    """Return the frame of an extractor, by its attributes ``frame`` and ``stride``.
+
+    Raises:
+        ValueError: If there is no such frame.
+    """
+    if name not in FRAMES:
+        raise ValueError(f'The frame must be one of {sorted(FRAMES)}, got {name!r}.')
+    return FRAMES[name](stride)
+
+
+def mask_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of the cross-entropy over the cells of all instances.
+
+    Args:
+        logits: (K, 1, h, w).
+        targets: (K, h, w) in [0, 1].
+        weights: (K, h, w).
+
+    Returns:
+        A scalar; 0 with a gradient where nothing has a weight.
+    """
+    loss = F.binary_cross_entropy_with_logits(
+        logits[:, 0].float(), targets, weights, reduction='sum'
+    )
+    return loss / weights.sum().clamp(min=1)
+
+
+def _as_rois(boxes: Tensor, own_images: bool = False) -> Tensor:
+    """Put an image index before boxes: 0, or that of an image for each."""
+    index = torch.arange(len(boxes), device=boxes.device).to(boxes)[:, None]
+    return torch.cat([index if own_images else torch.zeros_like(index), boxes], 1)
+
+
+def _pixels_inside(boxes: Tensor, size: Size) -> Tensor:
+    """Return which pixels (K, *size) have their centre in boxes (K, 4)."""
+    y, x = (torch.arange(n, device=boxes.device) + 0.5 for n in size)
+    rows = (y >= boxes[:, 1:2]) & (y < boxes[:, 3:4])
+    columns = (x >= boxes[:, 0:1]) & (x < boxes[:, 2:3])
+    return rows[:, :, None] & columns[:, None, :]
