@@ -38,7 +38,7 @@ def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any
     """
     config = _read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
     model = config['model']
-    if model['type'] == DETECTOR:
+    if model.get('type') == DETECTOR:
         name, arguments = S4Net.__name__, S4Net.arguments_of_config(model)
         resize = 'Resize'
     else:
