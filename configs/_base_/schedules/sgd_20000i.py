@@ -1,11 +1,10 @@
-# DeepLab's training (Chen et al., TPAMI 2018, Sec. 4.1): SGD with momentum 0.9, weight decay 5e-4
-# and learning rate 1e-3 (1 - i / 20000)^0.9, ten times as much where weights are new.
+# The recipe of S4Net's paper (Sec. 5.1): SGD with momentum 0.9, weight decay 1e-4 and learning rate
+# 0.004, divided by 10 after 10,000 of 20,000 iterations.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10))),
+    optimizer=dict(type='SGD', lr=4e-3, momentum=0.9, weight_decay=1e-4),
 )
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=False, begin=0, end=20000)]
+param_scheduler = [dict(type='MultiStepLR', milestones=[10000], gamma=0.1, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=20000, val_interval=2000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

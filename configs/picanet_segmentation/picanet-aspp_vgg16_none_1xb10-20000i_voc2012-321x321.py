@@ -1,0 +1,7 @@
+# DeepLab-ASPP-L alone, the baseline of Tab. 3: VOC 2012 val, 68.96 in the paper.
+_base_ = [
+    '../_base_/models/picanet_aspp_vgg16.py',
+    '../_base_/datasets/voc2012_321x321.py',
+    '../_base_/schedules/sgd_poly_20000i.py',
+    '../_base_/default_runtime.py',
+]
