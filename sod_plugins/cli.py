@@ -13,9 +13,10 @@ from typing import NoReturn
 
 from sod_plugins import __version__
 
-# The names in `metrics.PROTOCOLS`, `data.SPLITS`, `data.CODINGS` and `inference.BACKENDS`. Each
-# verb imports what it needs when it runs, so that `sod --version` and `sod --help` answer at once.
+# The names in `metrics`, `data` and `inference`. Each verb imports what it needs when it runs, so
+# that `sod --version` and `sod --help` answer at once.
 PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
+INSTANCE_PROTOCOLS = ('coco', 's4net')
 SPLITS = ('train', 'val', 'test')
 CODINGS = ('numbers', 'colours', 'masks', 'polygons', 'yolo')
 BACKENDS = ('torch', 'onnxruntime', 'openvino')
@@ -108,6 +109,20 @@ def _eval(args: argparse.Namespace) -> int:
             path.write_text(evaluation_table([row], style=style), encoding='utf-8')
     if args.curves:
         save_curves(args.curves, {method: evaluation.curves}, f'protocol: {args.protocol}')
+    return 0
+
+
+def _eval_instances(args: argparse.Namespace) -> int:
+    from sod_plugins.metrics import evaluate_instances
+
+    _require_writable_files([args.json])
+    evaluation = evaluate_instances(
+        args.ground_truth, args.predictions, protocol=args.protocol, occlusion=args.occlusion
+    )
+    print(evaluation.describe())
+    print(evaluation.table(), end='')
+    if args.json:
+        evaluation.write_json(args.json)
     return 0
 
 
@@ -279,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar='VERB', required=True)
     _add_predict(verbs)
     _add_eval(verbs)
+    _add_eval_instances(verbs)
     _add_report(verbs)
     _add_data(verbs)
     _add_network_verbs(verbs)
@@ -322,6 +338,34 @@ def _add_eval(verbs: _Verbs[_Parser]) -> None:
     _add_path(verb, '--markdown', help='write the table as Markdown')
     _add_path(verb, '--latex', help='write the table as LaTeX')
     verb.set_defaults(run=_eval)
+
+
+def _add_eval_instances(verbs: _Verbs[_Parser]) -> None:
+    verb = verbs.add_parser('eval-instances', help='compare salient instances with ground truth')
+    verb.add_argument(
+        'predictions',
+        type=Path,
+        metavar='PREDICTIONS',
+        help="instances.json of sod predict, or COCO's list of results",
+    )
+    verb.add_argument(
+        'ground_truth', type=Path, metavar='GROUND_TRUTH', help="COCO's JSON of the instances"
+    )
+    verb.add_argument(
+        '--protocol',
+        choices=INSTANCE_PROTOCOLS,
+        default=INSTANCE_PROTOCOLS[0],
+        help='default: %(default)s',
+    )
+    verb.add_argument(
+        '--occlusion',
+        type=float,
+        default=0.1,
+        metavar='SHARE',
+        help='images with occlusion: two boxes share so much of the smaller (default: %(default)s)',
+    )
+    _add_path(verb, '--json', help='write the measures')
+    verb.set_defaults(run=_eval_instances)
 
 
 def _add_report(verbs: _Verbs[_Parser]) -> None:

@@ -14,12 +14,13 @@ from PIL import Image
 from reference_values import settle_statistics
 
 from sod_plugins import __version__
-from sod_plugins.cli import BACKENDS, CODINGS, PROTOCOLS, SPLITS, main
+from sod_plugins.cli import BACKENDS, CODINGS, INSTANCE_PROTOCOLS, PROTOCOLS, SPLITS, main
 from sod_plugins.data import CODINGS as DATA_CODINGS
 from sod_plugins.data import SPLITS as DATA_SPLITS
 from sod_plugins.data import read_image
 from sod_plugins.inference import BACKENDS as INFERENCE_BACKENDS
 from sod_plugins.inference import DenseCRF, SaliencyPredictor
+from sod_plugins.metrics import INSTANCE_PROTOCOLS as METRIC_INSTANCE_PROTOCOLS
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
 from sod_plugins.metrics import PROTOCOLS as METRIC_PROTOCOLS
 from sod_plugins.networks import CSNet, Preprocessing, load_network, save_network
@@ -72,6 +73,7 @@ def test_names_agree_with_those_of_the_package():
     assert tuple(METRIC_PROTOCOLS) == PROTOCOLS
     assert tuple(DATA_SPLITS) == SPLITS
     assert DATA_CODINGS == CODINGS
+    assert METRIC_INSTANCE_PROTOCOLS == INSTANCE_PROTOCOLS
     assert INFERENCE_BACKENDS == BACKENDS
 
 

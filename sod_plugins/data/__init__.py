@@ -22,6 +22,7 @@ from sod_plugins.data.instances import (
 )
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
+from sod_plugins.data.occlusion import OCCLUSION, occluded_images
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.random import sample_rng
 from sod_plugins.data.rle import bounding_box, compress_mask, decode_segmentation, encode_rle
@@ -32,6 +33,7 @@ __all__ = [
     'CODINGS',
     'IMAGE_EXTENSIONS',
     'LAYOUTS',
+    'OCCLUSION',
     'PRESETS',
     'SPLITS',
     'DataError',
@@ -60,6 +62,7 @@ __all__ = [
     'list_files',
     'list_problems',
     'listed_stems',
+    'occluded_images',
     'pair_problem',
     'read_image',
     'read_instances',

@@ -1,6 +1,12 @@
 """Measures of salient object detection: arrays or folders in, numbers, curves and tables out."""
 
 from sod_plugins.metrics.evaluation import evaluate_folders, read_prediction
+from sod_plugins.metrics.instances import (
+    INSTANCE_PROTOCOLS,
+    InstanceEvaluation,
+    evaluate_instances,
+    read_predictions,
+)
 from sod_plugins.metrics.protocols import PROTOCOLS, Protocol, get_protocol
 from sod_plugins.metrics.saliency import (
     LOWER_IS_BETTER,
@@ -20,20 +26,24 @@ from sod_plugins.metrics.tables import (
 )
 
 __all__ = [
+    'INSTANCE_PROTOCOLS',
     'LOWER_IS_BETTER',
     'MEASURE_NAMES',
     'PROTOCOLS',
     'Evaluation',
     'ImageScores',
+    'InstanceEvaluation',
     'Protocol',
     'SaliencyEvaluator',
     'TableRow',
     'TableStyle',
     'evaluate_folders',
+    'evaluate_instances',
     'evaluation_table',
     'get_protocol',
     'read_json',
     'read_prediction',
+    'read_predictions',
     'score_image',
     'write_json',
     'write_per_image_csv',

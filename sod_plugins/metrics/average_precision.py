@@ -1,0 +1,183 @@
+"""Average precision of instances: COCO's, and the one over single images of S4Net's code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sod_plugins.data.instances import Coco, annotations_by_image
+from sod_plugins.data.rle import require_pycocotools
+
+Kind = Literal['mask', 'box']
+FloatArray = NDArray[np.float64]
+
+MAX_DETECTIONS = (1, 10, 20, 100)
+THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+
+
+def coco_measures(
+    ground_truth: Coco,
+    predictions: Sequence[Mapping[str, Any]],
+    kind: Kind,
+    images: Collection[int],
+) -> dict[str, float]:
+    """Measure instances of any category with pycocotools' COCOeval.
+
+    Precision is interpolated at 101 recalls; at most 100 predictions an image count, best first;
+    ground truth of all sizes counts, and crowds are ignored, as COCO says.
+
+    Args:
+        ground_truth: Instances, as ``read_instances`` returns them.
+        predictions: Entries with ``image_id``, ``score``, ``segmentation`` and ``bbox``.
+        kind: Whether masks or boxes are compared.
+        images: The ids of the images to measure, which hold one instance or more.
+
+    Returns:
+        ``map`` (mean over the IoU thresholds 0.5, 0.55, ... 0.95), ``ap50``, ``ap70``, ``ap75``,
+        and ``ar1`` to ``ar100``: the recall, mean over the same thresholds, of that many
+        predictions an image.
+
+    Raises:
+        ImportError: pycocotools is not installed.
+    """
+    require_pycocotools()
+    from pycocotools.cocoeval import COCOeval
+
+    chosen = set(images)
+    truth = [a for a in ground_truth['annotations'] if a['image_id'] in chosen]
+    found = [p for p in predictions if p['image_id'] in chosen]
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
+        evaluation = COCOeval(
+            _as_api(ground_truth, truth),
+            _as_api(ground_truth, found),
+            {'mask': 'segm', 'box': 'bbox'}[kind],
+        )
+        parameters = evaluation.params
+        parameters.useCats = 0
+        parameters.imgIds = sorted(chosen)
+        parameters.maxDets = list(MAX_DETECTIONS)
+        parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ['all']
+        evaluation.evaluate()
+        evaluation.accumulate()
+    by_threshold = evaluation.eval['precision'][:, :, 0, 0, -1].mean(axis=1)
+    recalls = evaluation.eval['recall'][:, 0, 0].mean(axis=0)
+    return {
+        'map': float(by_threshold.mean()),
+        **{f'ap{t}': float(by_threshold[THRESHOLDS.index(t / 100)]) for t in (50, 70, 75)},
+        **{f'ar{n}': float(recalls[place]) for place, n in enumerate(MAX_DETECTIONS)},
+    }
+
+
+def per_image_measures(
+    ground_truth: Coco, predictions: Sequence[Mapping[str, Any]], images: Iterable[int]
+) -> dict[str, float]:
+    """Average ``released_average_precision`` of masks over images, as S4Net's published code does.
+
+    Args:
+        ground_truth: Instances, as ``read_instances`` returns them; crowds are left out.
+        predictions: Entries with ``image_id``, ``score`` and ``segmentation``.
+        images: The ids of the images to measure; those without ground truth do not count.
+
+    Returns:
+        ``map`` (mean over the IoU thresholds 0.5, 0.55, ... 0.95), ``ap50`` and ``ap70``.
+
+    Raises:
+        ImportError: pycocotools is not installed.
+    """
+    tools = require_pycocotools()
+    sizes = {image['id']: (image['height'], image['width']) for image in ground_truth['images']}
+    truth = annotations_by_image(ground_truth)
+    found = annotations_by_image({**ground_truth, 'annotations': list(predictions)})  # type: ignore[arg-type]
+    scores = []
+    for image in images:
+        objects = [a for a in truth[image] if not a.get('iscrowd')]
+        if not objects:
+            continue
+        ranked = sorted(found[image], key=lambda prediction: -prediction['score'])
+        overlaps = np.zeros((0, len(objects)))
+        if ranked:
+            runs = [
+                [_as_rle(tools, entry['segmentation'], sizes[image]) for entry in entries]
+                for entries in (ranked, objects)
+            ]
+            overlaps = np.asarray(tools.iou(*runs, [0] * len(objects)))
+        scores.append([released_average_precision(overlaps, t) for t in THRESHOLDS])
+    means = np.mean(scores, axis=0)
+    return {
+        'map': float(means.mean()),
+        **{f'ap{t}': float(means[THRESHOLDS.index(t / 100)]) for t in (50, 70)},
+    }
+
+
+def released_average_precision(overlaps: FloatArray, threshold: float) -> float:
+    """Score one image as S4Net's published code does, which is not COCO's way.
+
+    After each prediction, precision and recall of all so far are a point. The area is then taken
+    under recall as a function of precision (the best recall of each precision, lines between the
+    points, and a level one from precision 0 to the first): predictions that miss after the last
+    hit cost nothing, and an early miss costs more than in an ordinary average precision.
+
+    Args:
+        overlaps: IoU (predictions, objects), best predictions first.
+        threshold: Each object, in turn, takes the prediction left that covers it best, if their
+            IoU is larger.
+    """
+    best_recall: dict[float, float] = {}
+    for count in range(1, len(overlaps) + 1):
+        hits = _count_matches(overlaps[:count], threshold)
+        precision, recall = hits / count, hits / overlaps.shape[1]
+        best_recall[precision] = max(recall, best_recall.get(precision, 0))
+    if not best_recall:
+        return 0.0
+    points = sorted(best_recall.items())
+    points = [(0.0, points[0][1]), *points]
+    return sum(
+        (right - left) * (low + high) / 2
+        for (left, low), (right, high) in itertools.pairwise(points)
+    )
+
+
+def _count_matches(overlaps: FloatArray, threshold: float) -> int:
+    left = overlaps.copy()
+    hits = 0
+    for column in left.T:
+        best = int(column.argmax())
+        if column[best] > threshold:
+            hits += 1
+            left[best] = -1
+    return hits
+
+
+def _as_api(ground_truth: Coco, entries: Iterable[Mapping[str, Any]]) -> Any:
+    """Give annotations or predictions as pycocotools' COCO; its evaluation writes into copies."""
+    from pycocotools.coco import COCO
+
+    api = COCO()
+    annotations = [
+        {
+            **entry,
+            'id': number,
+            'category_id': 1,
+            'iscrowd': entry.get('iscrowd', 0),
+            'area': entry['bbox'][2] * entry['bbox'][3],  # of one range, so that none is outside
+        }
+        for number, entry in enumerate(entries, start=1)
+    ]
+    api.dataset = {**ground_truth, 'annotations': annotations}
+    api.createIndex()
+    return api
+
+
+def _as_rle(tools: Any, segmentation: Any, size: tuple[int, int]) -> Any:
+    """Give a segmentation of any form as pycocotools' compressed RLE."""
+    if isinstance(segmentation, list):
+        return tools.merge(tools.frPyObjects(segmentation, *size))
+    if isinstance(segmentation['counts'], list):
+        return tools.frPyObjects(segmentation, *size)
+    return segmentation

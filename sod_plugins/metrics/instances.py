@@ -1,0 +1,210 @@
+"""Measures of salient instances, whatever their category: files or entries in, numbers out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sod_plugins.data import DataError, list_files, list_problems
+from sod_plugins.data.instances import Coco, read_instances
+from sod_plugins.data.occlusion import OCCLUSION, occluded_images
+from sod_plugins.data.rle import bounding_box, decode_segmentation
+from sod_plugins.metrics.average_precision import Kind, coco_measures, per_image_measures
+
+INSTANCE_PROTOCOLS = ('coco', 's4net')
+KINDS: tuple[Kind, ...] = ('mask', 'box')
+_OCCLUDED = ('map', 'ap50', 'ap70')
+
+Prediction = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InstanceEvaluation:
+    """The measures of a data set.
+
+    Attributes:
+        measures: By name: ``mask_`` or ``box_`` and the name of ``coco_measures`` or
+            ``per_image_measures``; with ``_o`` at the end on the images with occlusion alone,
+            where there are any.
+        protocol: The name of the protocol.
+        images: How many images were measured.
+        instances: How many objects they hold, crowds apart.
+        predictions: How many predictions were scored.
+        occlusion: From which overlap of boxes on an image counts as one with occlusion.
+        occluded_images: How many do.
+    """
+
+    measures: dict[str, float]
+    protocol: str
+    images: int
+    instances: int
+    predictions: int
+    occlusion: float
+    occluded_images: int
+
+    def describe(self) -> str:
+        """Say in a line what was measured, and how."""
+        return (
+            f'Instances of {self.images} images ({self.instances} objects, {self.predictions} '
+            f'predictions), protocol {self.protocol}; with occlusion (boxes share '
+            f'{self.occlusion:g} of the smaller one): {self.occluded_images} images'
+        )
+
+    def table(self) -> str:
+        """Return the measures as a table in Markdown: a row for masks and one for boxes."""
+        kinds = list(dict.fromkeys(name.partition('_')[0] for name in self.measures))
+        first = f'{kinds[0]}_'
+        columns = [name.removeprefix(first) for name in self.measures if name.startswith(first)]
+        rows = [
+            [kind, *(f'{self.measures[f"{kind}_{column}"]:.4f}' for column in columns)]
+            for kind in kinds
+        ]
+        rule = ['---', *['---:'] * len(columns)]
+        return ''.join(f'| {" | ".join(row)} |\n' for row in (['', *columns], rule, *rows))
+
+    def write_json(self, path: str | Path) -> None:
+        """Write all of it, the measures at top level."""
+        record = asdict(self)
+        record = {**record.pop('measures'), **record}
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+
+
+def evaluate_instances(
+    ground_truth: str | Path | Coco,
+    predictions: str | Path | Sequence[Prediction],
+    *,
+    protocol: str = 'coco',
+    kinds: Sequence[Kind] = KINDS,
+    occlusion: float = OCCLUSION,
+    images: Collection[int] | None = None,
+) -> InstanceEvaluation:
+    """Measure predicted instances, all categories as one.
+
+    Args:
+        ground_truth: COCO's JSON, or what ``read_instances`` read.
+        predictions: What ``sod predict`` wrote (``instances.json``), or COCO's list of results, as
+            a file or as entries of ``image_id``, ``score`` and ``segmentation``. ``bbox`` is that
+            of the mask where it is missing; for boxes alone, ``segmentation`` may be.
+        protocol: ``'coco'``, or ``'s4net'`` for the mean over images of S4Net's published code
+            (masks only).
+        kinds: Whether masks, boxes or both are compared.
+        occlusion: The threshold of ``occluded_images`` for the measures of occlusion.
+        images: The ids of the images to measure; all if not given.
+
+    Raises:
+        DataError: A file cannot be read, or an entry cannot be used; all are named at once. Or
+            the ground truth holds no instance.
+        ValueError: There is no such protocol, or a threshold is out of range.
+        ImportError: pycocotools is not installed.
+    """
+    if protocol not in INSTANCE_PROTOCOLS:
+        raise ValueError(
+            f"There is no protocol '{protocol}'. Choose one of: {', '.join(INSTANCE_PROTOCOLS)}."
+        )
+    coco = ground_truth if isinstance(ground_truth, dict) else read_instances(ground_truth)
+    if isinstance(predictions, str | Path):
+        predictions = read_predictions(predictions, coco)
+    predictions = _complete(predictions, coco, kinds)
+    chosen = {image['id'] for image in coco['images']}
+    if images is not None:
+        chosen &= set(images)
+    objects = [a for a in coco['annotations'] if a['image_id'] in chosen and not a.get('iscrowd')]
+    if not objects:
+        raise DataError('The ground truth holds no instance, so there is nothing to measure.')
+    occluded = chosen & occluded_images(coco, occlusion).keys()
+    measures: dict[str, float] = {}
+    for kind in kinds if protocol == 'coco' else ('mask',):
+        for part, suffix in ((chosen, ''), (occluded, '_o')):
+            if not part:
+                continue
+            if protocol == 'coco':
+                values = coco_measures(coco, predictions, kind, part)
+            else:
+                values = per_image_measures(coco, predictions, part)
+            names = _OCCLUDED if suffix else values
+            measures |= {f'{kind}_{name}{suffix}': values[name] for name in names}
+    scored = sum(prediction['image_id'] in chosen for prediction in predictions)
+    return InstanceEvaluation(
+        measures, protocol, len(chosen), len(objects), scored, occlusion, len(occluded)
+    )
+
+
+def read_predictions(path: str | Path, ground_truth: Coco) -> list[Prediction]:
+    """Read predicted instances, and give them the image ids of the ground truth.
+
+    COCO's list of results has these ids already; what ``sod predict`` wrote names the images' files
+    instead, which pair by name without folders.
+
+    Raises:
+        DataError: The file cannot be read, is of neither form, or names other images.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"Cannot read the predictions '{path}': {error}. Correct the path."
+        ) from error
+    entries = content.get('annotations') if isinstance(content, dict) else content
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError(
+            f"'{path}' holds no predictions. Give COCO's list of results, or what sod predict "
+            'wrote.'
+        )
+    if not isinstance(content, dict):
+        return entries
+    named = {image['id']: Path(image['file_name']).name for image in content.get('images', [])}
+    id_of = {Path(image['file_name']).name: image['id'] for image in ground_truth['images']}
+    if len(id_of) < len(ground_truth['images']):
+        raise DataError(
+            'Images of the ground truth have the same name in different folders, so predictions '
+            "by name cannot be told apart. Give COCO's list of results."
+        )
+    missing = sorted(id_of.keys() - set(named.values()))
+    if missing:
+        raise DataError(f"'{path}' lacks images of the ground truth: {list_files(missing)}.")
+    return [
+        {**entry, 'image_id': id_of[named[entry['image_id']]]}
+        for entry in entries
+        if named.get(entry.get('image_id')) in id_of
+    ]
+
+
+def _complete(
+    predictions: Iterable[Prediction], ground_truth: Coco, kinds: Sequence[Kind]
+) -> list[Prediction]:
+    """Check predictions, and give boxes to those without."""
+    sizes = {image['id']: (image['height'], image['width']) for image in ground_truth['images']}
+    complete, problems = [], []
+    for position, prediction in enumerate(predictions):
+        try:
+            complete.append(_complete_one(prediction, sizes, kinds))
+        except (ValueError, TypeError) as error:
+            problems.append(f'prediction {position}: {error}.')
+    if problems:
+        raise DataError(f'{len(problems)} predictions cannot be scored:\n{list_problems(problems)}')
+    return complete
+
+
+def _complete_one(
+    prediction: Prediction, sizes: Mapping[int, tuple[int, int]], kinds: Sequence[Kind]
+) -> Prediction:
+    image, score = prediction.get('image_id'), prediction.get('score')
+    if image not in sizes:
+        raise ValueError(f'the ground truth has no image of its image_id {image}')
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        raise ValueError(f'its score {score} is no finite number')
+    box = prediction.get('bbox')
+    if box is not None and (len(box) != 4 or not all(map(math.isfinite, box))):
+        raise ValueError(f'its box {box} is not four finite numbers')
+    if 'mask' in kinds or box is None:
+        mask = decode_segmentation(prediction.get('segmentation'), sizes[image])
+        if box is None:
+            box = bounding_box(mask) if mask.any() else [0, 0, 0, 0]
+    return {**prediction, 'bbox': box}

@@ -1,0 +1,143 @@
+"""The measures of salient instances as a metric of mmengine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from sod_plugins.data import compress_mask, read_instances, write_instances
+from sod_plugins.metrics import INSTANCE_PROTOCOLS, evaluate_instances
+from sod_plugins.registry import METRICS
+
+
+@METRICS.register_module()
+class SalientInstanceMetric(BaseMetric):
+    """Score predicted instances against COCO's JSON, whatever their category.
+
+    A data sample, as mmdet's detectors predict it, brings ``img_id`` and ``pred_instances`` with
+    ``scores`` (K,), ``bboxes`` (K, 4) [x1, y1, x2, y2] in pixels of the original image, and
+    ``masks``: bool (K, H, W) of the original size, or K run lengths of COCO. What is scored is what
+    ``out_dir`` saves, so the numbers equal those of ``sod eval-instances`` on the saved file.
+
+    The results are ``instances/mask_ap50`` and so on: see
+    ``sod_plugins.metrics.InstanceEvaluation``. The protocol is logged beside them.
+
+    Args:
+        ann_file: The ground truth; by default that of the ``SalientInstanceDataset`` tested.
+        protocol: A name in ``sod_plugins.metrics.INSTANCE_PROTOCOLS``.
+        kinds: What is compared: ``'mask'``, ``'box'`` or both. For boxes alone no masks are needed.
+        occlusion: From which overlap of two boxes on an image counts for ``mask_map_o`` and so on;
+            see ``sod_plugins.data.occluded_images``.
+        out_dir: Where to save the predictions (``instances.json``, of the form that ``sod predict``
+            writes) and the measures (``measures.json``); None saves nothing.
+        collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange them.
+        prefix: What precedes the names of the measures.
+
+    Raises:
+        ValueError: There is no such protocol, or scores or boxes are not finite.
+        DataError: The ground truth cannot be read, or predictions do not fit it.
+        ImportError: pycocotools is not installed.
+    """
+
+    default_prefix = 'instances'
+
+    def __init__(
+        self,
+        ann_file: str | Path | None = None,
+        protocol: str = 'coco',
+        kinds: Sequence[str] = ('mask', 'box'),
+        occlusion: float = 0.1,
+        out_dir: str | Path | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if protocol not in INSTANCE_PROTOCOLS or not set(kinds) <= {'mask', 'box'} or not kinds:
+            raise ValueError(
+                f'protocol is {protocol!r} and kinds {kinds!r}. Give a protocol of '
+                f"{INSTANCE_PROTOCOLS} and kinds of ('mask', 'box')."
+            )
+        self.ann_file = ann_file
+        self.protocol = protocol
+        self.kinds = tuple(kinds)
+        self.occlusion = occlusion
+        self.out_dir = None if out_dir is None else Path(out_dir)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep the predictions of one batch, masks compressed."""
+        self._ground_truth_file()  # missing, it is said before the first batch's work is lost
+        for sample in data_samples:
+            predicted = sample['pred_instances']
+            self.results.append((sample['img_id'], _entries(predicted, sample, self.kinds)))
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Measure the predictions of all processes, and save them."""
+        ground_truth = read_instances(self._ground_truth_file())
+        found = dict(results)
+        predictions = [entry for entries in found.values() for entry in entries]
+        if self.out_dir is not None:
+            saved = {key: ground_truth[key] for key in ('images', 'categories')}
+            saved['images'] = [image for image in saved['images'] if image['id'] in found]
+            numbered = [{'id': n, **entry} for n, entry in enumerate(predictions, start=1)]
+            write_instances(self.out_dir / 'instances.json', {**saved, 'annotations': numbered})
+        evaluation = evaluate_instances(
+            ground_truth,
+            predictions,
+            protocol=self.protocol,
+            kinds=self.kinds,
+            occlusion=self.occlusion,
+            images=found.keys(),
+        )
+        MMLogger.get_current_instance().info(evaluation.describe())
+        if self.out_dir is not None:
+            evaluation.write_json(self.out_dir / 'measures.json')
+        return evaluation.measures
+
+    def _ground_truth_file(self) -> str | Path:
+        found = self.ann_file or (self.dataset_meta or {}).get('ann_file')
+        if found is None:
+            raise ValueError(
+                'SalientInstanceMetric does not know the ground truth: test on a '
+                "'sod_plugins.SalientInstanceDataset', or give ann_file."
+            )
+        return found
+
+
+def _entries(
+    predicted: dict[str, Any], sample: dict[str, Any], kinds: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the predictions of one image as COCO's results."""
+    scores, boxes = (torch.as_tensor(predicted[key]).float().cpu() for key in ('scores', 'bboxes'))
+    if not (scores.isfinite().all() and boxes.isfinite().all()):
+        raise ValueError(
+            f"The predictions of '{sample.get('img_path', sample['img_id'])}' are not finite: the "
+            'weights diverged. Lower the learning rate.'
+        )
+    boxes = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1)
+    entries = [
+        {'image_id': sample['img_id'], 'category_id': 1, 'score': score, 'bbox': box}
+        for score, box in zip(scores.tolist(), boxes.tolist(), strict=True)
+    ]
+    if 'mask' in kinds:
+        masks = predicted.get('masks')
+        if masks is None or len(masks) != len(entries):
+            raise ValueError(
+                "The predictions have no mask for each score. Set kinds=['box'] where the model "
+                'predicts boxes alone.'
+            )
+        for entry, mask in zip(entries, masks, strict=True):
+            entry['segmentation'] = _run_lengths(mask)
+    return entries
+
+
+def _run_lengths(mask: Any) -> dict[str, Any]:
+    if not isinstance(mask, dict):
+        return compress_mask(torch.as_tensor(mask).bool().cpu().numpy())
+    counts = mask['counts']
+    counts = counts.decode('ascii') if isinstance(counts, bytes) else counts
+    return {'size': list(mask['size']), 'counts': counts}
