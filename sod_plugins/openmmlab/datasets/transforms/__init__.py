@@ -3,6 +3,7 @@
 from sod_plugins.openmmlab.datasets.transforms.augmentation import (
     RandomMarginCrop,
     RandomResizedCrop,
+    RandomSaliencyCrop,
     RandomSaliencyFlip,
 )
 from sod_plugins.openmmlab.datasets.transforms.color import ColorJitter
@@ -19,6 +20,7 @@ __all__ = [
     'PackClassInputs',
     'RandomMarginCrop',
     'RandomResizedCrop',
+    'RandomSaliencyCrop',
     'RandomSaliencyFlip',
     'ResizeCenterCrop',
     'ResizeSaliency',

@@ -109,6 +109,43 @@ class RandomResizedCrop(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class RandomSaliencyCrop(BaseTransform):
+    """Cut out a part of one size from a random place, as PiCANet is trained (Sec. 5.3).
+
+    Args:
+        size: Height and width of the result, in pixels; every image must be as large.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = tuple(size)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop ``img`` (H, W, 3) and, where there is one, ``gt_seg_map`` (H, W).
+
+        Raises:
+            ValueError: If the image is smaller.
+        """
+        shape = results['img'].shape[:2]
+        if shape[0] < self.size[0] or shape[1] < self.size[1]:
+            raise ValueError(
+                f'RandomSaliencyCrop cannot cut {self.size} out of an image of {tuple(shape)}: '
+                'put ResizeSaliency with a larger size before it.'
+            )
+        top, left = (
+            int(results['rng'].integers(whole - side + 1))
+            for whole, side in zip(shape, self.size, strict=True)
+        )
+        for key in ('img', 'gt_seg_map'):
+            if key in results:
+                results[key] = results[key][top : top + self.size[0], left : left + self.size[1]]
+        results['img_shape'] = self.size
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size})'
+
+
+@TRANSFORMS.register_module()
 class RandomSaliencyFlip(BaseTransform):
     """Flip at random, in a direction chosen at random.
 

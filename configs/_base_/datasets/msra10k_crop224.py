@@ -1,0 +1,58 @@
+# MSRA10K by PiCANet's recipe: 256x256, of which 224x224 are cropped, flipped left-right.
+data_root = 'data/msra10k'
+image_size = (224, 224)  # height, width
+
+train_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyMask'),
+    dict(type='sod_plugins.ResizeSaliency', size=(256, 256)),
+    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
+    dict(type='sod_plugins.RandomSaliencyCrop', size=image_size),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+test_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=9,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=data_root,
+        list_file='train.txt',
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=data_root,
+        list_file='val.txt',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=data_root,
+        list_file='test.txt',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,8 @@
+# PiCANet with GAP in D6 to D4 and AC in D3 and D2 (Tab. 1).
+_base_ = [
+    '../_base_/models/picanet.py',
+    '../_base_/datasets/duts_crop224.py',
+    '../_base_/schedules/sgd_picanet_40000i.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(decode_head=dict(setting='654GAP_32AC'))

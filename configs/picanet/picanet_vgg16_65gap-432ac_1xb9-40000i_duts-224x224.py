@@ -1,0 +1,8 @@
+# PiCANet with GAP in D6 and D5 and AC in D4 to D2 (Tab. 1).
+_base_ = [
+    '../_base_/models/picanet.py',
+    '../_base_/datasets/duts_crop224.py',
+    '../_base_/schedules/sgd_picanet_40000i.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(decode_head=dict(setting='65GAP_432AC'))
