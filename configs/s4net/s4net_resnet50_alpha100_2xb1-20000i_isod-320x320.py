@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/s4net.py',
     '../_base_/datasets/isod_instances.py',
-    '../_base_/schedules/sgd_20000i.py',
+    '../_base_/schedules/sgd_20000i_s4net.py',
     '../_base_/default_runtime_mmdet.py',
 ]
 model = dict(roi_extractor=dict(alpha=1.0))
