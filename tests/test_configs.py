@@ -20,24 +20,34 @@ from mmengine.registry import (
     DefaultScope,
 )
 from mmengine.structures import PixelData
+from mmseg.datasets import PascalVOCDataset
 from mmseg.structures import SegDataSample
+from PIL import Image
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
 CLASSIFIERS = [path for path in LEAVES if '_imagenet-' in path.stem]
-SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS]
+SEMANTIC = sorted(CONFIGS.glob('picanet_segmentation/*.py'))
+INSTANCES = sorted(CONFIGS.glob('s4net/*.py'))
+SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS + SEMANTIC + INSTANCES]
 HOST_NETWORKS = sorted(CONFIGS.glob('samnet/*net*_r18_*.py'))
 
 
 @pytest.fixture(scope='module')
 def leaf(request):
     cfg = Config.fromfile(request.param)
+    if cfg.default_scope == 'mmdet':
+        pytest.importorskip('mmdet.models', reason='needs mmdet', exc_type=ImportError)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         yield cfg
 
 
 def each(paths):
-    return pytest.mark.parametrize('leaf', paths, ids=lambda path: path.stem, indirect=True)
+    leaves = [
+        pytest.param(path, id=path.stem, marks=pytest.mark.mmdet if path in INSTANCES else ())
+        for path in paths
+    ]
+    return pytest.mark.parametrize('leaf', leaves, indirect=True)
 
 
 def packed_test_image(leaf):
@@ -69,6 +79,8 @@ def test_leaves_are_found():
     assert {path.parent.name for path in SEGMENTORS} >= {'csnet', 'itdbu', 'samnet'}
     assert len(SEGMENTORS) >= 50
     assert len(CLASSIFIERS) >= 1
+    assert len(SEMANTIC) == 14
+    assert len(INSTANCES) == 27
     assert [path.name.split('_')[0] for path in HOST_NETWORKS] == ['bisenetv1', 'icnet']
 
 
@@ -98,6 +110,72 @@ def test_model_predicts_classes(leaf):
         assert prediction.pred_score.shape == (1000,)
     assert leaf.train_dataloader.dataset.split == leaf.val_dataloader.dataset.classes_of == 'train'
     assert leaf.default_hooks.check_classes.type == 'sod_plugins.CheckClassesHook'
+
+
+@each(SEMANTIC)
+def test_model_predicts_labels(leaf, tmp_path):
+    torch.manual_seed(0)
+    Image.fromarray(torch.randint(256, (90, 120, 3)).byte().numpy()).save(tmp_path / 'photo.jpg')
+    Image.fromarray(torch.randint(11, (90, 120)).byte().numpy()).save(tmp_path / 'labels.png')
+    paths = {'img_path': tmp_path / 'photo.jpg', 'seg_map_path': tmp_path / 'labels.png'}
+
+    def run(steps):
+        """Run a pipeline that resizes and crops to less than its own sizes."""
+        results = {**paths, 'seg_fields': [], 'label_map': None, 'reduce_zero_label': False}
+        sizes = {'scale': (96, 96), 'crop_size': (32, 48)}
+        for step in steps:
+            results = TRANSFORMS.build({**step, **{k: sizes[k] for k in step if k in sizes}})(
+                results
+            )
+        return results
+
+    model = MODELS.build(leaf.model).train()
+    prediction, _ = model.test_step(twice(run(leaf.test_dataloader.dataset.pipeline)))
+    classes = len(
+        leaf.test_dataloader.dataset.get('metainfo', PascalVOCDataset.METAINFO)['classes']
+    )
+    assert prediction.seg_logits.data.shape == (classes, 90, 120)
+    labels = run(leaf.train_dataloader.dataset.pipeline)['data_samples'].gt_sem_seg
+    assert labels.shape == (32, 48)
+    assert leaf.test_evaluator.get('ignore_index', 255) == model.decode_head.ignore_index
+
+
+def test_settings_of_segmentation_differ_in_nothing_else():
+    """Tab. 3 compares them; on CamVid, by the same recipe."""
+    settings = {
+        'picanet-aspp_efficientnet-lite0': ('context', ['none', 'LC', 'AC', 'LAP']),
+        'picanet-aspp_vgg16': ('context', ['none', 'LC', 'AC', 'LAP']),
+        'picanet-aspp_resnet50': ('context', ['none', 'LAP']),
+        'picanet-unet_vgg16': ('setting', ['U-Net', '6ReNet_543LC', '6GAP_543AC', '6GAP_543LAP']),
+    }
+    for network, (argument, values) in settings.items():
+        leaves = {}
+        for path in SEMANTIC:
+            if path.name.startswith(network):
+                leaf = Config.fromfile(path).to_dict()
+                leaves[leaf['model']['decode_head'].pop(argument, 'none')] = leaf
+        assert sorted(leaves) == sorted(values)
+        assert all(leaf == leaves[values[0]] for leaf in leaves.values()), network
+
+
+@each(INSTANCES)
+def test_model_finds_instances(leaf, tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / 'photo.png'
+    Image.fromarray(torch.randint(256, (90, 120, 3)).byte().numpy()).save(path)
+    results = {'img_path': str(path), 'img_id': 0}
+    for step in leaf.test_dataloader.dataset.pipeline:
+        small = {**step, 'scale': (64, 96)} if step['type'] == 'Resize' else step
+        results = TRANSFORMS.build(dict(small))(results)
+    assert results['inputs'].shape == (3, 96, 64)
+    model = MODELS.build(leaf.model).eval()
+    with torch.no_grad():
+        (prediction,) = model.test_step({key: [value] for key, value in results.items()})
+    found = prediction.pred_instances
+    assert len(found) <= leaf.model.get('bbox_head', {}).get('num_proposals', 20)
+    assert found.masks.shape == (len(found), 90, 120)
+    assert found.masks.dtype == torch.bool
+    assert ((found.bboxes >= 0) & (found.bboxes <= torch.tensor([120, 90, 120, 90]))).all()
 
 
 @each(LEAVES)
@@ -140,6 +218,42 @@ def test_ablations_of_itdbu_are_what_their_names_say():
         expected = main.to_dict()
         expected['model']['decode_head'].update(changed)
         assert ablation.to_dict() == expected, name
+
+
+def test_ablations_of_s4net_are_what_their_names_say():
+    """Tab. 1 to 3, Sec. 3.5: each differs from the main config in the model alone."""
+    folder, rest = CONFIGS / 's4net', '_2xb1-20000i_isod-320x320.py'
+    main = Config.fromfile(folder / f's4net_resnet50{rest}').to_dict()
+    assert main['train_dataloader']['batch_size'] == 1
+    types = {'roi-align': 'RoIAlign', 'roi-pool': 'RoIPool'}
+    alphas = {'000': 0, '017': 1 / 6, '050': 1 / 2, '067': 2 / 3, '100': 1}
+    ablations = {
+        **{name: {'roi_extractor': {'type': f'sod_plugins.{t}'}} for name, t in types.items()},
+        **{mode: {'roi_extractor': {'mode': mode}} for mode in ('binary', 'expanded')},
+        **{f'alpha{name}': {'roi_extractor': {'alpha': a}} for name, a in alphas.items()},
+        **{f'proposals{n}': {'bbox_head': {'num_proposals': n}} for n in (5, 10, 50, 100)},
+        'plain': {'mask_head': {'kind': 'plain'}},
+    }
+    found = {path.name.split('_')[2] for path in folder.glob(f's4net_resnet50_*{rest}')}
+    assert found - {'2xb1-20000i', 'released'} == set(ablations)
+    for name, changed in ablations.items():
+        expected = copy.deepcopy(main)
+        for part, arguments in changed.items():
+            expected['model'][part].update(arguments)
+        ablation = Config.fromfile(folder / f's4net_resnet50_{name}{rest}')
+        assert ablation.to_dict() == expected, name
+
+
+def test_small_detectors_differ_in_the_model_alone():
+    """The models compared on real photos: one recipe, one seed."""
+    leaves = [Config.fromfile(path).to_dict() for path in INSTANCES if '1xb4-500i' in path.stem]
+    pennfudan = [leaf for leaf in leaves if 'pennfudan' in leaf['data_root']]
+    assert len(leaves) == 8
+    assert len(pennfudan) == 5
+    for leaf in pennfudan:
+        for name in ('model', 'channels', 'norm_cfg', 'act_cfg'):
+            leaf.pop(name, None)
+        assert leaf == pennfudan[0]
 
 
 def test_ablations_of_samnet_are_what_their_names_say():

@@ -10,7 +10,6 @@ model = dict(
         size=(321, 321),  # crops of small photos are padded in training
         seg_pad_val=255,
     ),
-    pretrained='open-mmlab://resnet50_v1c',
     backbone=dict(
         type='ResNetV1c',
         depth=50,
@@ -18,6 +17,7 @@ model = dict(
         dilations=(1, 1, 2, 4),
         norm_cfg=norm_cfg,
         contract_dilation=True,
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c'),
     ),
     decode_head=dict(
         type='sod_plugins.PiCANetASPPHead',
@@ -38,7 +38,7 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=21,
         norm_cfg=norm_cfg,
-        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4),
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.4),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from torch import Tensor
-
 from sod_plugins.networks import PiCANetASPP
-from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+from sod_plugins.openmmlab.models.decode_heads.semantic_decode_head import SemanticDecodeHead
 from sod_plugins.registry import MODELS
-
-CROSS_ENTROPY = {'type': 'mmseg.CrossEntropyLoss', 'avg_non_ignore': True}
 
 
 @MODELS.register_module()
-class PiCANetASPPHead(NetAdapter, BaseDecodeHead):
+class PiCANetASPPHead(SemanticDecodeHead):
     """Semantic segmentation by :class:`PiCANetASPP` from a config, on any backbone.
-
-    Scores and labels meet at the size of the labels; pixels of ``ignore_index`` do not count.
 
     Args:
         in_channels: Channels of the map that it takes.
@@ -38,11 +31,12 @@ class PiCANetASPPHead(NetAdapter, BaseDecodeHead):
         pool: Likewise.
         batch_norm: Likewise.
         dropout_ratio: Its ``dropout``.
-        in_index: Which map of the backbone it takes.
-        ignore_index: Label of the pixels that do not count.
-        align_corners: Whether the scores' resize aligns corner pixels.
-        loss_decode: Loss, or several; by default the cross-entropy, averaged over what counts.
-        init_cfg: Initialisation; by default that of ``PiCANetASPP``.
+        in_index: Which map of the backbone it takes; see :class:`SemanticDecodeHead`, also for the
+            rest.
+        ignore_index: Likewise.
+        align_corners: Likewise.
+        loss_decode: Likewise.
+        init_cfg: Likewise.
 
     Raises:
         ValueError: If the arguments do not describe a network.
@@ -90,20 +84,13 @@ class PiCANetASPPHead(NetAdapter, BaseDecodeHead):
             dropout=dropout_ratio,
         )
         super().__init__(
+            net,
             in_channels,
             channels,
-            num_classes=num_classes,
-            out_channels=num_classes,
-            dropout_ratio=0,
+            num_classes,
             in_index=in_index,
             ignore_index=ignore_index,
             align_corners=align_corners,
-            loss_decode=loss_decode or CROSS_ENTROPY,
+            loss_decode=loss_decode,
             init_cfg=init_cfg,
         )
-        del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
-        self.net = net
-
-    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Map the backbone's maps to scores (N, num_classes, H, W) of the chosen one's size."""
-        return self.net(self._transform_inputs(inputs))
