@@ -23,8 +23,14 @@ from torch import nn
 from sod_plugins.data import list_files, require_writable
 from sod_plugins.networks import DenseCRF
 from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.hooks.pruning_hook import adopt_pruning
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+# What draws the predictions that a metric measures.
+OVERLAY_HOOKS = {
+    'sod_plugins.SaliencyMetric': 'sod_plugins.SaliencyOverlayHook',
+    'sod_plugins.SalientInstanceMetric': 'sod_plugins.InstanceOverlayHook',
+}
 
 
 def train(
@@ -62,8 +68,8 @@ def train(
         _resume(cfg, resume)
     _start_processes(cfg, launcher)
     with _trusting_mmengine():
-        if cfg.get('resume') and cfg.get('load_from'):
-            _read_weights(cfg.load_from)
+        if cfg.get('resume'):
+            _prepare_resume(cfg)
         runner = _build(cfg)
         runner.train()
     return runner
@@ -86,8 +92,9 @@ def test(
         config: The config file.
         checkpoint: The checkpoint file.
         work_dir: Where logs go, as in ``train``.
-        out_dir: Where to save the saliency maps, measures and curves (see ``SaliencyMetric``).
-        show_dir: Where to save the images with their saliency drawn over them.
+        out_dir: Where to save the saliency maps, measures and curves (see ``SaliencyMetric``), or
+            the instances and measures (see ``SalientInstanceMetric``).
+        show_dir: Where to save the images with their saliency, or instances, drawn over them.
         crf: Whether the segmentor refines its maps by a CRF, so that measures, maps and images
             are of refined maps.
         options: Values to set in the config, by dotted key.
@@ -105,19 +112,20 @@ def test(
     cfg.resume = False
     if out_dir is not None:
         _require_writable(out_dir)
-        _saliency_metric(cfg, '--out saves')['out_dir'] = str(out_dir)
+        _own_metric(cfg, '--out saves')['out_dir'] = str(out_dir)
     if show_dir is not None:
         _require_writable(show_dir)
-        _saliency_metric(cfg, '--show-dir draws')
-        overlays = {'type': 'sod_plugins.SaliencyOverlayHook', 'out_dir': str(show_dir)}
+        drawn = OVERLAY_HOOKS[_own_metric(cfg, '--show-dir draws')['type']]
+        overlays = {'type': drawn, 'out_dir': str(show_dir)}
         cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
     if crf:
         _refine_maps(cfg)
     _start_processes(cfg, launcher)
     with _trusting_mmengine():
-        weights = _read_weights(cfg.load_from)
+        checkpoint = _read_checkpoint(cfg.load_from)
+        adopt_pruning(cfg, checkpoint)
         runner = _build(cfg)
-        _require_fit(weights, runner.model, cfg.load_from)
+        _require_fit(_weights(checkpoint), runner.model, cfg.load_from)
         return runner.test()
 
 
@@ -195,17 +203,30 @@ def _existing_checkpoint(path: str | Path) -> str:
     return str(path)
 
 
-def _read_weights(path: str) -> dict[str, Any]:
-    """Return the weights in a checkpoint file, as mmengine finds them."""
+def _prepare_resume(cfg: Config) -> None:
+    """Read the checkpoint to go on from; if its run had been pruned, so is the config's model."""
+    path = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
+    if path:
+        adopt_pruning(cfg, _read_checkpoint(path))
+
+
+def _read_checkpoint(path: str) -> dict[str, Any]:
+    """Read a checkpoint file that holds weights."""
     try:
         checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger=None)
-        weights = checkpoint.get('state_dict', checkpoint)
-        return {key.removeprefix('module.'): value for key, value in weights.items()}
+        _weights(checkpoint)
     except Exception as error:  # damaged files fail in any way
         reason = str(error).partition('\n')[0] or type(error).__name__
         raise LaunchError(
             f"The checkpoint '{path}' cannot be read: it is damaged or of another kind ({reason})."
         ) from error
+    return checkpoint
+
+
+def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights in a checkpoint, as mmengine finds them."""
+    weights = checkpoint.get('state_dict', checkpoint)
+    return {key.removeprefix('module.'): value for key, value in weights.items()}
 
 
 def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None:
@@ -225,15 +246,16 @@ def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> Non
     )
 
 
-def _saliency_metric(cfg: Config, option: str) -> dict[str, Any]:
-    """Return the config of the test's one saliency metric, which an option is about."""
+def _own_metric(cfg: Config, option: str) -> dict[str, Any]:
+    """Return the config of the test's one metric of this package, which an option is about."""
     evaluators = cfg.get('test_evaluator') or ()
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    metrics = [e for e in evaluators if e.get('type') == 'sod_plugins.SaliencyMetric']
+    metrics = [e for e in evaluators if e.get('type') in OVERLAY_HOOKS]
     if len(metrics) != 1:
+        names = ' or '.join(f"'{name}'" for name in OVERLAY_HOOKS)
         raise LaunchError(
-            f"{option} what one 'sod_plugins.SaliencyMetric' measures, but the config's "
-            f'test_evaluator has {len(metrics)} of them.'
+            f"{option} what one {names} measures, but the config's test_evaluator has "
+            f'{len(metrics)} of them.'
         )
     return metrics[0]
 

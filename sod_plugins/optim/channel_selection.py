@@ -135,22 +135,31 @@ def select_channels(
         ValueError: If not exactly one of ``threshold`` and ``ratio`` is given, one is out of range,
             the rule is unknown, or a layer would lose all its channels.
     """
+    check_selection(threshold, ratio, rule)
+    groups = channel_groups(network)
+    scores = [RULES[rule](group) for group in groups]
+    if threshold is not None:
+        masks = [[score >= threshold for score in group] for group in scores]
+        hint = f'; the threshold {threshold:g} is too high: its largest score is '
+        return settle_masks(groups, masks, [hint + _largest(group) for group in scores])
+    share = _share_of_channels(network, groups, ratio)  # type: ignore[arg-type]  # one is given
+    return [[_best(score, share) for score in group] for group in scores]
+
+
+def check_selection(threshold: float | None, ratio: float | None, rule: str) -> None:
+    """Refuse arguments that :func:`select_channels` could not serve for any network.
+
+    Raises:
+        ValueError: If they are such.
+    """
     if rule not in RULES:
         raise ValueError(f'rule must be one of {sorted(RULES)}, got {rule!r}.')
     if (threshold is None) == (ratio is None):
         raise ValueError('give either a threshold or a ratio to prune by, and not both.')
-    groups = channel_groups(network)
-    scores = [RULES[rule](group) for group in groups]
-    if threshold is not None:
-        if not threshold > 0:
-            raise ValueError(f'threshold must be positive, got {threshold:g}.')
-        masks = [[score >= threshold for score in group] for group in scores]
-        hint = f'; the threshold {threshold:g} is too high: its largest score is '
-        return settle_masks(groups, masks, [hint + _largest(group) for group in scores])
-    if not 0 < ratio < 1:  # type: ignore[operator]  # one of the two is given
+    if threshold is not None and not threshold > 0:
+        raise ValueError(f'threshold must be positive, got {threshold:g}.')
+    if ratio is not None and not 0 < ratio < 1:
         raise ValueError(f'ratio must lie between 0 and 1, got {ratio:g}.')
-    share = _share_of_channels(network, groups, ratio)  # type: ignore[arg-type]
-    return [[_best(score, share) for score in group] for group in scores]
 
 
 def settle_masks(groups: list[ChannelGroup], masks: Masks, hints: list[str] | None = None) -> Masks:

@@ -1,0 +1,231 @@
+"""Train, prune and fine-tune a CSNet (Sec. 3.2, Alg. 1) in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
+from torch.optim import Optimizer
+
+from sod_plugins.networks import CSNet
+from sod_plugins.networks.complexity import count_parameters
+from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
+from sod_plugins.optim import remove_channels, select_channels
+from sod_plugins.optim.channel_selection import check_selection, removed_channels
+from sod_plugins.registry import HOOKS
+
+_KEY = 'pruned_model'
+_PARTS = {'backbone': 'sod_plugins.CSNet', 'decode_head': 'sod_plugins.CSFHead'}
+FINETUNE = ('weights', 'statistics')
+
+
+@HOOKS.register_module()
+class PruningHook(Hook):
+    """Remove channels at one point of the training of a CSNet, and fine-tune what is left.
+
+    The model in the runner is replaced by the smaller one, dynamic weight decay ends, and the
+    optimizer goes on with the weights that stay and fresh moments; its schedule continues. The
+    model as it was is saved first, as ``before_pruning.pth`` of the work folder, so that other
+    thresholds and rules can resume from there. Later checkpoints hold the new widths in their
+    config; ``tools/train.py --resume``, ``tools/test.py`` and the ``sod`` command take them as they
+    are, whichever side of the pruning they come from.
+
+    In a config::
+
+        custom_hooks = [
+            dict(type='sod_plugins.DynamicWeightDecayHook'),
+            dict(type='sod_plugins.PruningHook', begin=280, threshold=1e-20)]
+
+    A run that is resumed after ``begin`` without having been pruned is pruned at once.
+
+    Args:
+        begin: Epoch (from 0) before which channels are removed, or iteration.
+        by_epoch: Whether ``begin`` counts epochs; by default iterations.
+        threshold: See :func:`sod_plugins.optim.select_channels`, also for the next two.
+        ratio: Likewise.
+        rule: Likewise.
+        finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
+            what the released code does: weights stay, and the running statistics, begun anew, are
+            estimated in training mode until the run ends.
+        lr: Learning rate to go on from; by default the one that the schedule has come to.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        LaunchError: If the model is no CSNet, the training ends before ``begin``, or a layer would
+            lose all its channels.
+    """
+
+    # Dynamic decay is attached before this hook looks for it, and generators are seeded after it.
+    priority = 'LOW'
+
+    def __init__(
+        self,
+        begin: int,
+        by_epoch: bool = False,
+        threshold: float | None = None,
+        ratio: float | None = None,
+        rule: str = 'gamma',
+        finetune: str = 'weights',
+        lr: float | None = None,
+    ) -> None:
+        check_selection(threshold, ratio, rule)
+        if finetune not in FINETUNE:
+            raise ValueError(f'finetune must be one of {FINETUNE}, got {finetune!r}.')
+        self.begin = begin
+        self.by_epoch = by_epoch
+        self.selection = {'threshold': threshold, 'ratio': ratio, 'rule': rule}
+        self.finetune = finetune
+        self.lr = lr
+        self._widths: dict[str, Any] | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note whether the run had been pruned."""
+        self._widths = checkpoint.get(_KEY)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Store what a resume has to change in the config's model."""
+        if self._widths is not None:
+            checkpoint[_KEY] = self._widths
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the run can be pruned, or go on with the fine-tuning."""
+        if any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise LaunchError('PruningHook cannot prune averaged weights: leave out the EMAHook.')
+        loop = runner.train_loop
+        if self.by_epoch and not isinstance(loop, EpochBasedTrainLoop):
+            raise LaunchError('PruningHook has by_epoch=True, but the training runs by iterations.')
+        end = loop.max_epochs if self.by_epoch else loop.max_iters
+        if not 0 <= self.begin < end:
+            raise LaunchError(
+                f'PruningHook has begin={self.begin}, but the training ends at {end}: set a '
+                'smaller one.'
+            )
+        _require_csnet(runner.cfg.model)
+        if runner.iter == 0:
+            self._widths = None  # weights to begin with, and not a run to resume
+        elif self._widths is not None:
+            self._begin_finetuning(runner)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Prune when it is time."""
+        now = runner.epoch if self.by_epoch else runner.iter
+        if self._widths is None and now >= self.begin:
+            self._prune(runner)
+
+    def _prune(self, runner: Runner) -> None:
+        meta = {'epoch': runner.epoch, 'iter': runner.iter}
+        runner.save_checkpoint(runner.work_dir, 'before_pruning.pth', meta=meta)
+        old = _unwrapped(runner.model)
+        network = _plain_network(old, runner.cfg.model)
+        try:
+            masks = select_channels(network, **self.selection)
+        except ValueError as error:
+            raise LaunchError(
+                f'PruningHook: {error} Resume from {runner.work_dir}/before_pruning.pth with '
+                'another value.'
+            ) from error
+        statistics = 'copy' if self.finetune == 'weights' else 'reset'
+        pruned = remove_channels(network, masks, statistics)
+        self._widths = _widths_of_parts(pruned)
+        _set_widths(runner.cfg.model, self._widths)
+        _replace_model(runner, pruned)
+        optimizer = runner.optim_wrapper.optimizer
+        _hand_over(optimizer, old, _unwrapped(runner.model))
+        if self.lr is not None:
+            for group in optimizer.param_groups:
+                group['lr'] = self.lr
+        runner.logger.info(
+            f'Pruned: {removed_channels(masks)} channels removed, {count_parameters(network):,} '
+            f'parameters before, {count_parameters(pruned):,} after.'
+        )
+        self._begin_finetuning(runner)
+
+    def _begin_finetuning(self, runner: Runner) -> None:
+        for hook in runner.hooks:
+            if isinstance(hook, DynamicWeightDecayHook):
+                hook.rule.detach()
+        if self.finetune == 'statistics':
+            runner.optim_wrapper.optimizer.register_step_pre_hook(_drop_gradients)
+
+
+def adopt_pruning(cfg: Config, checkpoint: Mapping[str, Any]) -> None:
+    """Give the model of a config the widths of a checkpoint that was written after pruning."""
+    types = {part: cfg.model.get(part, {}).get('type') for part in _PARTS}
+    if _KEY in checkpoint and types == _PARTS:
+        _set_widths(cfg.model, checkpoint[_KEY])
+
+
+def _set_widths(model: dict[str, Any], widths: Mapping[str, Any]) -> None:
+    for part, arguments in widths.items():
+        model[part].update(arguments)
+
+
+def _widths_of_parts(network: CSNet) -> dict[str, Any]:
+    """Describe a CSNet's channels as arguments of its registered parts."""
+    backbone, head = network.backbone, network.decode_head
+    return {
+        'backbone': {'block_widths': [list(widths) for widths in backbone.block_widths]},
+        'decode_head': {
+            'in_channels': list(backbone.out_channels),
+            'fuse_channels': list(head.fuse_channels),
+            'dilated_channels': [list(widths) for widths in head.dilated_channels],
+            'channels': head.channels,
+        },
+    }
+
+
+def _require_csnet(model: Mapping[str, Any]) -> None:
+    try:
+        others = [part for part in ('neck', 'auxiliary_head') if model.get(part)]
+        if not others and {part: model[part]['type'] for part in _PARTS} == _PARTS:
+            CSNet.arguments_of_parts(model['backbone'], model['decode_head'])
+            return
+        reason = 'its parts are others'
+    except (KeyError, ValueError) as error:
+        reason = str(error)
+    raise LaunchError(
+        f'PruningHook needs a model of {" and ".join(_PARTS.values())} that make a CSNet: {reason}.'
+    )
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _plain_network(model: nn.Module, cfg: Mapping[str, Any]) -> CSNet:
+    """Put the parts of a segmentor together as the plain network that they are."""
+    network = CSNet(**CSNet.arguments_of_parts(cfg['backbone'], cfg['decode_head']))
+    network.backbone = model.backbone.net
+    network.decode_head = model.decode_head.net
+    return network
+
+
+def _replace_model(runner: Runner, network: CSNet) -> None:
+    """Build the model of the runner's config anew, with the weights of a plain network."""
+    model = runner.build_model(runner.cfg.model)
+    model.load_state_dict(network.state_dict())
+    runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model).train()
+    runner._maybe_compile('train_step')
+
+
+def _hand_over(optimizer: Optimizer, old: nn.Module, new: nn.Module) -> None:
+    """Let an optimizer train the parameters of a new model in place of the old one's, by name."""
+    names = {id(parameter): name for name, parameter in old.named_parameters()}
+    parameters = dict(new.named_parameters())
+    for group in optimizer.param_groups:
+        kept = (names[id(parameter)] for parameter in group['params'])
+        group['params'] = [parameters[name] for name in kept if name in parameters]
+    optimizer.state.clear()
+
+
+def _drop_gradients(optimizer: Optimizer, *_: Any) -> None:
+    """Leave a step nothing to do, weight decay included."""
+    for group in optimizer.param_groups:
+        for parameter in group['params']:
+            parameter.grad = None
