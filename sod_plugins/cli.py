@@ -9,9 +9,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sod_plugins import __version__
+
+if TYPE_CHECKING:
+    from sod_plugins.inference import PredictionSummary
 
 # The names in `metrics`, `data` and `inference`. Each verb imports what it needs when it runs, so
 # that `sod --version` and `sod --help` answer at once.
@@ -43,24 +46,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _predict(args: argparse.Namespace) -> int:
     import torch
 
-    from sod_plugins.inference import DenseCRF, predict_files
+    from sod_plugins.inference import (
+        DenseCRF,
+        open_network,
+        predict_files,
+        predict_instance_files,
+    )
+    from sod_plugins.networks import S4Net
 
     # Weights that decay drove below 1e-38 would slow a CPU down by half.
     torch.set_flush_denormal(True)
+    network = open_network(args.checkpoint, args.backend)
+    if isinstance(network, S4Net):
+        if args.cutout or args.crf:
+            raise ValueError(
+                f'{args.checkpoint} finds instances: --cutout and --crf are for saliency maps.'
+            )
+        summary = predict_instance_files(
+            args.paths, args.out_dir, network, overwrite=args.overwrite, device=args.device
+        )
+        print(f'instances of {len(summary.written)} images written to {args.out_dir}')
+        return _report_left_out(summary)
     summary = predict_files(
         args.paths,
         args.out_dir,
-        args.checkpoint,
+        network,
         cutout=args.cutout,
         overlay=args.overlay,
         overwrite=args.overwrite,
         crf=DenseCRF() if args.crf else None,
-        backend=args.backend,
         device=args.device,
     )
     print(f'{len(summary.written)} saliency maps written to {args.out_dir}')
     if args.crf and summary.written:
         print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
+    return _report_left_out(summary)
+
+
+def _report_left_out(summary: PredictionSummary) -> int:
+    """Say which images were not predicted, and return the exit status."""
     if summary.skipped:
         print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
     if summary.unreadable:
@@ -305,17 +329,28 @@ _Verbs = argparse._SubParsersAction  # the type has no public name
 
 
 def _add_predict(verbs: _Verbs[_Parser]) -> None:
-    verb = verbs.add_parser('predict', help='save the saliency maps of images')
+    verb = verbs.add_parser(
+        'predict', help='save the saliency maps or the salient instances of images'
+    )
     verb.add_argument(
         'paths',
         nargs='+',
         metavar='PATH',
         help='image, folder (without its subfolders) or quoted pattern such as "shots/**/*.jpg"',
     )
-    _add_path(verb, '-o', '--out-dir', metavar='DIR', required=True, help='maps: DIR/<stem>.png')
+    _add_path(
+        verb,
+        '-o',
+        '--out-dir',
+        metavar='DIR',
+        required=True,
+        help='maps: DIR/<stem>.png; S4Net: DIR/instances.json',
+    )
     _add_path(verb, '--checkpoint', required=True, help='a network, or what sod export wrote')
     verb.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
-    verb.add_argument('--overlay', action='store_true', help='tinted images too: DIR/overlay/')
+    verb.add_argument(
+        '--overlay', action='store_true', help='tinted images too: DIR/overlay/ (S4Net: always)'
+    )
     verb.add_argument('--crf', action='store_true', help="fit the maps to the photos' edges")
     verb.add_argument('--overwrite', action='store_true', help='predict again what is done')
     verb.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')

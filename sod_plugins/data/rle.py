@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -33,14 +34,24 @@ def encode_rle(mask: Mask) -> dict[str, list[int]]:
     return {'size': list(mask.shape), 'counts': np.diff(bounds).tolist()}
 
 
-def compress_mask(mask: Mask) -> dict[str, Any]:
-    """Encode a mask (H, W) as COCO's compressed RLE, whose ``counts`` are text.
+def compress_rle(rle: Mapping[str, Any]) -> dict[str, Any]:
+    """Write run lengths as COCO's text: differences to two runs before, five bits a letter."""
+    letters = []
+    counts = rle['counts']
+    for index, count in enumerate(counts):
+        value = count - counts[index - 2] if index > 2 else count
+        while True:
+            bits, value = value & 31, value >> 5
+            last = value == (-1 if bits & 16 else 0)
+            letters.append(chr(48 + (bits if last else bits | 32)))
+            if last:
+                break
+    return {'size': list(rle['size']), 'counts': ''.join(letters)}
 
-    Raises:
-        ImportError: pycocotools is not installed.
-    """
-    rle = require_pycocotools().encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {'size': list(mask.shape), 'counts': rle['counts'].decode('ascii')}
+
+def compress_mask(mask: Mask) -> dict[str, Any]:
+    """Encode a mask (H, W) as COCO's compressed RLE, whose ``counts`` are text."""
+    return compress_rle(encode_rle(mask))
 
 
 def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:

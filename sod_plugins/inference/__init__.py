@@ -8,6 +8,9 @@ from sod_plugins.inference.files import (
     collect_images,
     predict_files,
 )
+from sod_plugins.inference.instance_features import InstanceDescriber
+from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
+from sod_plugins.inference.instance_predictor import InstancePredictor, Instances
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
 from sod_plugins.networks import DenseCRF
@@ -17,6 +20,9 @@ __all__ = [
     'DenseCRF',
     'ExportCheck',
     'ExportedNetwork',
+    'InstanceDescriber',
+    'InstancePredictor',
+    'Instances',
     'OnnxRuntimeNetwork',
     'OpenVINONetwork',
     'PredictionSummary',
@@ -25,7 +31,9 @@ __all__ = [
     'export_network',
     'open_network',
     'predict_files',
+    'predict_instance_files',
     'save_cutout',
+    'save_instance_overlay',
     'save_map',
     'save_overlay',
 ]

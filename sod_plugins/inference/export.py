@@ -27,7 +27,7 @@ from sod_plugins.inference.engines import (
     describe,
     require_engine,
 )
-from sod_plugins.networks import Preprocessing, fuse
+from sod_plugins.networks import Preprocessing, S4Net, fuse
 
 # Differences from torch, of saliency everywhere and of logits where saliency is in (0.01, 0.99):
 # beyond, the logit of a probability in float32 has few digits left.
@@ -79,6 +79,8 @@ def export_network(
     path = Path(path)
     if path.suffix not in WRITERS:
         raise ValueError(f"'{path}' has to end in one of {', '.join(WRITERS)}.")
+    if isinstance(network, S4Net):
+        raise ValueError('S4Net has boxes and masks, no logits: run its checkpoint in torch.')
     write, engine = WRITERS[path.suffix]
     reference = copy.deepcopy(network).cpu().eval()
     preprocessing = getattr(reference, 'preprocessing', None)

@@ -109,7 +109,7 @@ def predict_files(
     """
     images = collect_images(paths)
     targets = {image: _targets(image, Path(out_dir), cutout, overlay) for image in images}
-    _check_targets(targets)
+    check_targets(targets)
     require_writable(out_dir)
     if not isinstance(network, nn.Module):
         network = open_network(network, backend)
@@ -149,11 +149,18 @@ def _targets(image: Path, out_dir: Path, cutout: bool, overlay: bool) -> dict[st
     return targets
 
 
-def _check_targets(targets: dict[Path, dict[str, Path]]) -> None:
-    """Refuse a run that would write two images' maps to one file, or a map over an image."""
+def check_targets(targets: dict[Path, dict[str, Path]]) -> None:
+    """Refuse a run that would write two images' pictures to one file, or one over an image.
+
+    Args:
+        targets: The pictures of each image, by kind; the first kind is always written.
+
+    Raises:
+        ValueError: If it would.
+    """
     sources = defaultdict(list)
     for image, pictures in targets.items():
-        sources[pictures['map']].append(image)
+        sources[next(iter(pictures.values()))].append(image)
     for target, images in sources.items():
         if len(images) > 1:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins.data import read_image
-from sod_plugins.networks import Preprocessing, load_network, saliency_map
+from sod_plugins.networks import Preprocessing, S4Net, load_network, saliency_map
+
+Network = TypeVar('Network', bound=nn.Module)
 
 
 class SaliencyPredictor:
@@ -42,14 +45,9 @@ class SaliencyPredictor:
                 f'{type(network).__name__} does not say which input it was trained on. Set its '
                 'attribute `preprocessing` to a sod_plugins.networks.Preprocessing.'
             )
-        if device is None:
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        try:
-            self.device = torch.device(device)
-            self.network = network.to(self.device).eval()
-        except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"Cannot compute on device '{device}': {reason}.") from error
+        if isinstance(network, S4Net):
+            raise ValueError('S4Net finds instances, no saliency map: use InstancePredictor.')
+        self.network, self.device = move_network(network, device)
         self.preprocessing = preprocessing
 
     @torch.inference_mode()
@@ -67,13 +65,7 @@ class SaliencyPredictor:
             DataError: The file cannot be read as an image.
             ValueError: The array is not an RGB image of uint8, or the network gives NaN.
         """
-        if isinstance(image, (str, Path)):
-            image = read_image(image)
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ValueError(
-                f'The image has type {image.dtype} and shape {image.shape}. '
-                'Pass RGB as uint8 (H, W, 3).'
-            )
+        image = check_image(image)
         logits = self.network(self.preprocessing.apply(image).to(self.device))
         height, width = image.shape[:2]
         saliency = saliency_map(logits.float(), (height, width))[0, 0]
@@ -83,3 +75,38 @@ class SaliencyPredictor:
             )
         values: NDArray[np.float32] = saliency.cpu().numpy()
         return values
+
+
+def move_network(
+    network: Network, device: str | torch.device | None
+) -> tuple[Network, torch.device]:
+    """Put a network into evaluation mode on a device, by default a CUDA one where there is one.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        chosen = torch.device(device)
+        return network.to(chosen).eval(), chosen
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"Cannot compute on device '{device}': {reason}.") from error
+
+
+def check_image(image: NDArray[np.uint8] | str | Path) -> NDArray[np.uint8]:
+    """Return an image ``(H, W, 3)``, read where it is a file.
+
+    Raises:
+        DataError: The file cannot be read as an image.
+        ValueError: The array is not an RGB image of uint8.
+    """
+    if isinstance(image, (str, Path)):
+        image = read_image(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(
+            f'The image has type {image.dtype} and shape {image.shape}. '
+            'Pass RGB as uint8 (H, W, 3).'
+        )
+    return image

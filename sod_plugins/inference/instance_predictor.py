@@ -1,0 +1,86 @@
+"""One image in, its salient instances out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sod_plugins.inference.predictor import check_image, move_network
+from sod_plugins.networks import Detections, S4Net, load_network
+
+
+@dataclass(frozen=True)
+class Instances:
+    """Salient instances of one image, best first.
+
+    Attributes:
+        boxes: (K, 4) x1, y1, x2, y2 in pixels of the image, x2 and y2 excluded, float32.
+        scores: (K,) in [0, 1], float32.
+        masks: (K, H, W), bool.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    masks: NDArray[np.bool_]
+
+
+class InstancePredictor:
+    """Finds salient instances, at the image's own size.
+
+    The image is resized bilinearly (no antialias), which may change its aspect, and normalised as
+    the checkpoint says. Boxes are scaled back, and masks computed at the image's size.
+
+    Args:
+        network: A checkpoint of S4Net that :func:`sod_plugins.networks.load_network` reads, or the
+            network. It is moved to ``device`` and put into evaluation mode.
+        device: Where to compute; by default a CUDA device where there is one, else the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It holds no S4Net, or there is no such device.
+    """
+
+    def __init__(
+        self, network: nn.Module | str | Path, device: str | torch.device | None = None
+    ) -> None:
+        if not isinstance(network, nn.Module):
+            network = load_network(network)
+        if not isinstance(network, S4Net):
+            raise ValueError(
+                f'{type(network).__name__} finds no instances: give an S4Net, or predict saliency '
+                'maps by SaliencyPredictor.'
+            )
+        self.network: S4Net
+        self.network, self.device = move_network(network, device)
+
+    @torch.inference_mode()
+    def predict(self, image: NDArray[np.uint8] | str | Path) -> Instances:
+        """Return the salient instances of an image.
+
+        Args:
+            image: A file, turned upright as its EXIF orientation says, or an RGB array
+                ``(H, W, 3)`` of uint8.
+
+        Raises:
+            DataError: The file cannot be read as an image.
+            ValueError: The array is not an RGB image of uint8, or the network gives NaN.
+        """
+        image = check_image(image)
+        height, width = image.shape[:2]
+        preprocessing = self.network.preprocessing
+        outputs = self.network.detect_padded(preprocessing.apply(image).to(self.device))
+        boxes, scores, kept, maps = (output[0] for output in outputs)
+        if not (scores.isfinite().all() and maps.isfinite().all()):
+            raise ValueError(
+                'The network gives NaN: its weights are broken. Use another checkpoint.'
+            )
+        scale = (width / preprocessing.size[1], height / preprocessing.size[0])
+        found = Detections(boxes[kept], scores[kept], maps[kept])
+        boxes = found.boxes * found.boxes.new_tensor(scale).repeat(2)
+        masks = self.network.masks_of(found, (height, width), scale)
+        return Instances(boxes.cpu().numpy(), found.scores.cpu().numpy(), masks.cpu().numpy())
