@@ -47,10 +47,14 @@ def test_command(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='the config file')
     parser.add_argument('checkpoint', help='the checkpoint file')
     parser.add_argument(
-        '--out', metavar='DIR', help='save saliency maps, measures and curves in this folder'
+        '--out',
+        metavar='DIR',
+        help='save saliency maps, measures and curves, or instances and measures, in this folder',
     )
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='save the images with their saliency drawn over them'
+        '--show-dir',
+        metavar='DIR',
+        help='save the images with their saliency, or instances, drawn over them',
     )
     parser.add_argument(
         '--crf',
