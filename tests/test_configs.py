@@ -27,9 +27,13 @@ from PIL import Image
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
 CLASSIFIERS = [path for path in LEAVES if '_imagenet-' in path.stem]
-SEMANTIC = sorted(CONFIGS.glob('picanet_segmentation/*.py'))
+SEMANTIC = sorted(
+    [*CONFIGS.glob('picanet_segmentation/*.py'), *CONFIGS.glob('weak_supervision/*.py')]
+)
 INSTANCES = sorted(CONFIGS.glob('s4net/*.py'))
-SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS + SEMANTIC + INSTANCES]
+BOXES = sorted(CONFIGS.glob('picanet_detection/*.py'))
+DETECTORS = INSTANCES + BOXES
+SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS + SEMANTIC + DETECTORS]
 HOST_NETWORKS = sorted(CONFIGS.glob('samnet/*net*_r18_*.py'))
 
 
@@ -44,7 +48,7 @@ def leaf(request):
 
 def each(paths):
     leaves = [
-        pytest.param(path, id=path.stem, marks=pytest.mark.mmdet if path in INSTANCES else ())
+        pytest.param(path, id=path.stem, marks=pytest.mark.mmdet if path in DETECTORS else ())
         for path in paths
     ]
     return pytest.mark.parametrize('leaf', leaves, indirect=True)
@@ -79,8 +83,9 @@ def test_leaves_are_found():
     assert {path.parent.name for path in SEGMENTORS} >= {'csnet', 'itdbu', 'samnet'}
     assert len(SEGMENTORS) >= 50
     assert len(CLASSIFIERS) >= 1
-    assert len(SEMANTIC) == 14
+    assert len(SEMANTIC) == 15
     assert len(INSTANCES) == 27
+    assert len(BOXES) == 8
     assert [path.name.split('_')[0] for path in HOST_NETWORKS] == ['bisenetv1', 'icnet']
 
 
@@ -178,10 +183,54 @@ def test_model_finds_instances(leaf, tmp_path):
     assert ((found.bboxes >= 0) & (found.bboxes <= torch.tensor([120, 90, 120, 90]))).all()
 
 
+@each(BOXES)
+def test_model_sees_the_maps_of_ssd300(leaf):
+    with torch.device('meta'):  # shapes alone: VGG-16 with AC takes seconds
+        model = MODELS.build(leaf.model).eval()
+        maps = model.extract_feat(torch.empty(1, 3, 300, 300))
+        scores, deltas = model.bbox_head(maps)
+    assert [tuple(m.shape[2:]) for m in maps] == [(n, n) for n in (38, 19, 10, 5, 3, 1)]
+    classes = leaf.model.bbox_head.num_classes
+    assert sum(s.numel() for s in scores) == 8732 * (classes + 1)  # SSD300's number of anchors
+    assert sum(d.numel() for d in deltas) == 8732 * 4
+
+
+@each([path for path in BOXES if 'lite0' in path.stem])
+def test_model_finds_boxes(leaf, tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / 'photo.png'
+    Image.fromarray(torch.randint(256, (90, 120, 3)).byte().numpy()).save(path)
+    results = {'img_path': str(path), 'img_id': 0, 'instances': []}
+    for step in leaf.test_dataloader.dataset.pipeline:
+        results = TRANSFORMS.build(dict(step))(results)
+    assert results['inputs'].shape == (3, 300, 300)
+    model = MODELS.build(leaf.model).eval()
+    with torch.no_grad():
+        (prediction,) = model.test_step({key: [value] for key, value in results.items()})
+    found = prediction.pred_instances
+    assert 0 < len(found) <= 200
+    assert ((found.bboxes >= 0) & (found.bboxes <= torch.tensor([120, 90, 120, 90]))).all()
+
+
+def test_settings_of_detection_differ_in_nothing_else():
+    """Tab. 4; the head follows from the setting."""
+    for dataset in ('pennfudan', 'voc0712'):
+        leaves = {}
+        for path in BOXES:
+            if dataset in path.name:
+                leaf = Config.fromfile(path).to_dict()
+                del leaf['model']['bbox_head']['in_channels']
+                leaves[leaf['model']['neck'].pop('setting')] = leaf
+        assert sorted(leaves) == ['478AC_910GAP', '478LAP_910GAP', '478LC_910ReNet', 'SSD']
+        assert all(leaf == leaves['SSD'] for leaf in leaves.values()), dataset
+
+
 @each(LEAVES)
 def test_training_parts_build_and_fit(leaf):
-    for step in leaf.train_dataloader.dataset.pipeline:
-        TRANSFORMS.build(dict(step))
+    dataset = leaf.train_dataloader.dataset
+    for part in dataset.get('datasets', [dataset]):
+        for step in part.pipeline:
+            TRANSFORMS.build(dict(step))
     for hook in [*leaf.default_hooks.values(), *leaf.get('custom_hooks', [])]:
         assert HOOKS.get(hook.type) is not None, hook.type
     assert METRICS.get(leaf.test_evaluator.type) is not None

@@ -55,5 +55,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader  # there is no other held-out part
-val_evaluator = dict(type='CocoMetric', metric='bbox')
+val_evaluator = dict(type='mmdet.CocoMetric', metric='bbox')
 test_evaluator = val_evaluator
