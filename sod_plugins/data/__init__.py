@@ -24,6 +24,12 @@ from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_p
 from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.occlusion import OCCLUSION, occluded_images
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
+from sod_plugins.data.pseudo_labels import (
+    PseudoLabelReport,
+    assign_keywords,
+    read_keywords,
+    write_pseudo_labels,
+)
 from sod_plugins.data.random import sample_rng
 from sod_plugins.data.rle import bounding_box, compress_mask, decode_segmentation, encode_rle
 from sod_plugins.data.scenes import Scene, draw_scene
@@ -42,9 +48,11 @@ __all__ = [
     'DecodedMask',
     'FolderLayout',
     'LabelledImages',
+    'PseudoLabelReport',
     'SaliencyPair',
     'Scene',
     'annotations_by_image',
+    'assign_keywords',
     'bounding_box',
     'check_dataset',
     'class_names',
@@ -66,6 +74,7 @@ __all__ = [
     'pair_problem',
     'read_image',
     'read_instances',
+    'read_keywords',
     'read_mask',
     'read_numbers',
     'read_size',
@@ -74,4 +83,5 @@ __all__ = [
     'save_png',
     'split_instances',
     'write_instances',
+    'write_pseudo_labels',
 ]

@@ -103,12 +103,15 @@ def annotations_by_image(coco: Coco) -> dict[int, list[dict[str, Any]]]:
     return found
 
 
-def read_instances(path: str | Path, image_dir: str | Path | None = None) -> Coco:
+def read_instances(
+    path: str | Path, image_dir: str | Path | None = None, *, predicted: bool = False
+) -> Coco:
     """Read salient instances and check every one.
 
     Args:
         path: COCO's JSON. All its categories count as salient.
         image_dir: The folder of images; where given, each must be readable and of its stated size.
+        predicted: Whether a network made them: then boxes may lack, and masks be empty.
 
     Returns:
         The content of the file: ``images``, ``annotations`` and ``categories``.
@@ -126,7 +129,9 @@ def read_instances(path: str | Path, image_dir: str | Path | None = None) -> Coc
         number = annotation.get('id', f'at position {position}')
         image = images.get(annotation.get('image_id'))
         where = f"image '{image.get('file_name')}'" if image else 'no image'
-        reason = 'its id occurs twice' if number in seen else _annotation_problem(annotation, image)
+        reason = _annotation_problem(annotation, image, predicted)
+        if number in seen:
+            reason = 'its id occurs twice'
         seen.add(number)
         if reason:
             problems.append(f'{where}, annotation {number}: {reason}.')
@@ -187,7 +192,7 @@ def _file_problem(image: Mapping[str, Any], image_dir: Path) -> str | None:
 
 
 def _annotation_problem(
-    annotation: Mapping[str, Any], image: Mapping[str, Any] | None
+    annotation: Mapping[str, Any], image: Mapping[str, Any] | None, predicted: bool
 ) -> str | None:
     """Say what is wrong with an annotation; None if nothing is."""
     if image is None:
@@ -195,13 +200,17 @@ def _annotation_problem(
     size = image.get('height'), image.get('width')
     if not all(isinstance(length, int) and length > 0 for length in size):
         return f'the size {size} of its image is no size'
-    missing = {'id', 'category_id', 'bbox', 'segmentation'} - annotation.keys()
+    needed = {'segmentation'} if predicted else {'id', 'category_id', 'bbox', 'segmentation'}
+    missing = needed - annotation.keys()
     if missing:
         return f'it lacks {", ".join(sorted(missing))}'
     try:
+        mask = decode_segmentation(annotation['segmentation'], size)
+        if predicted:
+            return None
         if problem := _box_problem(annotation['bbox'], *size):
             return problem
-        if not decode_segmentation(annotation['segmentation'], size).any():
+        if not mask.any():
             return 'its segmentation has no pixel'
     except (ValueError, TypeError) as error:
         return str(error)

@@ -1,0 +1,284 @@
+"""Labels for semantic segmentation from salient instances and keywords (S4Net, Sec. 5).
+
+The paper trains a segmentation network on images of which only keywords are known. It says that
+instances matter where an image has several keywords, and leaves how these are assigned to its
+supplement, so the rule is this package's:
+
+1. Where an image has one keyword, all of its instances get it.
+2. The instances of such images make the prototype of each keyword: the mean of their features,
+   which have unit length.
+3. Where an image has several keywords, each of them goes to one instance, and every further
+   instance takes the keyword that resembles it most, such that the sum of all resemblances (cosines
+   of features and prototypes) is largest. Where instances are fewer than keywords, keywords are
+   left over.
+
+Pixels outside all instances are background; where instances overlap, the better score counts. An
+image of which nothing is known to be the object teaches nothing, and gets no label.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from sod_plugins.data.errors import DataError, list_files, list_problems
+from sod_plugins.data.images import read_image, save_png
+from sod_plugins.data.instances import annotations_by_image, read_instances
+from sod_plugins.data.rle import Mask, decode_segmentation
+
+FloatArray = NDArray[np.float64]
+# Features (n, C) of the instances of an image: from its pixels (H, W, 3) and their masks.
+Describe = Callable[[NDArray[np.uint8], Sequence[Mask]], NDArray[Any]]
+
+IGNORED = 255
+
+
+@dataclass
+class PseudoLabelReport:
+    """What became of the images and keywords.
+
+    Attributes:
+        classes: The names of the labels from 1 on; 0 is background.
+        labelled: The images that got a label.
+        instances: How many instances got each keyword.
+        unused_images: Why the others got none, by name.
+        unused_keywords: The keywords that no instance was left for, by labelled image.
+    """
+
+    classes: tuple[str, ...]
+    labelled: list[str] = field(default_factory=list)
+    instances: Counter[str] = field(default_factory=Counter)
+    unused_images: dict[str, str] = field(default_factory=dict)
+    unused_keywords: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class _Picture:
+    """An image, its keywords, and its instances, the best first; doubtful ones apart."""
+
+    name: str
+    size: tuple[int, int]
+    keywords: list[str]
+    masks: list[Mask]
+    doubtful: list[Mask]
+    features: FloatArray | None = None
+
+
+def read_keywords(path: str | Path) -> dict[str, list[str]]:
+    """Read the keywords of images: lines of ``image keyword, keyword, ...``.
+
+    A tab may follow the image's name instead of a blank, where names hold blanks. Empty lines are
+    left out.
+
+    Returns:
+        The keywords, each once, by the image's name without folder and extension.
+
+    Raises:
+        DataError: The file cannot be read, an image occurs twice, or a line has no keyword.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"Cannot read the keywords '{path}': {error}. Correct the path.") from error
+    found: dict[str, list[str]] = {}
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        name, _, rest = line.strip().partition('\t' if '\t' in line.strip() else ' ')
+        words = [word.strip() for word in rest.split(',') if word.strip()]
+        if not words:
+            problems.append(f'line {number} has no keyword')
+        elif Path(name).stem in found:
+            problems.append(f"line {number} names '{Path(name).stem}' again")
+        found[Path(name).stem] = list(dict.fromkeys(words))
+    if problems:
+        raise DataError(f"The keywords '{path}' cannot be used:\n{list_problems(problems)}")
+    return found
+
+
+def assign_keywords(resemblance: FloatArray) -> NDArray[np.int64]:
+    """Give every instance of an image one of its keywords.
+
+    Args:
+        resemblance: Array (instances, keywords); one instance or more.
+
+    Returns:
+        The keyword's column for each instance, by rule 3 of this module.
+    """
+    instances, keywords = resemblance.shape
+    best = resemblance.max(axis=1)
+    assigned: NDArray[np.int64] = resemblance.argmax(axis=1)
+    # The sum is largest where giving each keyword its one instance costs least.
+    cost = best[:, None] - resemblance if instances >= keywords else -resemblance
+    rows, columns = linear_sum_assignment(cost)
+    assigned[rows] = columns
+    return assigned
+
+
+def write_pseudo_labels(
+    instances: str | Path,
+    keywords: Mapping[str, Sequence[str]],
+    out_dir: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    min_score: float = 0.5,
+    doubt_score: float = 0.2,
+    describe: Describe | None = None,
+    image_dir: str | Path | None = None,
+) -> PseudoLabelReport:
+    """Write a label image for each image whose instances get keywords.
+
+    ``out_dir`` then holds ``labels/<stem>.png`` (8-bit: 0 background, 1 and so on the classes, 255
+    where the label is in doubt), ``list.txt`` (the stems, for mmseg's ``ann_file``) and
+    ``report.json``.
+
+    Args:
+        instances: COCO's JSON: what ``sod predict`` wrote, or ground truth, whose score is 1.
+        keywords: The keywords of each image, by its name without folder and extension.
+        out_dir: Where to write.
+        classes: The names of the labels from 1 on; by default all keywords, sorted.
+        min_score: Instances of this score or better get keywords.
+        doubt_score: Of worse instances, those of this score or better are neither object nor
+            background: their pixels do not count.
+        describe: Gives the features of instances, for images with several keywords; without it
+            these get no label.
+        image_dir: The folder of the images, which features are taken from.
+
+    Raises:
+        DataError: A file cannot be used, a keyword is no class, or two images share a name.
+    """
+    out_dir = Path(out_dir)
+    report = PseudoLabelReport(_classes(keywords, classes))
+    pictures = _read_pictures(instances, keywords, min_score, doubt_score, report)
+    several = [picture for picture in pictures if len(picture.keywords) > 1]
+    prototypes: dict[str, FloatArray] = {}
+    if several and describe is not None and image_dir is not None:
+        for picture in pictures:
+            pixels = read_image(Path(image_dir, picture.name))
+            picture.features = _unit(np.asarray(describe(pixels, picture.masks), np.float64))
+        prototypes = _prototypes(pictures)
+    for picture in pictures:
+        words = _assign(picture, prototypes, report)
+        if words:
+            label = _draw(picture, [report.classes.index(word) + 1 for word in words])
+            save_png(out_dir / 'labels' / f'{Path(picture.name).stem}.png', label)
+    _write_report(out_dir, report)
+    return report
+
+
+def _classes(
+    keywords: Mapping[str, Sequence[str]], classes: Sequence[str] | None
+) -> tuple[str, ...]:
+    used = sorted({word for words in keywords.values() for word in words})
+    unknown = sorted(set(used) - set(classes or used))
+    if unknown:
+        raise DataError(f'Keywords that are no classes: {list_files(unknown)}. Correct either.')
+    found = tuple(classes or used)
+    if len(found) >= IGNORED:
+        raise DataError(f'{len(found)} classes do not fit 8 bits. Name {IGNORED - 1} or fewer.')
+    return found
+
+
+def _read_pictures(
+    instances: str | Path,
+    keywords: Mapping[str, Sequence[str]],
+    min_score: float,
+    doubt_score: float,
+    report: PseudoLabelReport,
+) -> list[_Picture]:
+    """Read the images that have keywords and instances; the report says which have not."""
+    coco = read_instances(instances, predicted=True)
+    entries = annotations_by_image(coco)
+    images = {Path(image['file_name']).stem: image for image in coco['images']}
+    if len(images) < len(coco['images']):
+        raise DataError(f"Images of '{instances}' share a name. Label them in several runs.")
+    report.unused_images |= {
+        stem: 'it is not among the images of the instances' for stem in keywords.keys() - images
+    }
+    pictures = []
+    for stem, image in images.items():
+        size = image['height'], image['width']
+        ranked = sorted(entries[image['id']], key=lambda entry: -entry.get('score', 1))
+        masks: list[Mask] = []
+        doubtful: list[Mask] = []
+        for entry in ranked:
+            score = entry.get('score', 1)
+            if score >= min(doubt_score, min_score):
+                mask = decode_segmentation(entry['segmentation'], size)
+                if mask.any():
+                    (masks if score >= min_score else doubtful).append(mask)
+        if stem not in keywords:
+            report.unused_images[image['file_name']] = 'it has no keyword'
+        elif not masks:
+            report.unused_images[image['file_name']] = f'no instance scores {min_score:g} or better'
+        else:
+            words = list(keywords[stem])
+            pictures.append(_Picture(image['file_name'], size, words, masks, doubtful))
+    return pictures
+
+
+def _unit(features: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(features, axis=-1, keepdims=True)
+    return features / np.maximum(lengths, np.finfo(np.float64).tiny)
+
+
+def _prototypes(pictures: Sequence[_Picture]) -> dict[str, FloatArray]:
+    """Return the unit prototype of each keyword that stands alone somewhere."""
+    alone: dict[str, list[FloatArray]] = {}
+    for picture in pictures:
+        if len(picture.keywords) == 1 and picture.features is not None:
+            alone.setdefault(picture.keywords[0], []).append(picture.features)
+    return {word: _unit(np.concatenate(found).mean(axis=0)) for word, found in alone.items()}
+
+
+def _assign(
+    picture: _Picture, prototypes: Mapping[str, FloatArray], report: PseudoLabelReport
+) -> list[str]:
+    """Return the keyword of each instance, or nothing where the report says why."""
+    words = picture.keywords
+    if len(words) > 1:
+        unseen = [word for word in words if word not in prototypes]
+        if picture.features is None:
+            reason = 'it has several keywords, and instances were not described'
+            report.unused_images[picture.name] = reason
+            return []
+        if unseen:
+            reason = f'no labelled image has {list_files(unseen)} as its only keyword'
+            report.unused_images[picture.name] = reason
+            return []
+        resemblance = picture.features @ np.stack([prototypes[word] for word in words]).T
+        assigned = [words[column] for column in assign_keywords(resemblance)]
+    else:
+        assigned = words * len(picture.masks)
+    if left_over := [word for word in words if word not in assigned]:
+        report.unused_keywords[picture.name] = left_over
+    report.labelled.append(picture.name)
+    report.instances.update(assigned)
+    return assigned
+
+
+def _draw(picture: _Picture, labels: Sequence[int]) -> NDArray[np.uint8]:
+    label = np.zeros(picture.size, dtype=np.uint8)
+    for mask in picture.doubtful:
+        label[mask] = IGNORED
+    for mask, value in zip(reversed(picture.masks), reversed(labels), strict=True):
+        label[mask] = value
+    return label
+
+
+def _write_report(out_dir: Path, report: PseudoLabelReport) -> None:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    stems = [Path(name).stem for name in report.labelled]
+    (out_dir / 'list.txt').write_text(''.join(f'{stem}\n' for stem in stems), encoding='utf-8')
+    text = json.dumps(vars(report), indent=2, sort_keys=True)
+    (out_dir / 'report.json').write_text(f'{text}\n', encoding='utf-8')
