@@ -8,6 +8,7 @@ pytest.importorskip('mmcv')
 from sod_plugins.openmmlab.datasets.transforms import (
     RandomMarginCrop,
     RandomResizedCrop,
+    RandomSaliencyCrop,
     RandomSaliencyFlip,
 )
 
@@ -54,6 +55,20 @@ def test_tiny_images_keep_a_pixel(side):
         results = RandomMarginCrop(max_margin=14)(results)
         assert min(results['img'].shape[:2]) >= 1
         assert matches(results)
+
+
+def test_crops_of_one_size_come_from_everywhere():
+    corners = []
+    for seed in range(300):
+        results = {**coordinates(10, 7), 'rng': np.random.default_rng(seed)}
+        results = RandomSaliencyCrop(size=(8, 4))(results)
+        assert matches(results)
+        assert results['img'].shape == (8, 4, 3) and results['img_shape'] == (8, 4)
+        corners.append(tuple(results['img'][0, 0, :2].tolist()))
+    # Of 3 x 4 places each is missed with a probability of (11/12)^300.
+    assert set(corners) == {(row, column) for row in range(3) for column in range(4)}
+    with pytest.raises(ValueError, match=r'cannot cut \(11, 7\) out of an image of \(10, 7\)'):
+        RandomSaliencyCrop((11, 7))({**coordinates(10, 7), 'rng': np.random.default_rng(0)})
 
 
 def test_flips_are_as_frequent_as_asked():
