@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
-from mmengine.registry import RUNNERS
+from mmengine.registry import MODELS, RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 from torch import nn
 
@@ -127,6 +127,22 @@ def test(
         runner = _build(cfg)
         _require_fit(_weights(checkpoint), runner.model, cfg.load_from)
         return runner.test()
+
+
+def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
+    """Build the model of a config with the weights of a checkpoint, to predict on the CPU.
+
+    Raises:
+        LaunchError: The checkpoint is missing, cannot be read, or does not fit.
+    """
+    path = _existing_checkpoint(checkpoint)
+    with _trusting_mmengine():
+        content = _read_checkpoint(path)
+    adopt_pruning(cfg, content)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
+        model = MODELS.build(cfg.model)
+    _require_fit(_weights(content), model, path)
+    return model.eval()
 
 
 def load_config(
