@@ -58,28 +58,31 @@ def fuse(network: Network) -> Network:
 def _trial(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[nn.BatchNorm2d, nn.Conv2d]]:
     """Run the network; return its output and the one convolution that each BatchNorm follows."""
     outputs: list[tuple[Tensor, nn.Conv2d]] = []  # keeps them alive, so that identities are unique
-    sources: dict[nn.BatchNorm2d, set[nn.Conv2d | None]] = {}
+    sources: dict[nn.Module, set[nn.Conv2d | None]] = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        source = next((conv for x, conv in outputs if inputs and x is inputs[0]), None)
+        sources.setdefault(module, set()).add(source)
         if isinstance(module, nn.Conv2d):
             outputs.append((output, module))
-        elif isinstance(module, nn.BatchNorm2d) and module.track_running_stats:
-            source = next((conv for x, conv in outputs if x is inputs[0]), None)
-            sources.setdefault(module, set()).add(source)
 
-    hooks = [module.register_forward_hook(note) for module in network.modules()]
+    # Other layers than norms too: what a map goes through beside its norm, or before it in place.
+    layers = [module for module in network.modules() if not any(module.children())]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     expected: Tensor = network(images)
     for hook in hooks:
         hook.remove()
-    followers: dict[nn.Conv2d | None, set[nn.BatchNorm2d]] = {}
-    for norm, convs in sources.items():
+    followers: dict[nn.Conv2d | None, set[nn.Module]] = {}
+    for layer, convs in sources.items():
         for conv in convs:
-            followers.setdefault(conv, set()).add(norm)
+            followers.setdefault(conv, set()).add(layer)
     pairs = {}
-    for norm, convs in sources.items():
+    for layer, convs in sources.items():
         conv = next(iter(convs))
-        if conv is not None and len(convs) == len(followers[conv]) == 1:
-            pairs[norm] = conv
+        if conv is None or len(convs) > 1 or len(followers[conv]) > 1:
+            continue
+        if isinstance(layer, nn.BatchNorm2d) and layer.track_running_stats:
+            pairs[layer] = conv
     return expected, pairs
 
 

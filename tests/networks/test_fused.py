@@ -88,6 +88,29 @@ def test_a_convolution_of_two_norms_stays():
         torch.testing.assert_close(fused(images), network.eval()(images))
 
 
+class Tap(TwoNorms):
+    """A convolution whose result a norm gets beside a ReLU, or behind one that works in place."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU(inplace)
+
+    def forward(self, x):
+        y = self.conv(x)
+        z = self.relu(y)
+        return self.first(y) + z
+
+
+@pytest.mark.parametrize('inplace', [False, True])
+def test_a_convolution_before_a_norm_and_another_layer_stays(inplace):
+    network = Tap(inplace)
+    fused = fuse(network)
+    assert norms(fused) == 2
+    images = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(images), network.eval()(images))
+
+
 def test_a_result_that_is_needed_without_its_norm_is_found():
     with pytest.raises(ValueError, match='Fusing SideExit changes saliency by'):
         fuse(SideExit())
