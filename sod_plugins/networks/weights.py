@@ -24,7 +24,8 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
 
     Understood are files of torchvision for VGG, ResNet and ShuffleNetV2, a ``state_dict`` with or
     without a wrapper, keys behind ``module.``, self-describing files of this package and training
-    checkpoints of mmengine: of a whole network only the part ``backbone.`` is taken.
+    checkpoints of mmengine: of a whole network only the part ``backbone.`` is taken. A VGG with
+    Fc6 and Fc7 makes them of the classifier's layers.
 
     Args:
         backbone: A backbone of this package.
@@ -40,7 +41,11 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
         ValueError: If the source cannot be got or read, or does not fit the backbone.
     """
     path = find_weights(source)
-    weights, left_out = _split(_weights_of_backbone(path), getattr(backbone, 'left_out', ()))
+    given = _weights_of_backbone(path)
+    convert = getattr(backbone, 'convert_weights', None)
+    if convert is not None:
+        given = convert(given)
+    weights, left_out = _split(given, getattr(backbone, 'left_out', ()))
     own = backbone.state_dict()
     counters = {key for key in own if key.endswith('.num_batches_tracked')}  # absent in old files
     problems = {

@@ -37,6 +37,36 @@ def test_prefixes_and_wrappers(prefix, wrapped, tmp_path):
     assert_same(network, weights)
 
 
+def test_deeplab_s_fc_layers_are_thinned_out_of_torchvision_s_classifier(tmp_path):
+    torch.manual_seed(0)
+    plain, network = VGG(11, width=0.05), VGG(11, width=0.05, fc_channels=6)
+    last = plain.out_channels[-1]
+    classifier = {
+        'classifier.0.weight': torch.randn(24, last * 49),
+        'classifier.0.bias': torch.randn(24),
+        'classifier.3.weight': torch.randn(24, 24),
+        'classifier.3.bias': torch.randn(24),
+        'classifier.6.bias': torch.zeros(1000),
+    }
+    torch.save({**plain.state_dict(), **classifier}, tmp_path / 'w.pth')
+    assert load_backbone_weights(network, tmp_path / 'w.pth') == list(classifier)
+    assert_same(network, plain.state_dict())
+    fc6, fc7 = network.fc6, network.fc7
+    for channel, row, column in ((0, 0, 0), (5, 2, 1)):
+        weight = classifier['classifier.0.weight'].view(24, last, 7, 7)
+        assert torch.equal(
+            fc6.weight[channel, :, row, column], weight[4 * channel, :, 3 * row, 3 * column]
+        )
+        assert fc6.bias[channel] == classifier['classifier.0.bias'][4 * channel]
+        assert fc7.bias[channel] == classifier['classifier.3.bias'][4 * channel]
+        assert fc7.weight[channel, row] == classifier['classifier.3.weight'][4 * channel, 4 * row]
+    own = network.state_dict()
+    torch.save(own, tmp_path / 'own.pth')
+    again = VGG(11, width=0.05, fc_channels=6)
+    assert load_backbone_weights(again, tmp_path / 'own.pth') == []
+    assert_same(again, own)
+
+
 @pytest.mark.parametrize(
     ('network', 'classifier'),
     [

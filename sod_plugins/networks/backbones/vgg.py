@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from operator import mul
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from sod_plugins.networks.backbones.base import Backbone, init_he_normal
 
@@ -121,6 +122,27 @@ class VGG(Backbone):
             fc = [self.fc6, self.relu, self.dropout, self.fc7, self.relu]
             stages.append([*layers[self._ends[-1] :], *fc])
         return stages
+
+    def convert_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Thin out the first two layers of torchvision's classifier to Fc6 and Fc7, as DeepLab did.
+
+        Of Fc6's 7x7 positions the corners, the centre and the middles of the edges are kept, and of
+        the 4096 channels an even choice.
+
+        Args:
+            weights: A state dict, with or without a classifier.
+        """
+        if not self.has_fc or 'fc6.weight' in weights or 'classifier.3.weight' not in weights:
+            return weights
+        first, second = weights['classifier.0.weight'], weights['classifier.3.weight']
+        kept = torch.arange(self.fc6.out_channels) * len(first) // self.fc6.out_channels
+        return {
+            **weights,
+            'fc6.weight': first.unflatten(1, (-1, 7, 7))[kept][..., ::3, ::3],
+            'fc6.bias': weights['classifier.0.bias'][kept],
+            'fc7.weight': second[kept][:, kept, None, None],
+            'fc7.bias': weights['classifier.3.bias'][kept],
+        }
 
 
 def _pooling(size: int, stride: int) -> nn.MaxPool2d:
