@@ -1,4 +1,4 @@
-# "Pruning Filters" with standard weight decay (Tab. 9): 228,504 parameters stay, in the paper 227K.
+# "Pruning Filters" with standard weight decay (Tab. 9): 228,504 parameters stay (paper: 227K).
 _base_ = [
     '../_base_/models/csnet.py',
     '../_base_/datasets/duts.py',

@@ -53,7 +53,7 @@ class PruningHook(Hook):
         finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
             what the released code does: weights stay, and the running statistics, begun anew, are
             estimated in training mode until the run ends.
-        lr: Learning rate to go on from; by default the one that the schedule has come to.
+        lr: Learning rate of all parameters to go on from; by default what the schedule has come to.
 
     Raises:
         ValueError: If an argument is wrong.
@@ -135,14 +135,14 @@ class PruningHook(Hook):
         self._widths = _widths_of_parts(pruned)
         _set_widths(runner.cfg.model, self._widths)
         _replace_model(runner, pruned)
-        optimizer = runner.optim_wrapper.optimizer
-        _hand_over(optimizer, old, _unwrapped(runner.model))
+        _hand_over(runner.optim_wrapper.optimizer, old, _unwrapped(runner.model))
         if self.lr is not None:
-            for group in optimizer.param_groups:
+            for group in runner.optim_wrapper.param_groups:
                 group['lr'] = self.lr
-        runner.logger.info(
-            f'Pruned: {removed_channels(masks)} channels removed, {count_parameters(network):,} '
-            f'parameters before, {count_parameters(pruned):,} after.'
+        removed = removed_channels(masks)
+        (runner.logger.info if removed else runner.logger.warning)(
+            f'Pruned: {removed} channels removed, {count_parameters(network):,} parameters before, '
+            f'{count_parameters(pruned):,} after.'
         )
         self._begin_finetuning(runner)
 
