@@ -62,10 +62,9 @@ class MaskFrame:
         Returns:
             Masks (K, *size), bool.
         """
-        factors = boxes.new_tensor([*scale, *scale])
-        regions = self.regions(boxes, (maps.shape[1], maps.shape[2])) * factors
+        regions = _scale(self.regions(boxes, (maps.shape[1], maps.shape[2])), scale)
         regions = regions.expand(len(boxes), 4)
-        inside = _pixels_inside(boxes * factors, size)
+        inside = _pixels_inside(_scale(boxes, scale), size)
         chunk = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
         parts = [
             paste_maps(maps[i : i + chunk], regions[i : i + chunk], size) > 0.5
@@ -92,7 +91,9 @@ class ImageFrame(MaskFrame):
 
     def regions(self, boxes: Tensor, map_size: Size) -> Tensor:
         """Return the one rectangle of the whole map."""
-        return boxes.new_tensor([[0, 0, self.stride * map_size[1], self.stride * map_size[0]]])
+        region = boxes.new_zeros(1, 4)
+        region[:, 2], region[:, 3] = self.stride * map_size[1], self.stride * map_size[0]
+        return region
 
 
 class BoxFrame(MaskFrame):
@@ -144,6 +145,11 @@ def _as_rois(boxes: Tensor, own_images: bool = False) -> Tensor:
     """Put an image index before boxes: 0, or that of an image for each."""
     index = torch.arange(len(boxes), device=boxes.device).to(boxes)[:, None]
     return torch.cat([index if own_images else torch.zeros_like(index), boxes], 1)
+
+
+def _scale(boxes: Tensor, scale: tuple[float, float]) -> Tensor:
+    """Multiply the columns and rows of boxes (K, 4); without a copy from the host to a device."""
+    return torch.stack([boxes[:, axis] * scale[axis % 2] for axis in range(4)], 1)
 
 
 def _pixels_inside(boxes: Tensor, size: Size) -> Tensor:

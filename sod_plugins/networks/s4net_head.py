@@ -203,7 +203,9 @@ class S4NetHead(nn.Module):
         scores, order = scores[:, : self.max_candidates], order[:, : self.max_candidates]
         deltas = outputs.deltas.float().gather(1, order[:, :, None].expand(-1, -1, 4))
         boxes = decode_boxes(deltas * self.delta_std, outputs.anchors[order], self.offset)
-        limits = torch.tensor(sizes, device=boxes.device)
+        limits = boxes.new_empty(len(sizes), 2)
+        for image, (height, width) in enumerate(sizes):  # no copy from the host: can be captured
+            limits[image, 0], limits[image, 1] = height, width
         boxes = clip_boxes(boxes, limits, self.offset)
         empty = (boxes[..., 2:] - boxes[..., :2] + self.offset <= 0).any(-1)
         index, found = nms(

@@ -56,7 +56,7 @@ def clip_boxes(boxes: Tensor, sizes: Tensor, offset: int = 0) -> Tensor:
         sizes: Height and width of each image (N, 2).
         offset: See above.
     """
-    limits = (sizes.flip(-1) - offset).repeat(1, 2)[:, None].to(boxes.dtype)
+    limits = (sizes.flip(-1) - offset).repeat(1, 2)[:, None].to(boxes)
     return boxes.clamp(min=0).minimum(limits)
 
 
