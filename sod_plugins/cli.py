@@ -285,6 +285,15 @@ def _prune(args: argparse.Namespace) -> int:
     return 0
 
 
+def _attention(args: argparse.Namespace) -> int:
+    from sod_plugins.inference import save_attention
+
+    _require_writable_files([args.out])
+    save_attention(args.out, args.checkpoint, args.image, args.pixel, args.device)
+    print(args.out)
+    return 0
+
+
 def _complexity(args: argparse.Namespace) -> int:
     from sod_plugins.visualization.facts import network_facts
 
@@ -534,6 +543,21 @@ def _add_network_verbs(verbs: _Verbs[_Parser]) -> None:
     )
     prune.set_defaults(run=_prune)
 
+    attention = verbs.add_parser('attention', help='draw where pixels look, in a PiCANet')
+    attention.add_argument('image', type=Path, metavar='IMAGE')
+    _add_path(attention, '--checkpoint', required=True, help='a PiCANet')
+    attention.add_argument(
+        '--pixel',
+        type=_pixel,
+        action='append',
+        required=True,
+        metavar='X,Y',
+        help='where to look from, in pixels of the photo from 0; may be repeated',
+    )
+    _add_path(attention, '-o', '--out', metavar='OUT.png', required=True, help='the figure')
+    attention.add_argument('--device', help='such as cpu or cuda:1')
+    attention.set_defaults(run=_attention)
+
     complexity = verbs.add_parser('complexity', help='count parameters and multiply-accumulates')
     complexity.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
     complexity.add_argument(
@@ -560,6 +584,13 @@ def _process_count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
     return int(text)
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    x, _, y = text.partition(',')
+    if not (x.isdecimal() and y.isdecimal()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form X,Y, two numbers from 0")
+    return int(x), int(y)
 
 
 def _named_file(text: str) -> tuple[str, Path]:

@@ -1,5 +1,6 @@
 """From images to saliency maps: one image in Python, or files and folders on disk."""
 
+from sod_plugins.inference.attention import save_attention, view_attention
 from sod_plugins.inference.backends import BACKENDS, open_network
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import ExportCheck, export_network
@@ -32,8 +33,10 @@ __all__ = [
     'open_network',
     'predict_files',
     'predict_instance_files',
+    'save_attention',
     'save_cutout',
     'save_instance_overlay',
     'save_map',
     'save_overlay',
+    'view_attention',
 ]

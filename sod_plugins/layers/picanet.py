@@ -38,6 +38,16 @@ class ContextAttention(nn.Module):
         """Use weights on the features; the result is (N, out_channels, H', W')."""
         raise NotImplementedError
 
+    def reach(
+        self, pixel: tuple[int, int], size: tuple[int, int]
+    ) -> tuple[list[float], list[float]]:
+        """Return the K rows and K columns of features (H, W) that a pixel's weights are for.
+
+        Weight k belongs to row k div K and column k mod K of them, which may lie outside the map
+        (zeros) and, with GAP, between its pixels.
+        """
+        raise NotImplementedError
+
     def forward(self, x: Tensor) -> Tensor:
         """Map features (N, C, H, W) to the attended ones alone, (N, out_channels, H', W')."""
         return self.attend(x, self.attention(x))
@@ -105,6 +115,18 @@ class GlobalAttentionPooling(ContextAttention):
         )
         return x[:, :, : rows : self.dilation[0], : columns : self.dilation[1]]
 
+    def reach(
+        self, pixel: tuple[int, int], size: tuple[int, int]
+    ) -> tuple[list[float], list[float]]:
+        """Return the rows and columns of the grid, the same for every pixel."""
+        steps: tuple[float, ...] = self.dilation or tuple(
+            (side - 1) / max(k - 1, 1) for side, k in zip(size, self.kernel_size, strict=True)
+        )
+        rows, columns = (
+            [i * step for i in range(k)] for k, step in zip(self.kernel_size, steps, strict=True)
+        )
+        return rows, columns
+
 
 class LocalAttention(nn.Sequential):
     """Weights of every pixel's neighbours (Sec. 5.3): two convolutions, BatchNorm, an activation.
@@ -149,7 +171,26 @@ class LocalAttention(nn.Sequential):
         self.activation = nn.Softmax(1) if activation == 'softmax' else nn.Sigmoid()
 
 
-class LocalAttentionPooling(ContextAttention):
+class LocalContextAttention(ContextAttention):
+    """Base of those modules whose context is a window around every pixel."""
+
+    window: Window
+
+    def reach(
+        self, pixel: tuple[int, int], size: tuple[int, int]
+    ) -> tuple[list[float], list[float]]:
+        """Return the rows and columns of the window of an output pixel."""
+        window = self.window
+        rows, columns = (
+            [float(stride * at + dilation * i - padding) for i in range(k)]
+            for at, k, dilation, stride, padding in zip(
+                pixel, window.kernel, window.dilation, window.stride, window.padding, strict=True
+            )
+        )
+        return rows, columns
+
+
+class LocalAttentionPooling(LocalContextAttention):
     """LAP (Sec. 3.2): every pixel averages its neighbours by its own weights.
 
     Args:
@@ -197,7 +238,7 @@ class LocalAttentionPooling(ContextAttention):
         )
 
 
-class AttentionConv(ContextAttention):
+class AttentionConv(LocalContextAttention):
     """AC (Sec. 3.3): a convolution whose taps are gated by every pixel for itself.
 
     The paper allows BatchNorm before the sigmoid and does not say whether it is there; it is here,

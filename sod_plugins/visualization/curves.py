@@ -29,7 +29,7 @@ def require_matplotlib() -> None:
     """Raise ImportError with what to install where matplotlib is missing."""
     if importlib.util.find_spec('matplotlib') is None:
         raise ImportError(
-            "Curves need matplotlib, which is not installed: pip install 'sod-plugins[report]'."
+            "Figures need matplotlib, which is not installed: pip install 'sod-plugins[report]'."
         )
 
 

@@ -1,0 +1,139 @@
+"""Where chosen pixels of a photo look, decoder by decoder: PiCANet's attention as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sod_plugins.data import require_writable
+from sod_plugins.inference.predictor import check_image, move_network
+from sod_plugins.layers.picanet import (
+    AttentionConv,
+    ContextAttention,
+    GlobalAttentionPooling,
+    LocalAttentionPooling,
+)
+from sod_plugins.networks import PiCANet, load_network, saliency_map
+from sod_plugins.networks.picanet_decoder import Decoded
+from sod_plugins.ops import resize_bilinear
+from sod_plugins.visualization.attention import DecoderAttention, draw_attention
+from sod_plugins.visualization.curves import require_matplotlib
+
+KINDS: dict[type[ContextAttention], str] = {
+    GlobalAttentionPooling: 'GAP',
+    LocalAttentionPooling: 'LAP',
+    AttentionConv: 'AC',
+}
+
+
+@torch.inference_mode()
+def view_attention(
+    network: PiCANet | str | Path,
+    image: NDArray[np.uint8] | str | Path,
+    pixels: Sequence[tuple[int, int]],
+    device: str | torch.device | None = None,
+) -> tuple[NDArray[np.float32], list[DecoderAttention]]:
+    """Return a photo's saliency and what every attentive decoder attends to for chosen pixels.
+
+    Args:
+        network: PiCANet, or a checkpoint of it.
+        image: RGB (H, W, 3), uint8, or a file, turned upright as its EXIF orientation says.
+        pixels: (x, y) of each, from 0 at the top left.
+        device: Where to compute; by default a CUDA device where there is one, else the CPU.
+
+    Returns:
+        Saliency (H, W) in [0, 1], and the decoders, the deepest first.
+
+    Raises:
+        DataError: The file cannot be read as an image.
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: The checkpoint is of another method or of a setting without attention, or a
+            pixel lies outside the photo.
+    """
+    network, device = move_network(_attentive_network(network), device)
+    image = check_image(image)
+    height, width = image.shape[:2]
+    for x, y in pixels:
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(
+                f'The pixel {x},{y} lies outside the photo of {width}x{height} pixels: x goes '
+                f'from 0 to {width - 1}, y from 0 to {height - 1}.'
+            )
+    batch = network.preprocessing.apply(image).to(device)
+    decoded = network.decode(batch)
+    logits = resize_bilinear(decoded[-1].logits.float(), (batch.shape[2], batch.shape[3]))
+    saliency = saliency_map(logits, (height, width))[0, 0].cpu().numpy()
+    return saliency, [_look(d, pixels, (height, width)) for d in decoded if d.attention is not None]
+
+
+def save_attention(
+    path: str | Path,
+    network: PiCANet | str | Path,
+    image: NDArray[np.uint8] | str | Path,
+    pixels: Sequence[tuple[int, int]],
+    device: str | torch.device | None = None,
+) -> None:
+    """Save the figure of :func:`view_attention`, in the form that the name of the file says.
+
+    See :func:`~sod_plugins.visualization.attention.draw_attention` for what it shows.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        OSError: The file cannot be written.
+        ValueError: See :func:`view_attention`; or there are no pixels.
+    """
+    require_matplotlib()
+    if not pixels:
+        raise ValueError('There is nothing to look from: name a pixel or more.')
+    require_writable(Path(path).parent)
+    image = check_image(image)
+    saliency, decoders = view_attention(network, image, pixels, device)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    draw_attention(image, saliency, pixels, decoders).savefig(path, dpi=120)
+
+
+def _attentive_network(network: PiCANet | str | Path) -> PiCANet:
+    """Return a network with attention, read where it is a checkpoint."""
+    name = 'The network'
+    if isinstance(network, (str, Path)):
+        name = f"'{network}'"
+        network = load_network(network)  # type: ignore[assignment]
+    if not isinstance(network, PiCANet):
+        raise ValueError(f'{name} is a {type(network).__name__}: only a PiCANet attends to pixels.')
+    if not any(isinstance(module, ContextAttention) for module in network.modules()):
+        setting = network.arguments['setting']
+        raise ValueError(f"{name} is a PiCANet of setting '{setting}', which has no attention.")
+    return network
+
+
+def _look(
+    decoded: Decoded, pixels: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> DecoderAttention:
+    """Take a decoder's weights at the pixels of a photo (H, W), and bring positions back to it."""
+    module, features, attended = decoded.context, decoded.features, decoded.attended
+    weights = decoded.attention
+    assert isinstance(module, ContextAttention)
+    assert features is not None and attended is not None and weights is not None
+    height, width = features.shape[2:]
+    scales = np.array(size) / (height, width)
+    cells = [(int(y / scales[0]), int(x / scales[1])) for x, y in pixels]
+    fields = [module.reach(cell, (height, width)) for cell in cells]
+    # Pixel i of a map is centred at i + 1/2 of its units, as the bilinear resize has it.
+    rows, columns = (
+        (np.array([field[axis] for field in fields]) + 0.5) * scales[axis] - 0.5 for axis in (0, 1)
+    )
+    shape = (len(pixels), rows.shape[1], columns.shape[1])
+    chosen = torch.stack([weights[0, :, row, column] for row, column in cells])
+    return DecoderAttention(
+        decoded.level,
+        KINDS[type(module)],
+        chosen.float().cpu().numpy().reshape(shape),
+        rows,
+        columns,
+        features[0].float().mean(0).cpu().numpy(),
+        attended[0].float().mean(0).cpu().numpy(),
+    )
