@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from sod_plugins.layers.goctconv_fused import fuse_octave
+
 Network = TypeVar('Network', bound=nn.Module)
 
 TRIAL_SIZE = 64  # images of the trial run; every network of this package takes them
@@ -19,8 +21,9 @@ TOLERANCE = 1e-6  # of saliency in float64, in which folding changes 1e-12 or le
 def fuse(network: Network) -> Network:
     """Return a copy in evaluation mode whose BatchNorms are part of the convolutions before them.
 
-    Which convolution a BatchNorm follows is seen in a trial run. Weights are channels-last in
-    memory, as depthwise convolutions on a CPU like it; inputs need not be.
+    Which convolution a BatchNorm follows is seen in a trial run. gOctConvs are replaced by their
+    fused form. Weights are channels-last in memory, as depthwise convolutions on a CPU like it;
+    inputs need not be.
 
     Args:
         network: From images (N, 3, H, W) to logits, in any mode; it is left as it is.
@@ -41,6 +44,7 @@ def fuse(network: Network) -> Network:
     for norm, conv in pairs.items():
         _fold(conv, norm)
     _replace(fused, set(pairs))
+    _replace_octaves(fused)
     difference = (fused(images).sigmoid() - expected.sigmoid()).abs().max().item()
     if not difference < TOLERANCE:
         raise ValueError(
@@ -101,3 +105,13 @@ def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
             setattr(module, name, nn.Identity())
         else:
             _replace(child, norms)
+
+
+def _replace_octaves(module: nn.Module) -> None:
+    """Put its fused form wherever a module holds a layer of gOctConvs."""
+    for name, child in module.named_children():
+        octave = fuse_octave(child)
+        if octave is None:
+            _replace_octaves(child)
+        else:
+            setattr(module, name, octave)

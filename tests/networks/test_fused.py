@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
-from reference_values import settle_statistics
+from reference_values import load_tool, settle_statistics
 from torch import nn
 
-from sod_plugins.networks import CSNet, SAMNet, fuse
+from sod_plugins.layers.goctconv_fused import fuse_octave
+from sod_plugins.networks import CSFDecoder, CSNet, SAMNet, fuse
 
 SMALL = {'type': 'SAMNet', 'width': 0.5, 'modules': (1, 1, 1, 1, 1)}
 
@@ -49,13 +50,58 @@ def test_type_and_description_stay():
     assert (fused.arguments, fused.preprocessing) == (network.arguments, network.preprocessing)
 
 
-def test_norms_that_follow_no_convolution_alone_stay():
-    network = settled(CSNet())
+# Odd sizes on every scale, one scale, an empty scale, cross-scale convolutions throughout, learned
+# channels, and a head without fusion.
+CSNETS = [
+    {},
+    {'split_ratio': (1, 0)},
+    {'split_ratio': (0, 1)},
+    {'vanilla': True, 'fuse_stages': (3, 4)},
+    {'fuse_stages': (), 'weight_scale': 1.0},
+    {
+        'stage_blocks': (1, 1, 1, 1),
+        'learned_widths': {
+            'blocks': [(3, 4), (7,), (5,), (9,)],
+            'fuse': (2, 0, 3),
+            'dilated': ((1, 0, 0, 0, 2), (0, 0, 0, 0, 0), (0, 2, 0, 1, 0)),
+            'merged': 12,
+        },
+    },
+]
+
+
+@pytest.mark.parametrize('arguments', CSNETS)
+def test_octave_convolutions_take_their_norms_and_scale_in(arguments):
+    torch.manual_seed(0)
+    network = settled(CSNet(**{'stage_blocks': (2, 1, 2, 1), **arguments}))
     fused = fuse(network)
-    assert norms(fused) == norms(network)
-    images = torch.randn(1, 3, 64, 64)
+    assert norms(network) > norms(fused) == 0
+    images = torch.randn(2, 3, 70, 45)
     with torch.no_grad():
         torch.testing.assert_close(fused(images), network(images), rtol=1e-4, atol=1e-4)
+
+
+def test_the_released_csnet_keeps_its_logits(released_csnet, disk, tmp_path):
+    convert = load_tool('model_converters/csnet.py').convert
+    network = convert(*released_csnet, tmp_path / 'csnet.pth').eval()
+    fused = fuse(network)
+    with torch.no_grad():
+        logits = fused(disk)
+        torch.testing.assert_close(logits, network(disk), rtol=0, atol=1e-4)
+    # The authors' own network on the same input.
+    assert logits.mean().item() == pytest.approx(-3.1834659, abs=1e-4)
+
+
+def test_few_channels_are_resized():
+    """Where a coarse map has fewer channels than what is made of it, the map itself is resized."""
+    fused = fuse(settled(CSNet())).decode_head
+    assert fused.merge.sources == [[[0, 1, 2]]]
+    assert fused.fuse.sources == [[[0], [1], [2]], [[0, 1], [2]], [[0, 1, 2]]]
+
+
+def test_a_decoder_of_other_norms_stays():
+    decoder = CSFDecoder((32, 64), (8, 16), norm_layer=lambda channels: nn.GroupNorm(4, channels))
+    assert fuse_octave(decoder.fuse) is fuse_octave(decoder.dilated[0]) is None
 
 
 class TwoNorms(nn.Module):

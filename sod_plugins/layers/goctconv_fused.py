@@ -1,0 +1,167 @@
+"""gOctConvs for inference: normalisation and weight scale folded, paths between scales merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from sod_plugins.layers.goctconv import GOctConvNormAct, ParallelDilatedConv
+from sod_plugins.ops.octave_conv import Maps, coarsen, scale_sizes
+from sod_plugins.ops.resize import resize_bilinear
+
+
+class FusedGOctConv(nn.Module):
+    """The function of a :class:`GOctConvNormAct` in evaluation mode, in fewer operations.
+
+    BatchNorm and weight scale are part of the weights. What reaches an output scale from finer
+    scales and from its own is one convolution over the concatenation; what comes from coarser ones
+    joins it if fewer channels are then up-sampled than after a convolution of its own, which for a
+    1x1 convolution makes no difference to the result.
+
+    Args:
+        layer: The layer, with BatchNorms; it is left as it is.
+    """
+
+    def __init__(self, layer: GOctConvNormAct) -> None:
+        super().__init__()
+        conv = layer.conv
+        self.stride, self.coarsening = conv.stride, conv.coarsening
+        self.out_channels = conv.out_channels
+        self.acts = layer.acts
+        # Per output scale, the input scales that each of its convolutions reads.
+        self.sources: list[list[list[int]]] = []
+        self.convs = nn.ModuleList()
+        weights = (conv.weight * conv.weight_scale).split(conv.out_channels)
+        for scale, (weight, norm) in enumerate(zip(weights, layer.norms, strict=True)):
+            if not isinstance(norm, nn.BatchNorm2d):  # a scale without channels
+                self.sources.append([])
+                self.convs.append(nn.ModuleList())
+                continue
+            weight, bias = _fold(weight, norm)
+            padding, dilation = conv.dilation * (conv.kernel_size // 2), conv.dilation
+            if conv.cross_scale:
+                sources = _sources(conv.in_channels, len(weight), scale, conv.kernel_size)
+                columns = weight.split(conv.in_channels, 1)
+                parts = [torch.cat([columns[i] for i in group], 1) for group in sources]
+            else:
+                sources, parts = [[scale]], [weight]
+            groups = 1 if conv.cross_scale else len(weight)
+            self.sources.append(sources)
+            self.convs.append(
+                nn.ModuleList(
+                    _conv(part, None if k else bias, padding, dilation, groups)
+                    for k, part in enumerate(parts)
+                )
+            )
+
+    def forward(self, maps: Sequence[Tensor | None]) -> Maps:
+        """Map lists of (N, C_s, H_s, W_s) to lists, like :class:`GOctConvNormAct`."""
+        if self.stride == 2:
+            maps = [None if x is None else F.avg_pool2d(x, 2) for x in maps]
+        sizes = scale_sizes(maps, max(len(maps), len(self.out_channels)))
+        outputs: Maps = []
+        for scale, (groups, convs, act) in enumerate(
+            zip(self.sources, self.convs, self.acts, strict=True)
+        ):
+            total: Tensor | None = None
+            for group, conv in zip(groups, convs, strict=True):  # type: ignore[call-overload]
+                if min(group) > scale:
+                    y = resize_bilinear(conv(maps[group[0]]), sizes[scale])
+                else:
+                    y = conv(self._gather(maps, group, scale, sizes[scale]))
+                total = y if total is None else total + y
+            outputs.append(None if total is None else act(total))
+        return outputs
+
+    def _gather(
+        self, maps: Sequence[Tensor | None], group: list[int], scale: int, size: tuple[int, int]
+    ) -> Tensor:
+        """Bring maps to the size of a scale and concatenate them."""
+        parts = []
+        for i in group:
+            x = maps[i]
+            assert x is not None  # its weights would be empty
+            if i < scale:
+                x = coarsen(x, size, self.coarsening)
+            elif i > scale:
+                x = resize_bilinear(x, size)
+            parts.append(x)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+class FusedParallelDilatedConv(nn.Module):
+    """The function of a :class:`ParallelDilatedConv` in evaluation mode, BatchNorm folded.
+
+    Args:
+        layer: The layer, with a BatchNorm; it is left as it is.
+    """
+
+    def __init__(self, layer: ParallelDilatedConv) -> None:
+        super().__init__()
+        weights = [conv.get_parameter('weight') for conv in layer.convs.values()]
+        weight, bias = _fold(torch.cat(weights) * layer.weight_scale, layer.norm)
+        channels = [len(weight) for weight in weights]
+        self.convs = nn.ModuleList(
+            _conv(rows, shift, int(dilation), int(dilation))
+            for dilation, rows, shift in zip(
+                layer.convs, weight.split(channels), bias.split(channels), strict=True
+            )
+        )
+        self.act = layer.act
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
+        out: Tensor = self.act(torch.cat([conv(x) for conv in self.convs], 1))
+        return out
+
+
+def fuse_octave(layer: nn.Module) -> nn.Module | None:
+    """Return the fused form of a layer, or None if it has none: other kinds and other norms."""
+    if isinstance(layer, GOctConvNormAct) and all(
+        isinstance(norm, (nn.BatchNorm2d, nn.Identity)) for norm in layer.norms
+    ):
+        return FusedGOctConv(layer)
+    if isinstance(layer, ParallelDilatedConv) and isinstance(layer.norm, nn.BatchNorm2d):
+        return FusedParallelDilatedConv(layer)
+    return None
+
+
+def _sources(channels: Sequence[int], out: int, scale: int, kernel_size: int) -> list[list[int]]:
+    """Return which input scales each convolution to one output scale reads."""
+    near = [i for i, c in enumerate(channels) if c and i <= scale]
+    far = [i for i, c in enumerate(channels) if c and i > scale]
+    if near and kernel_size == 1 and sum(channels[i] for i in far) < out * len(far):
+        return [near + far]
+    return [near] * bool(near) + [[i] for i in far]
+
+
+def _fold(weight: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a convolution that does what its BatchNorm did."""
+    assert isinstance(norm, nn.BatchNorm2d)
+    mean, variance = norm.get_buffer('running_mean'), norm.get_buffer('running_var')
+    return fuse_conv_bn_weights(
+        nn.Parameter(weight), None, mean, variance, norm.eps, norm.weight, norm.bias
+    )
+
+
+def _conv(
+    weight: Tensor, bias: Tensor | None, padding: int, dilation: int, groups: int = 1
+) -> nn.Conv2d:
+    out, columns, side, _ = weight.shape
+    conv = nn.Conv2d(
+        columns * groups,
+        out,
+        side,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=bias is not None,
+    ).to(weight)
+    conv.weight.data.copy_(weight)
+    if conv.bias is not None and bias is not None:
+        conv.bias.data.copy_(bias)
+    return conv
