@@ -107,6 +107,33 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
     )
 
 
+def test_without_mmdet_the_error_names_its_extra(tmp_path):
+    pytest.importorskip('mmseg.models', reason='needs mmseg', exc_type=ImportError)
+    (tmp_path / 'mmdet').mkdir()
+    (tmp_path / 'mmdet' / '__init__.py').write_text("raise ModuleNotFoundError('mmdet says no')")
+    output = run(
+        """
+        from mmengine.registry import MODELS
+
+        print(type(MODELS.build(dict(type='sod_plugins.CSFHead', in_channels=(8, 16)))).__name__)
+        for name in ('PiCANetSSDNeck', 'SSDHead'):
+            try:
+                MODELS.build(dict(type=f'sod_plugins.{name}'))
+            except ImportError as error:
+                print(error)
+        """,
+        tmp_path,
+    )
+    assert output.splitlines() == [
+        'CSFHead',
+        *(
+            f'sod_plugins.{name} needs mmdet.models, which does not import (mmdet says no): run '
+            "pip install 'sod-plugins[onedl-det]'."
+            for name in ('PiCANetSSDNeck', 'SSDHead')
+        ),
+    ]
+
+
 def test_classification_needs_no_mmseg(tmp_path):
     pytest.importorskip('mmcv')
     (tmp_path / 'mmseg').mkdir()
