@@ -229,7 +229,8 @@ def _read_pictures(
 
 def _unit(features: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(features, axis=-1, keepdims=True)
-    return features / np.maximum(lengths, np.finfo(np.float64).tiny)
+    unit: FloatArray = features / np.maximum(lengths, np.finfo(np.float64).tiny)
+    return unit
 
 
 def _prototypes(pictures: Sequence[_Picture]) -> dict[str, FloatArray]:

@@ -196,7 +196,7 @@ def _complete_one(
     prediction: Prediction, sizes: Mapping[int, tuple[int, int]], kinds: Sequence[Kind]
 ) -> Prediction:
     image, score = prediction.get('image_id'), prediction.get('score')
-    if image not in sizes:
+    if image is None or image not in sizes:
         raise ValueError(f'the ground truth has no image of its image_id {image}')
     if not isinstance(score, int | float) or not math.isfinite(score):
         raise ValueError(f'its score {score} is no finite number')

