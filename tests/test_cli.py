@@ -14,7 +14,15 @@ from PIL import Image
 from reference_values import settle_statistics
 
 from sod_plugins import __version__
-from sod_plugins.cli import BACKENDS, CODINGS, INSTANCE_PROTOCOLS, PROTOCOLS, SPLITS, main
+from sod_plugins.cli import (
+    BACKENDS,
+    CODINGS,
+    INSTANCE_PROTOCOLS,
+    PROTOCOLS,
+    PRUNING_RULES,
+    SPLITS,
+    main,
+)
 from sod_plugins.data import CODINGS as DATA_CODINGS
 from sod_plugins.data import SPLITS as DATA_SPLITS
 from sod_plugins.data import read_image
@@ -23,7 +31,8 @@ from sod_plugins.inference import DenseCRF, SaliencyPredictor
 from sod_plugins.metrics import INSTANCE_PROTOCOLS as METRIC_INSTANCE_PROTOCOLS
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
 from sod_plugins.metrics import PROTOCOLS as METRIC_PROTOCOLS
-from sod_plugins.networks import CSNet, Preprocessing, load_network, save_network
+from sod_plugins.networks import CSNet, Preprocessing, SAMNet, load_network, save_network
+from sod_plugins.optim import RULES
 
 
 def sod(capsys, *words):
@@ -75,6 +84,7 @@ def test_names_agree_with_those_of_the_package():
     assert DATA_CODINGS == CODINGS
     assert METRIC_INSTANCE_PROTOCOLS == INSTANCE_PROTOCOLS
     assert INFERENCE_BACKENDS == BACKENDS
+    assert tuple(RULES) == PRUNING_RULES
 
 
 def test_version_needs_no_torch():
@@ -328,3 +338,40 @@ def test_interrupt_is_no_traceback(capsys, dataset, checkpoint, monkeypatch):
     status, _, errors = sod(capsys, *words)
     assert status == 130
     assert 'interrupted' in one_error(errors)
+
+
+def test_prune_writes_a_smaller_network(checkpoint, tmp_path, capsys):
+    out = tmp_path / 'new/small.pth'
+    status, printed, _ = sod(capsys, 'prune', checkpoint, '-o', out, '--ratio', '0.5')
+    assert status == 0
+    small, large = load_network(out), load_network(checkpoint)
+    assert small.preprocessing == large.preprocessing
+    before, after = (sum(p.numel() for p in net.parameters()) for net in (large, small))
+    assert after == pytest.approx(before / 2, rel=0.02)
+    first, parameters, *macs = printed.splitlines()
+    assert first == str(out)
+    assert re.split(r' {2,}', parameters) == [
+        'parameters:',
+        f'{before:,} -> {after:,} ({after / before:.1%} left)',
+    ]
+    assert [line.split(':')[0] for line in macs] == ['MACs', "MACs, CSNet authors' counter"]
+    status, printed, _ = sod(capsys, 'complexity', out)
+    assert f'{after:,}' in printed
+
+
+def test_prune_refuses(checkpoint, tmp_path, capsys):
+    out = tmp_path / 'small.pth'
+    samnet = tmp_path / 'samnet.pth'
+    save_network(samnet, SAMNet())
+    for words, reason in (
+        ([checkpoint], 'one of the arguments --threshold --ratio is required'),
+        ([checkpoint, '--ratio', 0.5, '--threshold', 1], 'not allowed with'),
+        ([checkpoint, '--ratio', 38], 'ratio must lie between 0 and 1, got 38'),
+        ([checkpoint, '--threshold', 1e-20], 'no channel has a score under the threshold 1e-20'),
+        ([checkpoint, '--threshold', 9], 'remove all channels of backbone.stages.0.0.conv1'),
+        ([samnet, '--ratio', 0.5], "a network 'SAMNet'; only a CSNet can be pruned"),
+    ):
+        status, _, errors = sod(capsys, 'prune', *words, '-o', out)
+        assert status == 2
+        assert reason in one_error(errors)
+    assert not out.exists()
