@@ -24,6 +24,8 @@ from mmseg.datasets import PascalVOCDataset
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from sod_plugins.networks.picanet_settings import TABLE_1
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
 CLASSIFIERS = [path for path in LEAVES if '_imagenet-' in path.stem]
@@ -339,6 +341,26 @@ def test_ablations_of_samnet_are_what_their_names_say():
         expected['model']['backbone'].update(backbone)
         expected['model']['decode_head'].update(head)
         assert Config.fromfile(folder / f'samnet_{name}{rest}').to_dict() == expected, name
+
+
+def test_ablations_of_picanet_are_what_their_names_say():
+    """Tab. 1 and Sec. 5.4: each differs from the main config in one argument of the head."""
+    folder, rest = CONFIGS / 'picanet', '_1xb9-40000i_duts-224x224.py'
+    main = Config.fromfile(folder / f'picanet_vgg16{rest}').to_dict()
+    assert main['model']['decode_head']['setting'] == '6GAP_5432AC'
+    settings = set(TABLE_1) - {'6GAP_5432AC'}
+    ablations = {
+        **{name.lower().replace('_', '-'): {'setting': name} for name in settings},
+        'no-attention-loss': {'global_attention_weight': 0},
+        'local-attention-loss': {'local_attention_weight': 0.2},
+        **{f'attention-loss-0{w}': {'global_attention_weight': w / 10} for w in (1, 3, 4)},
+    }
+    found = {path.name.split('_')[2] for path in folder.glob(f'picanet_vgg16_*{rest}')}
+    assert found - {'1xb9-40000i'} == set(ablations)
+    for name, changed in ablations.items():
+        expected = copy.deepcopy(main)
+        expected['model']['decode_head'].update(changed)
+        assert Config.fromfile(folder / f'picanet_vgg16_{name}{rest}').to_dict() == expected, name
 
 
 @each(HOST_NETWORKS)
