@@ -1,4 +1,4 @@
-# Tab. 3: S4Net on MobileNet, from fresh weights unless init_cfg names some.
+# Tab. 3: S4Net on MobileNet, from fresh weights; with an init_cfg that names some, norm_eval=True.
 _base_ = [
     '../_base_/models/s4net.py',
     '../_base_/datasets/isod_instances.py',
