@@ -144,10 +144,10 @@ class PiCANet(SaliencyNetwork):
         In training to what every decoder makes, the deepest first: its ``logits`` at its own size,
         its ``attention``, and what they come from.
         """
-        decoded = self.decode_head(self.backbone(images))
-        if self.training:
-            return decoded
-        return resize_bilinear(decoded, (images.shape[-2], images.shape[-1]))
+        decoded: Tensor | list[Decoded] = self.decode_head(self.backbone(images))
+        if isinstance(decoded, Tensor):
+            return resize_bilinear(decoded, (images.shape[-2], images.shape[-1]))
+        return decoded
 
     def decode(self, images: Tensor) -> list[Decoded]:
         """Return what every decoder makes, the deepest first, in either mode."""

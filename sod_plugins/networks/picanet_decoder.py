@@ -184,7 +184,8 @@ class PiCANetDecoder(nn.Module):
                     nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
                 else:
                     nn.init.normal_(module.weight, std=std)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
 
 class AttentiveDecoder(nn.Module):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from torch import nn
-
 from sod_plugins.layers.picanet import (
     AttentionConv,
+    ContextAttention,
     GlobalAttentionPooling,
     GlobalPooling,
     LargeConv,
@@ -36,6 +35,7 @@ TABLE_1 = (
 RELEASED = '65GAP_432LAP'
 CONTEXTS = ('GAP', 'LAP', 'AC', 'LC', 'ReNet')
 POOLINGS = {'AveP': 'average', 'MaxP': 'max'}
+Context = ContextAttention | GlobalPooling | LargeConv | LocalPooling | ReNet
 # Convolutions of the features; whatever else makes context is merged with them.
 CONVOLUTIONS = ('AC', 'LC')
 
@@ -101,7 +101,7 @@ def parse_setting(setting: str, first: int, last: int) -> dict[int, str]:
 
 def build_context(
     kind: str, in_channels: int, out_channels: int, options: ContextOptions
-) -> nn.Module:
+) -> Context:
     """Build the module that brings context in, with ``out_channels``.
 
     Args:
@@ -111,10 +111,7 @@ def build_context(
         options: Sizes of everything.
     """
     window = (options.local_kernel_size, options.local_dilation)
-    generator = {
-        'hidden_channels': options.attention_channels,
-        'batch_norm': options.attention_norm,
-    }
+    hidden_channels, batch_norm = options.attention_channels, options.attention_norm
     if kind == 'GAP':
         return GlobalAttentionPooling(
             in_channels,
@@ -122,12 +119,20 @@ def build_context(
             options.gap_dilation,
             hidden_channels=options.renet_channels,
             order=options.order,
-            batch_norm=options.attention_norm,
+            batch_norm=batch_norm,
         )
     if kind == 'LAP':
-        return LocalAttentionPooling(in_channels, *window, **generator)
+        return LocalAttentionPooling(
+            in_channels, *window, hidden_channels=hidden_channels, batch_norm=batch_norm
+        )
     if kind == 'AC':
-        return AttentionConv(in_channels, out_channels, *window, **generator)
+        return AttentionConv(
+            in_channels,
+            out_channels,
+            *window,
+            hidden_channels=hidden_channels,
+            batch_norm=batch_norm,
+        )
     if kind == 'LC':
         return LargeConv(in_channels, out_channels, *window)
     if kind == 'ReNet':

@@ -138,7 +138,7 @@ class VGG(Backbone):
         kept = torch.arange(self.fc6.out_channels) * len(first) // self.fc6.out_channels
         return {
             **weights,
-            'fc6.weight': first.unflatten(1, (-1, 7, 7))[kept][..., ::3, ::3],
+            'fc6.weight': first.view(len(first), -1, 7, 7)[kept][..., ::3, ::3],
             'fc6.bias': weights['classifier.0.bias'][kept],
             'fc7.weight': second[kept][:, kept, None, None],
             'fc7.bias': weights['classifier.3.bias'][kept],
