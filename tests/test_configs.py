@@ -131,9 +131,8 @@ def test_model_predicts_labels(leaf, tmp_path):
         results = {**paths, 'seg_fields': [], 'label_map': None, 'reduce_zero_label': False}
         sizes = {'scale': (96, 96), 'crop_size': (32, 48)}
         for step in steps:
-            results = TRANSFORMS.build({**step, **{k: sizes[k] for k in step if k in sizes}})(
-                results
-            )
+            small = {key: sizes.get(key, value) for key, value in step.items()}
+            results = TRANSFORMS.build(small)(results)
         return results
 
     model = MODELS.build(leaf.model).train()
