@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from sod_plugins.layers import (
     AttentionConv,
+    ContextAttention,
     GlobalAttentionPooling,
     LargeConv,
     LocalAttentionPooling,
@@ -185,10 +186,10 @@ class WithContext(nn.Module):
         context: From the map (N, C, H, W) to ``context.out_channels`` channels of that size.
     """
 
-    def __init__(self, in_channels: int, context: nn.Module) -> None:
+    def __init__(self, in_channels: int, context: ContextAttention | ReNet) -> None:
         super().__init__()
         self.context = context
-        self.out_channels = in_channels + int(context.out_channels)
+        self.out_channels = in_channels + context.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, out_channels, H, W)."""
@@ -239,7 +240,7 @@ class _Builder(NamedTuple):
         self, in_channels: int, out_channels: int, stride: int, size: tuple[int, int]
     ) -> list[nn.Module]:
         """Make a 3x3 convolution that sees the global context too."""
-        context: nn.Module
+        context: ContextAttention | ReNet
         if self.overall is None:
             return self.conv(in_channels, out_channels, 3, stride)
         if self.overall == 'GAP':
