@@ -271,7 +271,13 @@ def _prune(args: argparse.Namespace) -> int:
     if not isinstance(network, CSNet):
         kind = type(network).__name__
         raise ValueError(f'{args.checkpoint} holds a network {kind!r}; only a CSNet can be pruned.')
-    pruned = prune(network, threshold=args.threshold, ratio=args.ratio, rule=args.rule)
+    pruned = prune(
+        network,
+        threshold=args.threshold,
+        ratio=args.ratio,
+        rule=args.rule,
+        at_least=args.at_least,
+    )
     save_network(args.out, pruned)
     print(args.out)
     size = network.preprocessing.size
@@ -540,6 +546,13 @@ def _add_network_verbs(verbs: _Verbs[_Parser]) -> None:
         choices=PRUNING_RULES,
         default=PRUNING_RULES[0],
         help='what a channel is scored by (default: %(default)s, of its normalisation)',
+    )
+    prune.add_argument(
+        '--at-least',
+        type=int,
+        default=0,
+        metavar='N',
+        help='channels that a layer keeps whatever the threshold (default: %(default)s)',
     )
     prune.set_defaults(run=_prune)
 

@@ -117,6 +117,7 @@ def select_channels(
     threshold: float | None = None,
     ratio: float | None = None,
     rule: str = 'gamma',
+    at_least: int = 0,
 ) -> Masks:
     """Choose the channels to keep.
 
@@ -127,6 +128,8 @@ def select_channels(
             channels, at least one, lowest scores out first. The share whose network comes nearest
             to ``ratio`` is taken; counts are whole, so it is met to about 1%.
         rule: How channels are scored, one of ``RULES``.
+        at_least: Channels of highest score that a layer keeps where a threshold would leave fewer.
+            The default of 0 refuses to empty a layer.
 
     Returns:
         One list of masks per group of :func:`channel_groups`.
@@ -135,18 +138,20 @@ def select_channels(
         ValueError: If not exactly one of ``threshold`` and ``ratio`` is given, one is out of range,
             the rule is unknown, or a layer would lose all its channels.
     """
-    check_selection(threshold, ratio, rule)
+    check_selection(threshold, ratio, rule, at_least)
     groups = channel_groups(network)
     scores = [RULES[rule](group) for group in groups]
     if threshold is not None:
-        masks = [[score >= threshold for score in group] for group in scores]
+        masks = [_over(group, threshold, at_least) for group in scores]
         hint = f'; the threshold {threshold:g} is too high: its largest score is '
         return settle_masks(groups, masks, [hint + _largest(group) for group in scores])
     share = _share_of_channels(network, groups, ratio)  # type: ignore[arg-type]  # one is given
     return [[_best(score, share) for score in group] for group in scores]
 
 
-def check_selection(threshold: float | None, ratio: float | None, rule: str) -> None:
+def check_selection(
+    threshold: float | None, ratio: float | None, rule: str, at_least: int = 0
+) -> None:
     """Refuse arguments that :func:`select_channels` could not serve for any network.
 
     Raises:
@@ -160,6 +165,8 @@ def check_selection(threshold: float | None, ratio: float | None, rule: str) -> 
         raise ValueError(f'threshold must be positive, got {threshold:g}.')
     if ratio is not None and not 0 < ratio < 1:
         raise ValueError(f'ratio must lie between 0 and 1, got {ratio:g}.')
+    if at_least < 0:
+        raise ValueError(f'at_least must not be negative, got {at_least}.')
 
 
 def settle_masks(groups: list[ChannelGroup], masks: Masks, hints: list[str] | None = None) -> Masks:
@@ -214,6 +221,13 @@ def branch_masks(head: CSFDecoder, scale: int, mask: Tensor) -> tuple[Tensor, ..
 
 def _largest(scores: list[Tensor]) -> str:
     return f'{max(float(score.max()) for score in scores if len(score)):.3g}'
+
+
+def _over(scores: list[Tensor], threshold: float, at_least: int) -> list[Tensor]:
+    together = torch.cat(scores)
+    mask = together >= threshold
+    mask[together.argsort(descending=True, stable=True)[:at_least]] = True
+    return list(mask.split([len(score) for score in scores]))
 
 
 def _kept(channels: int, share: float) -> int:

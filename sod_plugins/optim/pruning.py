@@ -29,6 +29,7 @@ def prune(
     threshold: float | None = None,
     ratio: float | None = None,
     rule: str = 'gamma',
+    at_least: int = 0,
     statistics: str = 'copy',
 ) -> CSNet:
     """Return a CSNet without the channels that a rule finds dispensable.
@@ -39,16 +40,17 @@ def prune(
 
     Args:
         network: A CSNet; it stays as it is.
-        threshold: See :func:`select_channels`, also for the next two.
+        threshold: See :func:`select_channels`, also for the next three.
         ratio: Likewise.
         rule: Likewise.
+        at_least: Likewise.
         statistics: ``'copy'`` keeps the running statistics; ``'reset'`` leaves them at 0 and 1, to
             be estimated anew in training mode, as the released code does.
 
     Raises:
         ValueError: If nothing would be removed, a whole layer would, or an argument is wrong.
     """
-    masks = select_channels(network, threshold=threshold, ratio=ratio, rule=rule)
+    masks = select_channels(network, threshold=threshold, ratio=ratio, rule=rule, at_least=at_least)
     if not removed_channels(masks):
         limit = f'threshold {threshold:g}' if ratio is None else f'ratio {ratio:g}'
         raise ValueError(

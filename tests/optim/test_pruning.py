@@ -223,6 +223,21 @@ def test_rules_by_their_definitions():
     )
 
 
+def test_layers_may_keep_some_channels_whatever_the_threshold():
+    network = lively_csnet(11)
+    with torch.no_grad():
+        for norm in network.backbone.stages[2][3].conv1.norms:
+            norm.weight *= 1e-30
+        network.backbone.stages[2][3].conv1.norms[1].weight[[2, 5]] *= 10
+    with pytest.raises(ValueError, match=r'all channels of backbone\.stages\.2\.3\.conv1'):
+        select_channels(network, threshold=1e-20)
+    masks = select_channels(network, threshold=1e-20, at_least=2)
+    high, low = masks[4 + 4 + 3]
+    assert not high.any()
+    assert low.nonzero().flatten().tolist() == [2, 5]
+    assert all(mask.all() for group in masks[:11] + masks[12:] for mask in group)
+
+
 def test_statistics_are_copied_or_reset():
     network = lively_csnet(8)
     masks = random_masks(network, 0)
@@ -258,6 +273,8 @@ def test_refusals_name_what_is_wrong():
         prune(network, threshold=-1)
     with pytest.raises(ValueError, match='ratio must lie between 0 and 1, got 38'):
         prune(network, ratio=38)
+    with pytest.raises(ValueError, match='at_least must not be negative, got -1'):
+        prune(network, threshold=1, at_least=-1)
     with pytest.raises(ValueError, match=r"rule must be one of .*, got 'size'"):
         prune(network, ratio=0.5, rule='size')
     masks = random_masks(network, 0)

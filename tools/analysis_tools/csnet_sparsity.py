@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -84,14 +84,16 @@ def format_gaps(networks: Mapping[str, CSNet]) -> str:
     return '\n'.join(lines)
 
 
-def format_table(networks: Mapping[str, CSNet], thresholds: Sequence[float]) -> str:
+def format_table(
+    networks: Mapping[str, CSNet], thresholds: Iterable[float], at_least: int = 0
+) -> str:
     """Return what thresholds leave of the networks, as Markdown."""
     lines = ['| network | threshold | channels | parameters | MACs |', '|---|---:|---:|---:|---:|']
     for name, network in networks.items():
         lines.append(_row(name, 'none', network, network))
         for threshold in sorted(thresholds):
             try:
-                masks = select_channels(network, threshold=threshold)
+                masks = select_channels(network, threshold=threshold, at_least=at_least)
             except ValueError as error:  # a layer would vanish
                 lines.append(f'| {name} | {threshold:g} | {str(error).partition(";")[0]} | | |')
             else:
@@ -236,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, figure in figures.items():
             figure.savefig(args.out_dir / f'{name}.png', dpi=110)
         print(format_gaps(networks), end='\n\n')
-        print(format_table(networks, {args.threshold, *args.thresholds}))
+        print(format_table(networks, {args.threshold, *args.thresholds}, args.at_least))
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f'csnet_sparsity.py: error: {error}')
 
@@ -275,6 +277,13 @@ def _parser() -> argparse.ArgumentParser:
         default=TABLE_10,
         metavar='T',
         help='thresholds of the table (default: those of Tab. 10)',
+    )
+    parser.add_argument(
+        '--at-least',
+        type=int,
+        default=0,
+        metavar='N',
+        help='channels that a layer keeps in the table whatever the threshold (default: 0)',
     )
     parser.add_argument('--images', nargs='*', metavar='IMAGE', help='draw outputs.png from these')
     parser.add_argument('--list', type=Path, metavar='FILE', help='images to take, one a line')

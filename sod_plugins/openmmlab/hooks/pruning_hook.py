@@ -47,9 +47,10 @@ class PruningHook(Hook):
     Args:
         begin: Epoch (from 0) before which channels are removed, or iteration.
         by_epoch: Whether ``begin`` counts epochs; by default iterations.
-        threshold: See :func:`sod_plugins.optim.select_channels`, also for the next two.
+        threshold: See :func:`sod_plugins.optim.select_channels`, also for the next three.
         ratio: Likewise.
         rule: Likewise.
+        at_least: Likewise.
         finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
             what the released code does: weights stay, and the running statistics, begun anew, are
             estimated in training mode until the run ends.
@@ -71,15 +72,21 @@ class PruningHook(Hook):
         threshold: float | None = None,
         ratio: float | None = None,
         rule: str = 'gamma',
+        at_least: int = 0,
         finetune: str = 'weights',
         lr: float | None = None,
     ) -> None:
-        check_selection(threshold, ratio, rule)
+        check_selection(threshold, ratio, rule, at_least)
         if finetune not in FINETUNE:
             raise ValueError(f'finetune must be one of {FINETUNE}, got {finetune!r}.')
         self.begin = begin
         self.by_epoch = by_epoch
-        self.selection = {'threshold': threshold, 'ratio': ratio, 'rule': rule}
+        self.selection = {
+            'threshold': threshold,
+            'ratio': ratio,
+            'rule': rule,
+            'at_least': at_least,
+        }
         self.finetune = finetune
         self.lr = lr
         self._widths: dict[str, Any] | None = None
