@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -38,11 +38,11 @@ class S4NetFlow:
         mask_head: Features to logits, see :class:`S4NetMaskBranch`.
     """
 
-    backbone: Callable[[Tensor], Sequence[Tensor]]
-    neck: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    backbone: Any
+    neck: Any
     bbox_head: Any
     roi_extractor: Any
-    mask_head: Callable[[Tensor], Tensor]
+    mask_head: Any
 
     @property
     def mask_frame(self) -> MaskFrame:
@@ -104,7 +104,7 @@ class S4NetFlow:
         levels = self.neck(self.backbone(images))
         boxes, scores, found = self.bbox_head.propose(self.bbox_head(levels), sizes)
         maps = self._mask_logits(levels, _with_index(boxes))[:, 0].float().sigmoid()
-        return boxes, scores, found, maps.unflatten(0, (len(boxes), boxes.shape[1]))
+        return boxes, scores, found, maps.view(*boxes.shape[:2], *maps.shape[1:])
 
     def masks_of(
         self,
@@ -126,7 +126,8 @@ class S4NetFlow:
 
     def _mask_logits(self, levels: Sequence[Tensor], rois: Tensor) -> Tensor:
         level = self.bbox_head.strides.index(self.roi_extractor.stride)
-        return self.mask_head(self.roi_extractor(levels[level], rois))
+        logits: Tensor = self.mask_head(self.roi_extractor(levels[level], rois))
+        return logits
 
 
 def _with_index(boxes: Sequence[Tensor] | Tensor) -> Tensor:

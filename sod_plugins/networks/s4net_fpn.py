@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -98,7 +99,9 @@ ENLARGE: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
 }
 
 
-def init_convs(module: nn.Module, std: float | None, nonlinearity: str = 'relu') -> None:
+def init_convs(
+    module: nn.Module, std: float | None, nonlinearity: Literal['relu', 'linear'] = 'relu'
+) -> None:
     """Draw all weights from a normal distribution, He's where ``std`` is None; biases are 0."""
     for conv in module.modules():
         if isinstance(conv, nn.Conv2d):

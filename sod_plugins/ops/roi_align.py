@@ -88,7 +88,7 @@ def _sampling_matrix(start: Tensor, end: Tensor, bins: int, length: int, samples
     # As in every implementation: up to a cell outside the border's value counts, further off 0.
     valid = (positions >= -1) & (positions <= length)
     weights = _bilinear_weights(positions, length) * valid[..., None]
-    return weights.unflatten(1, (bins, samples)).mean(2)
+    return weights.view(len(start), bins, samples, length).mean(2)
 
 
 def _paste_matrix(start: Tensor, end: Tensor, cells: int, pixels: int) -> Tensor:
