@@ -108,17 +108,28 @@ class OnnxRuntimeNetwork(ExportedNetwork):
 
 
 class OpenVINONetwork(ExportedNetwork):
-    """An ``.xml`` file with its ``.bin``, or an ``.onnx`` file, run by OpenVINO in float32.
+    """An ``.xml`` file with its ``.bin``, or an ``.onnx`` file, run by OpenVINO.
 
-    OpenVINO by itself computes in bfloat16 where the CPU can, which changes saliency by 1e-2. Each
-    batch size is compiled when it first comes: fixed shapes are faster.
+    OpenVINO by itself computes in bfloat16 where the CPU can, which changes saliency by 1e-2: here
+    it is asked for. Each batch size is compiled when it first comes: fixed shapes are faster.
+
+    Args:
+        path: The file.
+        threads: As for every engine.
+        precision: What is computed in: ``'f32'``, or ``'bf16'`` where the CPU has it.
     """
+
+    def __init__(
+        self, path: str | Path, threads: int | None = None, precision: str = 'f32'
+    ) -> None:
+        self._precision = precision
+        super().__init__(path, threads)
 
     def _open(self, threads: int | None) -> str | None:
         openvino = require_engine('openvino', 'openvino')
         self._core = openvino.Core()
         self._model = self._core.read_model(self.path)
-        self._config = {'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
+        self._config = {'INFERENCE_PRECISION_HINT': self._precision, 'PERFORMANCE_HINT': 'LATENCY'}
         if threads:
             self._config['INFERENCE_NUM_THREADS'] = str(threads)
         self._compiled: dict[int, Any] = {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from sod_plugins.inference import (
     OpenVINONetwork,
     SaliencyPredictor,
     export_network,
+    open_network,
 )
 from sod_plugins.inference.engines import DESCRIPTION
-from sod_plugins.networks import CSNet, Preprocessing, SAMNet
+from sod_plugins.networks import CSNet, Preprocessing, SAMNet, save_network
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxscript')
@@ -98,6 +100,25 @@ def test_openvino_agrees_with_torch_in_both_formats(samnet, onnx_file, tmp_path)
         torch.testing.assert_close(both, expected, rtol=1e-4, atol=1e-4)
         # The first result still stands after the second run.
         torch.testing.assert_close(first, expected[:1], rtol=1e-4, atol=1e-4)
+
+
+def test_openvino_computes_in_bfloat16_where_asked(onnx_file):
+    pytest.importorskip('openvino')
+    cpu = Path('/proc/cpuinfo')
+    if not cpu.is_file() or 'bf16' not in cpu.read_text():
+        pytest.skip('needs a CPU with bfloat16')
+    images = torch.randn(1, 3, 64, 48)
+    exact, rounded = (OpenVINONetwork(onnx_file, 1, p)(images).sigmoid() for p in ('f32', 'bf16'))
+    assert 1e-4 < (rounded - exact).abs().max() < 0.1
+
+
+def test_torch_predicts_by_the_fused_network(samnet, tmp_path):
+    save_network(samnet, tmp_path / 'samnet.pth')
+    network = open_network(tmp_path / 'samnet.pth')
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    images = torch.randn(1, 3, 64, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images), samnet.eval()(images), rtol=1e-4, atol=1e-4)
 
 
 def test_a_predictor_takes_an_exported_network(samnet, onnx_file):

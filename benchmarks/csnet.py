@@ -1,0 +1,135 @@
+"""CSNet's speed of inference on one image, one thread, one process, at 224x224.
+
+    python benchmarks/csnet.py csnet-L-x1.pth [--repeats 30] [--compile] [--size 224 224]
+
+The sides take turns, one run each, so that other work on the machine disturbs all alike; a run
+counts after three for warming up. Wall-clock time is what an image takes, CPU time leaves out what
+other processes took. The logits of every side are compared with those of the first; the ratios are
+those of the medians, of wall-clock and of CPU time.
+
+    plain      the network as it is trained, layer by layer: one convolution per pair of scales,
+               BatchNorms and the factor 100 of their own; it stands for the released code
+    fused      `fuse(network)`, as `sod predict` runs it
+    frozen     the fused network by torch.jit.trace, freeze and optimize_for_inference
+    compiled   the fused network by torch.compile with frozen weights (minutes of compilation)
+    ONNX Runtime, OpenVINO   the exported network in float32, where they are installed
+    OpenVINO bf16            the same file computed in bfloat16
+
+The released weights are converted by `tools/model_converters/csnet.py`; without a checkpoint, the
+weights of CSNet x1 are random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.data import draw_scene
+from sod_plugins.inference import OnnxRuntimeNetwork, OpenVINONetwork, export_network
+from sod_plugins.networks import CSNet, fuse, load_network
+
+WARM_UP = 3
+Run = Callable[[Tensor], Tensor]
+
+
+def frozen(network: nn.Module, images: Tensor) -> Run:
+    with warnings.catch_warnings():  # about shapes, which become constants
+        warnings.simplefilter('ignore', torch.jit.TracerWarning)
+        trace = torch.jit.freeze(torch.jit.trace(network, images))
+    run: Run = torch.jit.optimize_for_inference(trace)
+    return run
+
+
+def compiled(network: nn.Module, images: Tensor) -> Run:
+    inductor = importlib.import_module('torch._inductor.config')
+    inductor.freezing = True
+    start = time.perf_counter()
+    run: Run = torch.compile(network)
+    run(images)
+    print(f'torch.compile took {time.perf_counter() - start:.0f} s')
+    return run
+
+
+def exported(network: nn.Module, size: tuple[int, int], folder: str) -> dict[str, Run]:
+    """Export the network and open it by each engine that is installed."""
+    path = Path(folder, 'network.onnx')
+    runs: dict[str, Run] = {}
+    try:
+        export_network(network, path, size=size)
+        runs['ONNX Runtime'] = OnnxRuntimeNetwork(path, threads=1)
+        runs['OpenVINO'] = OpenVINONetwork(path, threads=1)
+        runs['OpenVINO bf16'] = OpenVINONetwork(path, threads=1, precision='bf16')
+    except ImportError as error:
+        print(f'the engines that follow are left out: {error}')
+    return runs
+
+
+def alternate(runs: dict[str, Run], images: Tensor, repeats: int) -> None:
+    """Print the medians of every side and its ratios to the plain network."""
+    wall: dict[str, list[float]] = {name: [] for name in runs}
+    cpu: dict[str, list[float]] = {name: [] for name in runs}
+    expected = runs['plain'](images)
+    for repeat in range(WARM_UP + repeats):
+        for name, run in runs.items():
+            start, cpu_start = time.perf_counter(), time.process_time()
+            logits = run(images)
+            took, cpu_took = time.perf_counter() - start, time.process_time() - cpu_start
+            if repeat >= WARM_UP:
+                wall[name].append(took)
+                cpu[name].append(cpu_took)
+            elif not repeat:
+                difference = (logits - expected).abs().max().item()
+                print(f'{name:>14}: logits differ from plain by {difference:.1e}')
+    ms = {name: 1e3 * statistics.median(times) for name, times in wall.items()}
+    cpu_ms = {name: 1e3 * statistics.median(times) for name, times in cpu.items()}
+    print(f'{"":14}  {"ms":>6} {"fastest":>7} {"CPU ms":>6} {"x plain":>7} {"x CPU":>6}')
+    for name in runs:
+        print(
+            f'{name:>14}: {ms[name]:6.1f} {1e3 * min(wall[name]):7.1f} {cpu_ms[name]:6.1f} '
+            f'{ms["plain"] / ms[name]:7.2f} {cpu_ms["plain"] / cpu_ms[name]:6.2f}'
+        )
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+    parser.add_argument('checkpoint', nargs='?', help='a CSNet (default: x1, untrained)')
+    parser.add_argument('--size', type=int, nargs=2, default=(224, 224))
+    parser.add_argument('--repeats', type=int, default=30)
+    parser.add_argument('--compile', action='store_true', help='measure torch.compile too')
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # as `sod predict` does
+    torch.manual_seed(0)
+    network = load_network(args.checkpoint) if args.checkpoint else CSNet(weight_scale=1.0)
+    network.eval()
+    size = (args.size[0], args.size[1])
+    photo = draw_scene(np.random.default_rng(0), (240, 320)).image
+    images = nn.functional.interpolate(network.preprocessing.apply(photo), size)
+    print(
+        f'torch {torch.__version__} on {platform.processor() or platform.machine()}, 1 thread, '
+        f'{size[0]}x{size[1]}, medians of {args.repeats}, load {os.getloadavg()[0]:.1f}'
+    )
+    fused = fuse(network)
+    runs: dict[str, Run] = {'plain': network, 'fused': fused, 'frozen': frozen(fused, images)}
+    if args.compile:
+        runs['compiled'] = compiled(fused, images)
+    with tempfile.TemporaryDirectory() as folder:
+        runs |= exported(network, size, folder)
+        alternate(runs, images, args.repeats)
+
+
+if __name__ == '__main__':
+    main()
