@@ -149,7 +149,8 @@ class S4NetHead(nn.Module):
             logits.append((classes[:, :, 1] - classes[:, :, 0]).permute(0, 2, 3, 1).flatten(1))
             boxes = self.regress(x).unflatten(1, (len(base), 4))
             deltas.append(boxes.permute(0, 3, 4, 1, 2).flatten(1, 3))
-            anchors.append(shift_anchors(base, (level.shape[2], level.shape[3]), stride))
+            # Half precision would move the anchors of large images by a quarter of a pixel.
+            anchors.append(shift_anchors(base.float(), (level.shape[2], level.shape[3]), stride))
         return HeadOutputs(
             torch.cat(logits, 1),
             torch.cat(deltas, 1),

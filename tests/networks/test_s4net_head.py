@@ -134,3 +134,11 @@ def test_refuses_forms_that_do_not_exist() -> None:
     for argument in ('anchors', 'objectness', 'box_reduction', 'offset'):
         with pytest.raises(ValueError, match=f'{argument} must be one of'):
             S4NetHead(**{argument: 'other'})
+
+
+def test_anchors_stay_exact_in_half_precision() -> None:
+    head, levels = S4NetHead(4, 4, (8,)), [torch.zeros(1, 4, 3, 90)]
+    expected = head(levels).anchors
+    anchors = head.half()([levels[0].half()]).anchors
+    # Only the shapes are rounded, by 0.02 at most; half precision has steps of 0.5 at 700 pixels.
+    torch.testing.assert_close(anchors, expected, rtol=0, atol=0.02)
