@@ -197,18 +197,18 @@ def _annotation_problem(
     """Say what is wrong with an annotation; None if nothing is."""
     if image is None:
         return f'there is no image of its image_id {annotation.get("image_id")}'
-    size = image.get('height'), image.get('width')
-    if not all(isinstance(length, int) and length > 0 for length in size):
-        return f'the size {size} of its image is no size'
+    height, width = image.get('height'), image.get('width')
+    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+        return f'the size {height}x{width} (height x width) of its image is no size'
     needed = {'segmentation'} if predicted else {'id', 'category_id', 'bbox', 'segmentation'}
     missing = needed - annotation.keys()
     if missing:
         return f'it lacks {", ".join(sorted(missing))}'
     try:
-        mask = decode_segmentation(annotation['segmentation'], size)
+        mask = decode_segmentation(annotation['segmentation'], (height, width))
         if predicted:
             return None
-        if problem := _box_problem(annotation['bbox'], *size):
+        if problem := _box_problem(annotation['bbox'], height, width):
             return problem
         if not mask.any():
             return 'its segmentation has no pixel'
