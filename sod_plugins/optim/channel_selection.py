@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.layers.goctconv import GOctConvNormAct
+from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, ParallelDilatedConv
 from sod_plugins.networks import CSFDecoder, CSNet
 
 # Per group and scale: a boolean (C,), True for a channel that stays.
@@ -74,11 +74,7 @@ def channel_groups(network: CSNet) -> list[ChannelGroup]:
     every channel apart. The first gOctConv of the fusion, the dilated convolutions of each scale
     and the merging gOctConv follow.
     """
-    groups = [
-        _octave_group(f'backbone.stages.{stage}.{index}.conv1', block.conv1)
-        for stage, blocks in enumerate(network.backbone.stages)
-        for index, block in enumerate(blocks)
-    ]
+    groups = [_octave_group(f'{name}.conv1', block.conv1) for name, block in il_blocks(network)]
     head = network.decode_head
     if isinstance(head, CSFDecoder):
         groups += [
@@ -89,26 +85,34 @@ def channel_groups(network: CSNet) -> list[ChannelGroup]:
     return groups
 
 
+def il_blocks(network: CSNet) -> list[tuple[str, ILBlock]]:
+    """List the ILBlocks of a network with their names, in order."""
+    modules = network.named_modules()
+    return [(name, module) for name, module in modules if isinstance(module, ILBlock)]
+
+
 def _octave_group(name: str, layer: GOctConvNormAct) -> ChannelGroup:
     weight = layer.conv.weight.detach()
-    filters = weight.flatten(1).split(layer.conv.out_channels)
+    filters = torch.split(weight.flatten(1), list(layer.conv.out_channels))
     return ChannelGroup(name, tuple(_gamma(norm, weight) for norm in layer.norms), tuple(filters))
 
 
 def _dilated_group(name: str, head: CSFDecoder) -> ChannelGroup:
     like = head.classifier.weight.detach()
     gammas, filters = [], []
-    for layer, width in zip(head.dilated, head.dilated_widths, strict=True):
-        gammas.append(_gamma(layer.norm, like) if width else like.new_empty(0))
-        branches = (
-            [conv.weight.detach().flatten(1) for conv in layer.convs.values()] if width else []
-        )
-        filters.append(torch.cat(branches) if branches else like.new_empty(0, 0))
+    for layer in head.dilated:
+        if isinstance(layer, ParallelDilatedConv):
+            weights = [conv.get_parameter('weight').detach() for conv in layer.convs.values()]
+            gammas.append(_gamma(layer.norm, like))
+            filters.append(torch.cat([weight.flatten(1) for weight in weights]))
+        else:
+            gammas.append(like.new_empty(0))
+            filters.append(like.new_empty(0, 0))
     return ChannelGroup(name, tuple(gammas), tuple(filters))
 
 
 def _gamma(norm: nn.Module, like: Tensor) -> Tensor:
-    return like.new_empty(0) if isinstance(norm, nn.Identity) else norm.weight.detach()
+    return norm.weight.detach() if isinstance(norm, nn.BatchNorm2d) else like.new_empty(0)
 
 
 def select_channels(
@@ -216,7 +220,7 @@ def learned_widths(network: CSNet, masks: Masks) -> dict[str, Any]:
 def branch_masks(head: CSFDecoder, scale: int, mask: Tensor) -> tuple[Tensor, ...]:
     """Split the mask of a scale between its dilations; an absent one gets an empty part."""
     width = head.dilated_widths[scale]
-    return mask.split([c if width else 0 for c in head.dilated_channels[scale]])
+    return tuple(torch.split(mask, [c if width else 0 for c in head.dilated_channels[scale]]))
 
 
 def _largest(scores: list[Tensor]) -> str:
@@ -227,7 +231,7 @@ def _over(scores: list[Tensor], threshold: float, at_least: int) -> list[Tensor]
     together = torch.cat(scores)
     mask = together >= threshold
     mask[together.argsort(descending=True, stable=True)[:at_least]] = True
-    return list(mask.split([len(score) for score in scores]))
+    return list(torch.split(mask, [len(score) for score in scores]))
 
 
 def _kept(channels: int, share: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from sod_plugins.optim.channel_selection import (
     Masks,
     branch_masks,
     channel_groups,
+    il_blocks,
     learned_widths,
     removed_channels,
     select_channels,
@@ -93,18 +96,14 @@ def _sliced_state(network: CSNet, masks: Masks) -> State:
     pending = iter(masks)
     previous = [torch.ones(3, dtype=torch.bool, device=masks[0][0].device)]  # the RGB image
     sliced: State = {}
-    ends = []
-    for stage, blocks in enumerate(network.backbone.stages):
-        for index, block in enumerate(blocks):
-            prefix = f'backbone.stages.{stage}.{index}'
-            mask = next(pending)
-            sliced |= _sliced_octave(state, f'{prefix}.conv1', block.conv1, mask, previous)
-            for name in ('conv2', 'conv3'):
-                layer = getattr(block, name)
-                sliced |= _sliced_octave(state, f'{prefix}.{name}', layer, mask, mask)
-            previous = mask
-        ends.append(previous)
-    columns = [ends[stage][0] for stage in network.backbone.out_indices]
+    for name, block in il_blocks(network):
+        mask = next(pending)
+        sliced |= _sliced_octave(state, f'{name}.conv1', block.conv1, mask, previous)
+        sliced |= _sliced_octave(state, f'{name}.conv2', block.conv2, mask, mask)
+        sliced |= _sliced_octave(state, f'{name}.conv3', block.conv3, mask, mask)
+        previous = mask
+    ends = list(accumulate(network.arguments['stage_blocks']))
+    columns = [masks[ends[stage] - 1][0] for stage in network.backbone.out_indices]
     head = network.decode_head
     if isinstance(head, CSFDecoder):
         fuse, dilated, merged = pending
