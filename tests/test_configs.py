@@ -296,7 +296,7 @@ def test_ablations_of_s4net_are_what_their_names_say():
 
 def test_small_detectors_differ_in_the_model_alone():
     """The models compared on real photos: one recipe, one seed."""
-    leaves = [Config.fromfile(path).to_dict() for path in INSTANCES if '1xb4-500i' in path.stem]
+    leaves = [Config.fromfile(path).to_dict() for path in INSTANCES if '1xb4-300i' in path.stem]
     pennfudan = [leaf for leaf in leaves if 'pennfudan' in leaf['data_root']]
     assert len(leaves) == 8
     assert len(pennfudan) == 5

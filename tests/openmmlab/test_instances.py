@@ -19,7 +19,7 @@ from sod_plugins.networks import S4Net, load_network
 from sod_plugins.openmmlab import launch
 
 pytestmark = pytest.mark.mmdet
-LEAF = 's4net_efficientnet-lite0_1xb4-500i_synthetic-320x320.py'
+LEAF = 's4net_efficientnet-lite0_1xb4-300i_synthetic-320x320.py'
 
 
 @pytest.fixture(scope='module')

@@ -16,7 +16,7 @@ from sod_plugins.openmmlab import launch
 
 pytestmark = pytest.mark.mmdet
 ROOT = Path(__file__).resolve().parents[2]
-LEAF = ROOT / 'configs/s4net/s4net_efficientnet-lite0_1xb4-500i_synthetic-320x320.py'
+LEAF = ROOT / 'configs/s4net/s4net_efficientnet-lite0_1xb4-300i_synthetic-320x320.py'
 
 
 @pytest.fixture

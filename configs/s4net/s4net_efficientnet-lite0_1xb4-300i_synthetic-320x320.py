@@ -2,6 +2,6 @@
 _base_ = [
     '../_base_/models/s4net_efficientnet-lite0.py',
     '../_base_/datasets/synthetic_instances.py',
-    '../_base_/schedules/adamw_500i.py',
+    '../_base_/schedules/adamw_300i.py',
     '../_base_/default_runtime_mmdet.py',
 ]

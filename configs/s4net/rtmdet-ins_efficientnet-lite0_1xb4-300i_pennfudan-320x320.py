@@ -2,7 +2,7 @@
 # recipe of the S4Nets beside it. (Its own recipe has mosaics and an average of the weights.)
 _base_ = [
     '../_base_/datasets/pennfudan_instances.py',
-    '../_base_/schedules/adamw_500i.py',
+    '../_base_/schedules/adamw_300i.py',
     '../_base_/default_runtime_mmdet.py',
 ]
 channels = 96

@@ -1,8 +1,8 @@
-# RoIAlign in RoIMasking's place, on generated scenes in small.
+# RoIAlign in RoIMasking's place, on real photos in small.
 _base_ = [
     '../_base_/models/s4net_efficientnet-lite0.py',
-    '../_base_/datasets/synthetic_instances.py',
-    '../_base_/schedules/adamw_500i.py',
+    '../_base_/datasets/pennfudan_instances.py',
+    '../_base_/schedules/adamw_300i.py',
     '../_base_/default_runtime_mmdet.py',
 ]
 model = dict(roi_extractor=dict(type='sod_plugins.RoIAlign'))

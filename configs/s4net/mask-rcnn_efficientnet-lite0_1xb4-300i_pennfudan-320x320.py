@@ -2,7 +2,7 @@
 # all widths halved; 256 proposals, of which 64 a photo train the heads.
 _base_ = [
     '../_base_/datasets/pennfudan_instances.py',
-    '../_base_/schedules/adamw_500i.py',
+    '../_base_/schedules/adamw_300i.py',
     '../_base_/default_runtime_mmdet.py',
 ]
 channels = 128
