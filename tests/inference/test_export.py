@@ -113,7 +113,7 @@ def test_openvino_computes_in_bfloat16_where_asked(onnx_file):
 
 
 def test_torch_predicts_by_the_fused_network(samnet, tmp_path):
-    save_network(samnet, tmp_path / 'samnet.pth')
+    save_network(tmp_path / 'samnet.pth', samnet)
     network = open_network(tmp_path / 'samnet.pth')
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     images = torch.randn(1, 3, 64, 48)
