@@ -35,22 +35,23 @@ SEMANTIC = sorted(
 INSTANCES = sorted(CONFIGS.glob('s4net/*.py'))
 BOXES = sorted(CONFIGS.glob('picanet_detection/*.py'))
 DETECTORS = INSTANCES + BOXES
+MMDET = [*DETECTORS, *CONFIGS.glob('csnet/csf_res2net50_*.py')]
 SEGMENTORS = [path for path in LEAVES if path not in CLASSIFIERS + SEMANTIC + DETECTORS]
 HOST_NETWORKS = sorted(CONFIGS.glob('samnet/*net*_r18_*.py'))
 
 
 @pytest.fixture(scope='module')
 def leaf(request):
-    cfg = Config.fromfile(request.param)
-    if cfg.default_scope == 'mmdet':
+    if request.param in MMDET:
         pytest.importorskip('mmdet.models', reason='needs mmdet', exc_type=ImportError)
+    cfg = Config.fromfile(request.param)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         yield cfg
 
 
 def each(paths):
     leaves = [
-        pytest.param(path, id=path.stem, marks=pytest.mark.mmdet if path in DETECTORS else ())
+        pytest.param(path, id=path.stem, marks=pytest.mark.mmdet if path in MMDET else ())
         for path in paths
     ]
     return pytest.mark.parametrize('leaf', leaves, indirect=True)
@@ -67,8 +68,9 @@ def packed_test_image(leaf):
         for step in steps
     ]
     pipeline = [TRANSFORMS.build(step) for step in small]
-    size = next(step.size for step in pipeline if hasattr(step, 'size'))
-    results = {'img': torch.rand(30, 40, 3).numpy(), 'ori_shape': (30, 40)}
+    size = next((step.size for step in pipeline if hasattr(step, 'size')), (30, 40))
+    shapes = dict.fromkeys(('ori_shape', 'img_shape'), (30, 40))
+    results = {'img': torch.rand(30, 40, 3).numpy(), **shapes}
     for step in pipeline[1:]:
         results = step(results)
     assert results['inputs'].shape == (3, *size)

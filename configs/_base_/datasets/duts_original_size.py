@@ -1,0 +1,42 @@
+# DUTS photos in their own size, one at a time: trained on DUTS-TR, measured on DUTS-TE.
+data_root = 'data/DUTS'
+
+train_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyMask'),
+    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+test_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='sod_plugins.DrawSampler'),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=f'{data_root}/DUTS-TR',
+        preset='duts-tr',
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=f'{data_root}/DUTS-TE',
+        preset='duts-te',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader  # DUTS has no other held-out part
+val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
+test_evaluator = val_evaluator
