@@ -1,0 +1,58 @@
+# MSRA10K in very small: inputs of 64x64 for what needs many steps on CPU cores.
+data_root = 'data/msra10k'
+image_size = (64, 64)  # height, width
+
+train_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyMask'),
+    dict(type='sod_plugins.RandomMarginCrop', max_margin=14),
+    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
+    dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+test_pipeline = [
+    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.PackSaliencyInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=data_root,
+        list_file='train.txt',
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=data_root,
+        list_file='val.txt',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sod_plugins.SaliencyDataset',
+        data_root=data_root,
+        list_file='test.txt',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
+test_evaluator = val_evaluator

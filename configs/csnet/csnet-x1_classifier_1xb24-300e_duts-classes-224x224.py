@@ -1,0 +1,16 @@
+# CSNet x1 that classifies, from scratch: "Cls-scratch" of Tab. 3.
+_base_ = [
+    '../_base_/models/image_classifier.py',
+    '../_base_/datasets/duts_classes.py',
+    '../_base_/schedules/adam_300e.py',
+    '../_base_/default_runtime.py',
+]
+default_scope = 'mmengine'
+num_classes = 10
+model = dict(
+    backbone=dict(type='sod_plugins.CSNet', width=1.0),
+    neck=dict(type='sod_plugins.CSFNeck', in_channels=(40, 80, 80)),
+    in_channels=65,
+    num_classes=num_classes,
+)
+default_hooks = dict(check_classes=dict(type='sod_plugins.CheckClassesHook'))
