@@ -35,7 +35,7 @@ class FusedGOctConv(nn.Module):
         # Per output scale, the input scales that each of its convolutions reads.
         self.sources: list[list[list[int]]] = []
         self.convs = nn.ModuleList()
-        weights = (conv.weight * conv.weight_scale).split(conv.out_channels)
+        weights = torch.split(conv.weight * conv.weight_scale, conv.out_channels)
         for scale, (weight, norm) in enumerate(zip(weights, layer.norms, strict=True)):
             if not isinstance(norm, nn.BatchNorm2d):  # a scale without channels
                 self.sources.append([])
@@ -45,7 +45,7 @@ class FusedGOctConv(nn.Module):
             padding, dilation = conv.dilation * (conv.kernel_size // 2), conv.dilation
             if conv.cross_scale:
                 sources = _sources(conv.in_channels, len(weight), scale, conv.kernel_size)
-                columns = weight.split(conv.in_channels, 1)
+                columns = torch.split(weight, conv.in_channels, 1)
                 parts = [torch.cat([columns[i] for i in group], 1) for group in sources]
             else:
                 sources, parts = [[scale]], [weight]
@@ -102,13 +102,13 @@ class FusedParallelDilatedConv(nn.Module):
 
     def __init__(self, layer: ParallelDilatedConv) -> None:
         super().__init__()
-        weights = [conv.get_parameter('weight') for conv in layer.convs.values()]
+        weights: list[Tensor] = [conv.get_parameter('weight') for conv in layer.convs.values()]
         weight, bias = _fold(torch.cat(weights) * layer.weight_scale, layer.norm)
         channels = [len(weight) for weight in weights]
         self.convs = nn.ModuleList(
             _conv(rows, shift, int(dilation), int(dilation))
             for dilation, rows, shift in zip(
-                layer.convs, weight.split(channels), bias.split(channels), strict=True
+                layer.convs, torch.split(weight, channels), torch.split(bias, channels), strict=True
             )
         )
         self.act = layer.act
