@@ -91,6 +91,7 @@ def main() -> None:
     options: dict[str, Any] = {
         'train_dataloader.batch_size': args.batch,
         'train_cfg.max_epochs': 1,
+        'train_cfg.val_begin': 2,  # never
         **{f'{part}_dataloader.dataset.data_root': args.data for part in ('train', 'val', 'test')},
     }
     with tempfile.TemporaryDirectory() as folder:
