@@ -28,7 +28,9 @@ from sod_plugins.networks.picanet_settings import TABLE_1
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
-CLASSIFIERS = [path for path in LEAVES if '_imagenet-' in path.stem]
+CLASSIFIERS = [
+    path for path in LEAVES if '_imagenet-' in path.stem or '_duts-classes-' in path.stem
+]
 SEMANTIC = sorted(
     [*CONFIGS.glob('picanet_segmentation/*.py'), *CONFIGS.glob('weak_supervision/*.py')]
 )
@@ -86,7 +88,7 @@ def test_leaves_are_found():
     """The other tests of this file build each of them; none found would leave them green."""
     assert {path.parent.name for path in SEGMENTORS} >= {'csnet', 'itdbu', 'samnet'}
     assert len(SEGMENTORS) >= 50
-    assert len(CLASSIFIERS) >= 1
+    assert len(CLASSIFIERS) >= 5
     assert len(SEMANTIC) == 15
     assert len(INSTANCES) == 27
     assert len(BOXES) == 8
@@ -110,13 +112,14 @@ def test_model_predicts_at_the_original_size(leaf):
 def test_model_predicts_classes(leaf):
     torch.manual_seed(0)
     model = MODELS.build(leaf.model).train()
-    assert model.num_classes == leaf.num_classes == 1000
+    assert model.num_classes == leaf.num_classes
+    assert leaf.num_classes == (10 if 'duts' in leaf.data_root else 1000)
     results = packed_test_image(leaf)
     with torch.no_grad():
         predictions = model.test_step(twice(results))
     for prediction in predictions:
         torch.testing.assert_close(prediction.pred_score.sum(), torch.tensor(1.0))
-        assert prediction.pred_score.shape == (1000,)
+        assert prediction.pred_score.shape == (leaf.num_classes,)
     assert leaf.train_dataloader.dataset.split == leaf.val_dataloader.dataset.classes_of == 'train'
     assert leaf.default_hooks.check_classes.type == 'sod_plugins.CheckClassesHook'
 

@@ -1,4 +1,4 @@
-# CSNet x1 that classifies by what it learned about saliency: the FC layer alone is trained (Tab. 3).
+# CSNet x1 that classifies by what it knows of saliency: the FC layer alone is trained (Tab. 3).
 _base_ = [
     '../_base_/models/image_classifier.py',
     '../_base_/datasets/duts_classes.py',

@@ -2,7 +2,8 @@
 
 from sod_plugins.networks.checkpoint import extract_network, load_network, save_network
 from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
-from sod_plugins.networks.csnet import CSFDecoder, CSNet, CSNetExtractor
+from sod_plugins.networks.csnet import CrossStageFusion, CSFDecoder, CSNet, CSNetExtractor
+from sod_plugins.networks.csnet_classifier import CSNetClassifier, load_classifier
 from sod_plugins.networks.deeper_supervision import deeper_supervision_loss
 from sod_plugins.networks.dense_crf import DenseCRF
 from sod_plugins.networks.fused import fuse
@@ -25,7 +26,9 @@ __all__ = [
     'ITDBU',
     'CSFDecoder',
     'CSNet',
+    'CSNetClassifier',
     'CSNetExtractor',
+    'CrossStageFusion',
     'Decoded',
     'DenseCRF',
     'Detections',
@@ -51,6 +54,7 @@ __all__ = [
     'deeper_supervision_loss',
     'extract_network',
     'fuse',
+    'load_classifier',
     'load_network',
     'picanet_losses',
     'saliency_map',

@@ -39,11 +39,12 @@ def count_macs(network: nn.Module, size: tuple[int, int] = (224, 224)) -> int:
 def count_macs_csnet(network: nn.Module, size: tuple[int, int] = (224, 224)) -> int:
     """Count by the rules of the CSNet authors' counter, behind the MACC columns of their paper.
 
-    Multiply-accumulates of convolutions, one per output of a convolution with bias, 4 per element
-    of a normalisation and 3 per element of a PReLU; inside a gOctConv 9 per output element of an
-    up-sampling, k**2 per output element of a max-pooling (k being the kernel of the *convolution*)
-    and 5 per input element of a stride-2 average pooling. The last resize, to the input's size, is
-    free. Only for networks built of gOctConvs: others differ from what that counter would say.
+    Multiply-accumulates of convolutions and linear layers, one per output with a bias, 4 per
+    element of a normalisation and 3 per element of a PReLU; inside a gOctConv 9 per output element
+    of an up-sampling, k**2 per output element of a max-pooling (k being the kernel of the
+    *convolution*) and 5 per input element of a stride-2 average pooling. The last resize, to the
+    input's size, is free. Only for networks built of gOctConvs: others differ from what that
+    counter would say.
 
     Args:
         network: A CSNet, or another network of gOctConvs.
@@ -107,15 +108,16 @@ def _dilated_cost(layer: ParallelDilatedConv, x: Tensor, y: Tensor) -> int:
     return 9 * x.shape[1] * y.numel()
 
 
-def _conv_cost(conv: nn.Conv2d, x: Tensor, y: Tensor) -> int:
-    per_output = conv.weight[0].numel() + (conv.bias is not None)
+def _dense_cost(layer: nn.Conv2d | nn.Linear, x: Tensor, y: Tensor) -> int:
+    per_output = layer.weight[0].numel() + (layer.bias is not None)
     return per_output * y.numel()
 
 
 _COSTS: dict[type[nn.Module], Callable[[Any, Any, Any], int]] = {
     GOctConv: _octave_cost,
     ParallelDilatedConv: _dilated_cost,
-    nn.Conv2d: _conv_cost,
+    nn.Conv2d: _dense_cost,
+    nn.Linear: _dense_cost,
     nn.BatchNorm2d: lambda module, x, y: NORM_COST * y.numel(),
     nn.PReLU: lambda module, x, y: PRELU_COST * y.numel(),
 }

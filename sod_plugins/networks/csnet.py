@@ -126,11 +126,11 @@ class CSNetExtractor(Extractor):
         return tuple(outputs)  # type: ignore[arg-type]  # a merged map is never None
 
 
-class CSFDecoder(nn.Module):
-    """Cross-stage fusion part of CSNet (Sec. 4.3, Tab. 1), for any pyramid of halving maps.
+class CrossStageFusion(nn.Module):
+    """Cross-stage fusion part of CSNet (Sec. 4.3, Tab. 1) without its last 1x1 convolution.
 
-    A 1x1 gOctConv across the stages, parallel dilated convolutions in each scale, a 1x1 gOctConv to
-    the finest scale and a 1x1 classifier.
+    A 1x1 gOctConv across the stages, parallel dilated convolutions in each scale and a 1x1 gOctConv
+    to one scale, for any pyramid of halving maps.
 
     Args:
         in_channels: Channels of each map, finest first; each has half the size of the one before.
@@ -138,7 +138,9 @@ class CSFDecoder(nn.Module):
             ``in_channels`` (see :func:`regular_fuse_channels`).
         dilated_channels: Per scale, the channels of each dilation; by default equal shares, the
             remainder in the last.
-        channels: Channels before the classifier; by default the sum of ``fuse_channels``.
+        channels: Channels of the fused map; by default the sum of ``fuse_channels``.
+        out_scale: Scale of the fused map: 0 is the finest, -1 the coarsest, which classification
+            takes (Sec. 5.1.2).
         weight_scale: Factor on the weights of the dilated convolutions; 1 for plain ones.
         coarsening: ``'max_pool'``, or ``'bilinear'`` as in CSF on ResNet.
         norm_layer: Makes a normalisation from a number of channels.
@@ -159,6 +161,7 @@ class CSFDecoder(nn.Module):
         dilated_channels: Sequence[Sequence[int]] | None = None,
         channels: int | None = None,
         *,
+        out_scale: int = 0,
         weight_scale: float = 100.0,
         coarsening: str = 'max_pool',
         norm_layer: NormLayer = nn.BatchNorm2d,
@@ -171,8 +174,9 @@ class CSFDecoder(nn.Module):
             dilated_channels = tuple(dilated_split(c) for c in fuse_channels)
         if not len(in_channels) == len(fuse_channels) == len(dilated_channels):
             raise ValueError(
-                'CSFDecoder needs as many scales in fuse_channels and dilated_channels as in '
-                f'in_channels, got {in_channels=}, {fuse_channels=}, {dilated_channels=}.'
+                f'{type(self).__name__} needs as many scales in fuse_channels and '
+                f'dilated_channels as in in_channels, got {in_channels=}, {fuse_channels=}, '
+                f'{dilated_channels=}.'
             )
         if channels is None:
             channels = sum(fuse_channels)
@@ -197,24 +201,58 @@ class CSFDecoder(nn.Module):
         self.dilated_widths = tuple(
             sum(out) if c else 0 for c, out in zip(fuse_channels, dilated_channels, strict=True)
         )
+        merged = range(len(in_channels))[out_scale] * (0,) + (channels,)
         self.merge = GOctConvNormAct(
             self.dilated_widths,
-            (channels,),
+            merged,
             1,
             plain_weight_scale=weight_scale,
             coarsening=coarsening,
             norm_layer=norm_layer,
         )
-        self.classifier = nn.Conv2d(channels, 1, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Map (N, C_i, H_i, W_i) per scale, finest first, to logits (N, 1, H_0, W_0)."""
+        """Map (N, C_i, H_i, W_i) per scale, finest first, to (N, channels, H_s, W_s)."""
         fused: Maps = self.fuse(maps)
         dilated = [
             layer(x) if width else None
             for layer, width, x in zip(self.dilated, self.dilated_widths, fused, strict=True)
         ]
-        logits: Tensor = self.classifier(self.merge(dilated)[0])
+        merged: Tensor = self.merge(dilated)[-1]
+        return merged
+
+
+class CSFDecoder(CrossStageFusion):
+    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits.
+
+    Takes the arguments of :class:`CrossStageFusion` but ``out_scale``, which is the finest.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        fuse_channels: Sequence[int] | None = None,
+        dilated_channels: Sequence[Sequence[int]] | None = None,
+        channels: int | None = None,
+        *,
+        weight_scale: float = 100.0,
+        coarsening: str = 'max_pool',
+        norm_layer: NormLayer = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            fuse_channels,
+            dilated_channels,
+            channels,
+            weight_scale=weight_scale,
+            coarsening=coarsening,
+            norm_layer=norm_layer,
+        )
+        self.classifier = nn.Conv2d(self.channels, 1, 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map (N, C_i, H_i, W_i) per scale, finest first, to logits (N, 1, H_0, W_0)."""
+        logits: Tensor = self.classifier(super().forward(maps))
         return logits
 
 

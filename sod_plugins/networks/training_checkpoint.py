@@ -36,7 +36,7 @@ def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any
     Raises:
         KeyError, TypeError, SyntaxError, ValueError: If it does not hold such a network.
     """
-    config = _read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
+    config = read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
     model = config['model']
     if model.get('type') == DETECTOR:
         name, arguments = S4Net.__name__, S4Net.arguments_of_config(model)
@@ -45,17 +45,23 @@ def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any
         name, arguments = _describe_segmentor(model)
         resize = 'sod_plugins.ResizeSaliency'
     pipeline = config['test_dataloader']['dataset']['pipeline']
-    preprocessing = Preprocessing(
+    return {
+        'network': name,
+        'arguments': arguments,
+        'preprocessing': read_preprocessing(model, pipeline, resize).to_dict(),
+        'state_dict': {plain_key(k): v for k, v in checkpoint['state_dict'].items()},
+    }
+
+
+def read_preprocessing(
+    model: Mapping[str, Any], pipeline: Sequence[Mapping[str, Any]], resize: str
+) -> Preprocessing:
+    """Return what a model's config and a test pipeline do to images, by the name of its resize."""
+    return Preprocessing(
         _input_size(pipeline, resize),
         tuple(model['data_preprocessor']['mean']),
         tuple(model['data_preprocessor']['std']),
     )
-    return {
-        'network': name,
-        'arguments': arguments,
-        'preprocessing': preprocessing.to_dict(),
-        'state_dict': {_plain_key(k): v for k, v in checkpoint['state_dict'].items()},
-    }
 
 
 def _describe_segmentor(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -79,12 +85,12 @@ def _input_size(pipeline: Sequence[Mapping[str, Any]], resize: str) -> tuple[int
     return height, width
 
 
-def _plain_key(key: str) -> str:
+def plain_key(key: str) -> str:
     """Drop what the adapters put before the names of the plain network."""
     return re.sub(rf'^({PARTS})\.net\.', r'\1.', key.removeprefix('module.'))
 
 
-def _read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
+def read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Evaluate the assignments to some top-level names of a config."""
     return {
         target.id: _literal(statement.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,13 +29,16 @@ class ImageClassifier(BaseModel):
         in_index: Which map that is, by default the last.
         neck: Config of a module between them, from a tuple of maps to another one, for where a
             fusion of several is classified.
+        frozen: Names of modules in the model whose parameters and statistics stay fixed, such as
+            ``'backbone.net.stages.0'`` or ``'neck'``.
         dropout: Share of the pooled features that are left out while training.
         label_smoothing: Share of the target that is spread over all classes evenly.
         data_preprocessor: Config of the preprocessor, such as mmengine's ``ImgDataPreprocessor``.
         init_cfg: Initialisation; by default that of every part.
 
     Raises:
-        ValueError: The map has other channels, or a share does not lie between 0 and 1.
+        ValueError: The map has other channels, a share does not lie between 0 and 1, or there is no
+            such module to freeze.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ImageClassifier(BaseModel):
         in_channels: int,
         in_index: int = -1,
         neck: dict[str, Any] | None = None,
+        frozen: Sequence[str] = (),
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
@@ -58,6 +63,26 @@ class ImageClassifier(BaseModel):
         self.classifier = nn.Linear(in_channels, num_classes)
         self.in_index = in_index
         self.label_smoothing = label_smoothing
+        self._frozen = tuple(frozen)
+        for module in self._frozen_modules():
+            module.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> ImageClassifier:
+        """Switch to training, except for what is frozen."""
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        return self
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        try:
+            return [self.get_submodule(name) for name in self._frozen]
+        except AttributeError as error:
+            names = [name for name, _ in self.named_modules() if 0 < len(name.split('.')) < 5]
+            raise ValueError(
+                f'frozen names {list(self._frozen)}, but {error}: choose from {names}.'
+            ) from error
 
     @property
     def num_classes(self) -> int:

@@ -1,0 +1,52 @@
+"""The weights of a saliency network as the beginning of a classifier."""
+
+from __future__ import annotations
+
+from mmengine.logging import print_log
+from mmengine.model import update_init_info
+from torch import nn
+
+from sod_plugins.networks import CSNet, load_network
+from sod_plugins.networks.csnet_classifier import weights_at_coarsest
+from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.registry import WEIGHT_INITIALIZERS
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class SaliencyWeights:
+    """Fills a CSNet that classifies, all but its last layer, from one that finds salient objects.
+
+    In the config of ``sod_plugins.ImageClassifier``, whose backbone is ``sod_plugins.CSNet`` and
+    whose neck is ``sod_plugins.CSFNeck``::
+
+        init_cfg = dict(type='sod_plugins.SaliencyWeights', checkpoint='epoch_300.pth')
+
+    Args:
+        checkpoint: A checkpoint of ``tools/train.py`` or a network file of this package.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        self.checkpoint = checkpoint
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load the weights into the ``backbone`` and the ``neck`` of a classifier.
+
+        Raises:
+            LaunchError: If they are not there, or do not fit.
+        """
+        try:
+            network = load_network(self.checkpoint)
+            if not isinstance(network, CSNet) or not network.arguments['fuse_stages']:
+                raise ValueError(f'{self.checkpoint} holds no CSNet with a fusion part.')
+            module.backbone.net.load_state_dict(network.backbone.state_dict())
+            module.neck.net.load_state_dict(weights_at_coarsest(network.decode_head))
+        except (OSError, ValueError) as error:
+            raise LaunchError(f'{error} It is the checkpoint of init_cfg.') from error
+        except RuntimeError as error:  # torch lists every weight that does not fit
+            reason = str(error).splitlines()[-1].strip()
+            raise LaunchError(
+                f'{self.checkpoint} does not fit the classifier: {reason} Give its backbone and '
+                'neck the widths of that network.'
+            ) from error
+        print_log(f'{type(module).__name__} starts from {self.checkpoint}', 'current')
+        update_init_info(module, init_info=f'{type(self).__name__}: {self.checkpoint}')
