@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from reference_values import load_tool
 
 from sod_plugins.networks import extract_network, load_network
 from sod_plugins.networks.complexity import count_parameters
@@ -214,3 +215,14 @@ def test_extractor_trained_on_classes_starts_the_saliency_network(class_photos, 
     assert all(torch.equal(own[key], expected[key]) for key in own if key.endswith('weight'))
     extract_network(tmp_path / 'epoch_1.pth', tmp_path / 'extracted.pth')
     assert load_network(tmp_path / 'extracted.pth').arguments['width'] == 1.5
+
+
+@pytest.mark.parametrize(('by_epoch', 'steps'), [(True, [1, 2]), (False, [5, 10, 12])])
+def test_errors_of_a_real_run_are_read(by_epoch, steps, toy_config, tmp_path):
+    toy_config(by_epoch).dump(tmp_path / 'toy.py')
+    runner = launch.train(tmp_path / 'toy.py', work_dir=tmp_path / 'run')
+    run = load_tool('analysis_tools/mae_per_epoch.py').read_run(tmp_path / 'run')
+    assert run.unit == ('epoch' if by_epoch else 'iteration')
+    assert sorted(run.errors) == steps
+    history, _ = runner.message_hub.get_scalar('val/saliency/mae').data
+    assert list(run.errors.values()) == pytest.approx(list(history))
