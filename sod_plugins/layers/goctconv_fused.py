@@ -35,7 +35,7 @@ class FusedGOctConv(nn.Module):
         # Per output scale, the input scales that each of its convolutions reads.
         self.sources: list[list[list[int]]] = []
         self.convs = nn.ModuleList()
-        weights = torch.split(conv.weight * conv.weight_scale, conv.out_channels)
+        weights = torch.split(conv.weight * conv.weight_scale, list(conv.out_channels))
         for scale, (weight, norm) in enumerate(zip(weights, layer.norms, strict=True)):
             if not isinstance(norm, nn.BatchNorm2d):  # a scale without channels
                 self.sources.append([])
@@ -45,7 +45,7 @@ class FusedGOctConv(nn.Module):
             padding, dilation = conv.dilation * (conv.kernel_size // 2), conv.dilation
             if conv.cross_scale:
                 sources = _sources(conv.in_channels, len(weight), scale, conv.kernel_size)
-                columns = torch.split(weight, conv.in_channels, 1)
+                columns = torch.split(weight, list(conv.in_channels), 1)
                 parts = [torch.cat([columns[i] for i in group], 1) for group in sources]
             else:
                 sources, parts = [[scale]], [weight]
