@@ -26,7 +26,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,  # mmdet's transforms draw from global generators: only so a resume is exact
     drop_last=True,
     sampler=dict(type='sod_plugins.DrawSampler', infinite=True),

@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/picanet_aspp_efficientnet-lite0.py',
     '../_base_/datasets/camvid_160x160.py',
-    '../_base_/schedules/adam_500i.py',
+    '../_base_/schedules/adam_300i.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(decode_head=dict(context='LAP'))
