@@ -106,10 +106,13 @@ def test_quantised_slicing_wraps_to_the_far_side_as_python_does() -> None:
 def test_gradient_is_the_mask_summed_over_the_regions_of_an_image() -> None:
     features = torch.rand(2, 2, 7, 10, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda f: roi_masking(f, ROIS, 1 / 8), features)
-    gradient = torch.autograd.grad(roi_masking(features, ROIS, 1 / 8).sum(), features)[0]
+    scale = torch.arange(1, 12, dtype=torch.float64)[:, None, None]  # more than are taken at once
+    features = torch.rand(2, 11, 7, 10, dtype=torch.float64, requires_grad=True)
+    loss = (scale * roi_masking(features, ROIS, 1 / 8)).sum()
+    gradient = torch.autograd.grad(loss, features)[0]
     for image in range(2):
         masks = roi_masks(ROIS[ROIS[:, 0] == image], (7, 10), 1 / 8)
-        torch.testing.assert_close(gradient[image, 1], masks.sum(0).double())
+        torch.testing.assert_close(gradient[image], scale * masks.sum(0).double())
 
 
 def test_keeps_for_the_gradient_the_masks_alone() -> None:
