@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,26 @@ def load_tool(name: str) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def save_training_checkpoint(path: Path, classifier: nn.Module, backbone: dict[str, Any]) -> None:
+    """Write a classifier as tools/train.py does: the adapters' keys, and its config as text."""
+    preprocessing = classifier.preprocessing
+    model = {
+        'type': 'sod_plugins.ImageClassifier',
+        'data_preprocessor': {'mean': preprocessing.mean, 'std': preprocessing.std},
+        'backbone': {'type': 'sod_plugins.CSNet', **backbone},
+        'neck': {'type': 'sod_plugins.CSFNeck'},
+        'num_classes': classifier.classifier.out_features,
+    }
+    pipeline = [{'type': 'sod_plugins.ResizeSaliency', 'size': preprocessing.size}]
+    loader = {'dataset': {'pipeline': pipeline}}
+    state = {
+        re.sub(r'^(backbone|neck)\.', r'\1.net.', key): value
+        for key, value in classifier.state_dict().items()
+    }
+    text = f'model = {model!r}\ntest_dataloader = {loader!r}\n'
+    torch.save({'state_dict': state, 'meta': {'cfg': text}}, path)
 
 
 def crc_values(key: str, numel: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from sod_plugins.inference.attention import save_attention, view_attention
 from sod_plugins.inference.backends import BACKENDS, open_network
+from sod_plugins.inference.class_activation import class_activation
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import ExportCheck, export_network
 from sod_plugins.inference.files import (
@@ -28,6 +29,7 @@ __all__ = [
     'OpenVINONetwork',
     'PredictionSummary',
     'SaliencyPredictor',
+    'class_activation',
     'collect_images',
     'export_network',
     'open_network',
