@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sod_plugins.ops.roi_align import roi_align, roi_pool
-from sod_plugins.ops.roi_masking import ROI_MASKING_MODES, roi_masking
+from sod_plugins.ops.roi_masking import check_masking, roi_masking
 
 
 class RoIExtractor(nn.Module):
@@ -76,7 +76,7 @@ class RoIMasking(RoIExtractor):
         negative_slicing: Likewise.
 
     Raises:
-        ValueError: If there is no such mode.
+        ValueError: If there is no such form of it.
     """
 
     frame = 'image'
@@ -94,8 +94,7 @@ class RoIMasking(RoIExtractor):
         negative_slicing: bool = False,
     ) -> None:
         super().__init__(in_channels, out_channels, stride, kernel_size)
-        if mode not in ROI_MASKING_MODES:
-            raise ValueError(f'mode must be one of {ROI_MASKING_MODES}, got {mode!r}.')
+        check_masking(mode, alpha, quantized, negative_slicing)
         self.mode = mode
         self.alpha = alpha
         self.quantized = quantized

@@ -122,6 +122,8 @@ class S4NetHead(nn.Module):
         ):
             if value not in known:
                 raise ValueError(f'{name} must be one of {known}, got {value!r}.')
+        if num_proposals < 1:
+            raise ValueError(f'num_proposals must be at least 1, got {num_proposals}.')
         self.strides = tuple(strides)
         self.positive_iou, self.match_best, self.offset = positive_iou, match_best, offset
         self.beta, self.box_reduction = beta, box_reduction

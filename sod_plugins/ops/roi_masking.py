@@ -63,6 +63,20 @@ def roi_masking(
     return features.index_select(0, images).mul_(masks[:, None])
 
 
+def check_masking(mode: str, alpha: float, quantized: bool, negative_slicing: bool) -> None:
+    """Refuse what :func:`roi_masks` cannot make.
+
+    Raises:
+        ValueError: If an argument does not fit.
+    """
+    if mode not in ROI_MASKING_MODES:
+        raise ValueError(f'mode must be one of {ROI_MASKING_MODES}, got {mode!r}.')
+    if not alpha >= 0:
+        raise ValueError(f'alpha must be at least 0, got {alpha}.')
+    if negative_slicing and not quantized:
+        raise ValueError('negative_slicing is a fault of the quantized form: set quantized too.')
+
+
 @torch.no_grad()
 def roi_masks(
     rois: Tensor,
@@ -83,7 +97,7 @@ def roi_masks(
     By default it is exact by area: cell (i, j) covers the pixels [i s, (i + 1) s) of the rows and
     [j s, (j + 1) s) of the columns, s = 1 / ``spatial_scale``, and gets the mean of the mask over
     its pixels. The sum over the ternary mask is (2 * area of the box - area of the expanded box)
-    / s^2, with the areas inside the map. A box outside the map or without area gives zeros.
+    / s^2, with the areas inside the map. A box without area gives zeros.
 
     Args:
         rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels.
@@ -106,14 +120,9 @@ def roi_masks(
     """
     if rois.dim() != 2 or rois.shape[1] != 5:
         raise ValueError(f'rois must be (K, 5): index, x1, y1, x2, y2; got {tuple(rois.shape)}.')
-    if mode not in ROI_MASKING_MODES:
-        raise ValueError(f'mode must be one of {ROI_MASKING_MODES}, got {mode!r}.')
-    if spatial_scale <= 0 or alpha < 0:
-        raise ValueError(
-            f'spatial_scale must be positive and alpha at least 0, got {spatial_scale} and {alpha}.'
-        )
-    if negative_slicing and not quantized:
-        raise ValueError('negative_slicing is a fault of the quantized form: set quantized too.')
+    if spatial_scale <= 0:
+        raise ValueError(f'spatial_scale must be positive, got {spatial_scale}.')
+    check_masking(mode, alpha, quantized, negative_slicing)
     # Columns, then rows. Coordinates of half precision are off by up to a pixel: they are computed
     # with in float32.
     starts, ends = rois[:, 1:3].float() * spatial_scale, rois[:, 3:5].float() * spatial_scale

@@ -202,6 +202,9 @@ def test_training_checkpoints_are_read_without_a_host(tmp_path: Path) -> None:
         ({'neck': {'colour': 'red'}}, 'A part of S4Net cannot be built'),
         ({'neck': {'num_outs': 5}}, r'neck\.num_outs must be the number of bbox_head\.strides'),
         ({'roi_extractor': {'stride': 4}}, r'roi_extractor\.stride'),
+        ({'alpha': -0.1}, 'alpha must be at least 0'),
+        ({'roi_extractor': {'negative_slicing': True}}, 'set quantized too'),
+        ({'num_proposals': 0}, 'num_proposals must be at least 1'),
     ],
 )
 def test_refuses_what_is_no_network(arguments: dict, message: str) -> None:

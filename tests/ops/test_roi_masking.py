@@ -146,7 +146,7 @@ def test_no_regions_and_other_memory_formats() -> None:
     ('arguments', 'message'),
     [
         ({'mode': 'quaternary'}, 'mode must be one of'),
-        ({'alpha': -0.1}, 'alpha at least 0'),
+        ({'alpha': -0.1}, 'alpha must be at least 0'),
         ({'spatial_scale': 0.0}, 'spatial_scale must be positive'),
         ({'negative_slicing': True}, 'set quantized too'),
         ({'rois': torch.zeros(3, 4)}, r'rois must be \(K, 5\)'),
