@@ -85,9 +85,10 @@ def local_attention_pool(
         stride: Distance of the outputs.
         padding: Zeros at each border; None is dilation * (K - 1) / 2.
         implementation: ``'fused'`` goes through shifted views of the features, and holds no
-            unfolded tensor (differentiable once; where a compiler or an exporter reads the code,
-            they are standard operators on the same views); ``'reference'`` unfolds, which takes
-            K*K copies of the features; ``'auto'`` is fused for all but tiny maps.
+            unfolded tensor (differentiable once; a compiler or an exporter reads standard operators
+            instead, which take one row of taps after the other and K copies of the features);
+            ``'reference'`` unfolds, which takes K*K copies; ``'auto'`` is fused for all but tiny
+            maps.
 
     Returns:
         The attended features, (N, C, H', W'), of the features' dtype; half precision is summed in
@@ -110,8 +111,8 @@ def local_attention_pool(
         columns = _unfold(features.to(dtype), window)
         out = (columns * weights.flatten(2)[:, None]).sum(2).view(*features.shape[:2], *size)
     else:
-        views = window.views(window.pad(features.to(dtype)), size)
-        out = _sum(view * weights[:, k : k + 1] for k, view in enumerate(views))
+        rows = zip(window.rows(features.to(dtype), size), _rows(weights, window), strict=True)
+        out = _sum((taps * weight).sum(2) for taps, weight in rows)
     return out.to(features.dtype)
 
 
@@ -170,17 +171,19 @@ def attention_conv(
         out = matrices @ gated.view(n, groups, columns, size[0] * size[1])
         out = out.view(n, len(weight), *size)
     else:
-        views = window.views(window.pad(features.to(dtype)), size)
-        taps = weight.to(dtype).flatten(2)
+        matrices = (x.flatten(1)[..., None, None] for x in weight.to(dtype).unbind(2))
+        rows = zip(
+            window.rows(features.to(dtype), size), _rows(gates, window), matrices, strict=True
+        )
         out = _sum(
-            F.conv2d(view * gates[:, k : k + 1], taps[:, :, k, None, None], groups=groups)
-            for k, view in enumerate(views)
+            F.conv2d((taps * gate).flatten(1, 2), matrix, groups=groups)
+            for taps, gate, matrix in rows
         )
     return (out if bias is None else out + bias[:, None, None]).to(features.dtype)
 
 
 def _choose(implementation: str, features: Tensor, window: Window) -> str:
-    """Return 'fused', 'reference', or 'traced': shifted views as operators that can be read."""
+    """Return 'fused', 'reference', or 'traced': row by row in operators that can be read."""
     if implementation not in IMPLEMENTATIONS:
         raise ValueError(
             f'implementation must be one of {IMPLEMENTATIONS}, got {implementation!r}.'
@@ -198,6 +201,11 @@ def _unfold(features: Tensor, window: Window) -> Tensor:
     """Return all neighbours of all outputs, (N, C, K*K, H'*W')."""
     columns = F.unfold(features, window.kernel, window.dilation, window.padding, window.stride)
     return columns.view(*features.shape[:2], window.count, columns.shape[2])
+
+
+def _rows(weights: Tensor, window: Window) -> tuple[Tensor, ...]:
+    """Return the weights of each row of taps, (N, 1, K, H', W')."""
+    return weights[:, None].unflatten(2, window.kernel).unbind(2)
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:

@@ -101,3 +101,13 @@ class Window:
         height, width = down * (size[0] - 1) + 1, right * (size[1] - 1) + 1
         for row, column in self.offsets():
             yield padded[..., row : row + height : down, column : column + width : right]
+
+    def rows(self, features: Tensor, size: tuple[int, int] | torch.Size) -> Iterator[Tensor]:
+        """Go through the rows of taps: all neighbours (N, C, K_c, H', W') that lie in the row."""
+        padded = self.pad(features)[:, :, None]
+        (down, right), (step_down, step_right) = self.stride, self.dilation
+        height, width = down * (size[0] - 1) + 1, right * (size[1] - 1) + 1
+        starts = range(0, self.kernel[1] * step_right, step_right)
+        columns = torch.cat([padded[..., x : x + width : right] for x in starts], 2)
+        for y in range(0, self.kernel[0] * step_down, step_down):
+            yield columns[..., y : y + height : down, :]
