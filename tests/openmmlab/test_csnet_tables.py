@@ -23,6 +23,12 @@ from sod_plugins.openmmlab import launch
 FOLDER = Path(__file__).parents[2] / 'configs/csnet'
 REST = '_1xb24-300e_duts-224x224.py'
 LARGE = '_1xb1-24e_duts-original-size.py'
+SMALL = {
+    'train_dataloader.batch_size': 2,
+    'train_dataloader.dataset.pipeline.4.size': (32, 32),
+    'val_dataloader.dataset.pipeline.1.size': (32, 32),
+    'test_dataloader.dataset.pipeline.1.size': (32, 32),
+}
 
 
 def build(name):
@@ -52,6 +58,12 @@ def build(name):
 )
 def test_parameters_of_tables_6_7_and_11(name, parameters):
     assert count_parameters(build(f'{name}{REST}')) == parameters
+
+
+def test_parameters_of_bisenet_without_its_auxiliary_heads():
+    model = build(f'bisenetv1_r18{REST}')
+    parts = count_parameters(model.backbone), count_parameters(model.decode_head)
+    assert sum(parts) == 13_270_913
 
 
 def test_ablations_of_csnet_are_what_their_names_say():
@@ -200,12 +212,9 @@ def test_extractor_trained_on_classes_starts_the_saliency_network(class_photos, 
         photos,
         f'csnet-x1.5_pruned_imagenet{REST}',
         tmp_path,
+        **SMALL,
         **{
             'model.backbone.init_cfg.checkpoint': str(weights),
-            'train_dataloader.batch_size': 2,
-            'train_dataloader.dataset.pipeline.4.size': (32, 32),
-            'val_dataloader.dataset.pipeline.1.size': (32, 32),
-            'test_dataloader.dataset.pipeline.1.size': (32, 32),
             'optim_wrapper.optimizer.lr': 0.0,
             'custom_hooks': [],  # nothing is pruned before the weights are looked at
         },
@@ -215,6 +224,24 @@ def test_extractor_trained_on_classes_starts_the_saliency_network(class_photos, 
     assert all(torch.equal(own[key], expected[key]) for key in own if key.endswith('weight'))
     extract_network(tmp_path / 'epoch_1.pth', tmp_path / 'extracted.pth')
     assert load_network(tmp_path / 'extracted.pth').arguments['width'] == 1.5
+
+
+def test_one_stage_is_pruned_within_its_run(photos, tmp_path):
+    epochs = {'train_cfg.max_epochs': 2, 'custom_hooks.1.begin': 1}
+    large = {'custom_hooks.1.threshold': 0.9999, 'custom_hooks.1.at_least': 2}
+    name = f'csnet-x2_stages4_pruned{REST}'
+    on_photos(photos, name, tmp_path, **SMALL, **epochs, **large)
+    extract_network(tmp_path / 'epoch_2.pth', tmp_path / 'pruned.pth')
+    pruned = load_network(tmp_path / 'pruned.pth')
+    assert pruned.arguments['fuse_stages'] == (4,)
+    assert 0 < count_parameters(pruned) < 697_541 == count_parameters(build(name))
+
+
+def test_extractor_alone_trains_with_dynamic_decay(photos, tmp_path):
+    runner = on_photos(photos, f'csnet-x1_extractor{REST}', tmp_path, **SMALL)
+    groups = runner.optim_wrapper.optimizer.param_groups
+    assert sorted({group['weight_decay'] for group in groups}) == [0, 5e-3]
+    assert int(next(iter(runner.optim_wrapper.optimizer.state.values()))['step']) == 2
 
 
 @pytest.mark.parametrize(('by_epoch', 'steps'), [(True, [1, 2]), (False, [5, 10, 12])])
