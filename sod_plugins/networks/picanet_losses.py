@@ -71,8 +71,8 @@ def picanet_losses(
             continue
         if isinstance(decoded.context, GlobalAttentionPooling):
             if global_attention_weight:
-                grid = decoded.context.sample(target)
-                loss = global_attention_loss(weights, target, grid, counted)
+                grid, present = map(decoded.context.sample, (target, counted))
+                loss = global_attention_loss(weights, target, grid, counted, present)
                 attention['global_attention'].append(global_attention_weight * loss)
         elif isinstance(decoded.context, (LocalAttentionPooling, AttentionConv)) and (
             local_attention_weight
@@ -107,7 +107,11 @@ def reduce_mask(
 
 
 def global_attention_loss(
-    attention: Tensor, labels: Tensor, grid: Tensor, counted: Tensor | None = None
+    attention: Tensor,
+    labels: Tensor,
+    grid: Tensor,
+    counted: Tensor | None = None,
+    present: Tensor | None = None,
 ) -> Tensor:
     """Divergence of global attention from global contrast (Eq. 7 and 8), the mean over the pixels.
 
@@ -120,9 +124,12 @@ def global_attention_loss(
         labels: Label of each pixel, (N, 1, H, W); exactly 1 is foreground.
         grid: g, the labels at the samples, (N, 1, K, K).
         counted: Which pixels count, (N, 1, H, W); by default all.
+        present: Which samples do, (N, 1, K, K); no pixel shall attend to the others.
     """
-    attention, flat = attention.to(grid.dtype), grid.flatten(1)
-    contrast = [side / (side.sum(1, keepdim=True) + EPSILON) for side in (flat, 1 - flat)]
+    attention = attention.to(grid.dtype)
+    inside = torch.ones_like(grid) if present is None else present
+    sides = ((side * inside).flatten(1) for side in (grid, 1 - grid))
+    contrast = [side / (side.sum(1, keepdim=True) + EPSILON) for side in sides]
     background, foreground = (target[:, :, None, None] for target in contrast)
     return _divergence(torch.where(labels == 1, foreground, background), attention, counted)
 

@@ -82,8 +82,8 @@ def parse_setting(setting: str, first: int, last: int) -> dict[int, str]:
         found = re.fullmatch(r'(\d+)([A-Za-z]+)', part)
         if found is None or found[2] not in (('G', 'L') if pooling else CONTEXTS):
             raise ValueError(
-                f'The setting {setting!r} is none of {TABLE_1}, nor made like them: numbers of '
-                f'decoders before {", ".join(CONTEXTS)}, or before G and L with a pooling of '
+                f"The setting {setting!r} is none of {TABLE_1}, nor 'cvpr', nor made like them: "
+                f'numbers of decoders before {", ".join(CONTEXTS)}, or before G and L with one of '
                 f'{sorted(POOLINGS)} at the end.'
             )
         for level in map(int, found[1]):

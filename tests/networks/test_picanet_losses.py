@@ -87,6 +87,19 @@ def test_global_attention_is_told_to_look_at_the_other_side():
     assert len(terms) == 24
 
 
+def test_global_attention_is_not_told_to_look_at_what_does_not_count():
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., :2] = 1
+    mask[..., 4:] = 255  # of four columns of samples one is foreground, one background
+    gap = GlobalAttentionPooling(2, 4, 2, hidden_channels=2)
+    wanted = torch.zeros(1, 4, 4, 8, 8)  # by row and column of the sample
+    wanted[:, :, 1, :, :2] = 0.25
+    wanted[:, :, 0, :, 2:] = 0.25
+    output = side(1, torch.zeros(1, 1, 8, 8), gap, wanted.flatten(1, 2))
+    loss = picanet_losses([output], mask)['global_attention']
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+
+
 def test_global_attention_loss_in_closed_form():
     """Even attention over 100 samples, 25 of them foreground."""
     grid = torch.zeros(1, 1, 10, 10, dtype=torch.float64)
