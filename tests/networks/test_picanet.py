@@ -241,7 +241,7 @@ def test_segmentation_ends_early_with_classes():
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_exported_files_agree_with_torch(tmp_path):
-    """Small windows, since every neighbour is a few nodes of the graph."""
+    """Small windows, since every row of neighbours is a few nodes of the graph."""
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
     backbone = {'type': 'VGG', 'depth': 11, 'width': 0.0625, 'out_indices': (1, 2)}
