@@ -29,7 +29,10 @@ def save_training_checkpoint(path: Path, classifier: nn.Module, backbone: dict[s
         'type': 'sod_plugins.ImageClassifier',
         'data_preprocessor': {'mean': preprocessing.mean, 'std': preprocessing.std},
         'backbone': {'type': 'sod_plugins.CSNet', **backbone},
-        'neck': {'type': 'sod_plugins.CSFNeck'},
+        'neck': {
+            'type': 'sod_plugins.CSFNeck',
+            'weight_scale': classifier.arguments['weight_scale'],
+        },
         'num_classes': classifier.classifier.out_features,
     }
     pipeline = [{'type': 'sod_plugins.ResizeSaliency', 'size': preprocessing.size}]
