@@ -69,7 +69,8 @@ class SegmentorLogits(nn.Module):
 
     def __init__(self, segmentor: nn.Module) -> None:
         super().__init__()
-        self.backbone, self.decode_head = segmentor.backbone, segmentor.decode_head
+        self.backbone = segmentor.get_submodule('backbone')
+        self.decode_head = segmentor.get_submodule('decode_head')
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
@@ -87,7 +88,7 @@ def from_configs(names: Mapping[str, str]) -> dict[str, nn.Module]:
     except ImportError as error:
         print(f'{", ".join(names)} are left out: {error}')
         return {}
-    networks = {}
+    networks: dict[str, nn.Module] = {}
     with DefaultScope.overwrite_default_scope('mmseg'):
         for name, file in names.items():
             networks[name] = SegmentorLogits(MODELS.build(Config.fromfile(CONFIGS / file).model))

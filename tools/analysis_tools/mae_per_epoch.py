@@ -47,9 +47,11 @@ def read_run(work_dir: Path) -> Run:
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not logs:
         raise DataError(f"'{work_dir}' has no log */vis_data/scalars.json: name a work folder.")
-    unit, errors = 'iteration', {}
+    unit = 'iteration'
+    errors: dict[int, float] = {}
     for log in logs:
-        iteration, measured = 0, {}
+        iteration = 0
+        measured: dict[int, float] = {}
         for row in _rows(log):
             if MAE in row:
                 # mmengine notes the epoch, which stays 0 in trainings by iterations.
