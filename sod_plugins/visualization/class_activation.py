@@ -53,7 +53,7 @@ def draw_activations(photos: Sequence[PhotoActivations]) -> Figure:
     grid = figure.subplots(len(photos), columns, squeeze=False, height_ratios=heights)
     for axes in grid.flat:
         axes.set_axis_off()
-    for row, photo in zip(grid, photos, strict=True):
+    for index, (row, photo) in enumerate(zip(grid, photos, strict=True)):
         row[0].imshow(photo.image)
         if photo.saliency is not None:
             row[1].imshow(photo.saliency, cmap='gray', vmin=0, vmax=1)
@@ -61,7 +61,7 @@ def draw_activations(photos: Sequence[PhotoActivations]) -> Figure:
             values, title = photo.activations[name]
             axes.imshow(photo.image.mean(2), cmap='gray', vmin=0, vmax=255)
             axes.imshow(values, cmap='jet', alpha=0.5)
-            axes.set_title(f'{name}: {title}' if row is grid[0] else title, fontsize=8)
+            axes.set_title(title if index else f'{name}: {title}', fontsize=8)
     for axes, title in zip(grid[0][:before], ('photo', 'saliency'), strict=False):
         axes.set_title(title, fontsize=8)
     return figure

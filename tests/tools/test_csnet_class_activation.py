@@ -71,6 +71,9 @@ def test_from_photos_to_the_figure(classifier, photo, tmp_path, monkeypatch):
         np.testing.assert_allclose(row.activations['ALL'].values, values, rtol=1e-5)
         assert row.activations['ALL'].title == f'{("cat", "dog")[label]} ({score:.0%})'
         assert row.saliency.shape == (40, 50)
+    titles = [axes.get_title() for axes in draw([first, second]).axes]
+    assert titles[:3] == ['photo', 'saliency', f'ALL: {first.activations["ALL"].title}']
+    assert titles[3:] == ['', '', second.activations['ALL'].title]
     with Image.open(tmp_path / 'out' / 'fig9.png') as figure:
         assert np.asarray(figure.convert('L')).std() > 20
     (tmp_path / 'classes' / 'rat').mkdir()

@@ -49,7 +49,8 @@ def test_changes_by_hand():
         'a': {'all': 0.6, 'a': 0.55, 'b': 0.4},
         'b': {'all': 0.72, 'a': 0.5, 'b': 0.1},
     }
-    changes = tool.relative_changes(scores)
+    assert list(tool.relative_changes(scores, 'mae')) == ['a', 'b']
+    changes = tool.relative_changes(scores, 'max_f')
     assert list(changes) == ['b', 'a']
     assert changes['b'] == pytest.approx({'all': -10, 'a': 0, 'b': -75})
     assert changes['a'] == pytest.approx({'all': -25, 'a': 10, 'b': 0})

@@ -40,7 +40,13 @@ from sod_plugins.data import (
     read_mask,
     require_writable,
 )
-from sod_plugins.metrics import MEASURE_NAMES, PROTOCOLS, SaliencyEvaluator, read_prediction
+from sod_plugins.metrics import (
+    LOWER_IS_BETTER,
+    MEASURE_NAMES,
+    PROTOCOLS,
+    SaliencyEvaluator,
+    read_prediction,
+)
 from sod_plugins.visualization.curves import require_matplotlib
 
 if TYPE_CHECKING:
@@ -158,12 +164,13 @@ class Study(NamedTuple):
         }
 
 
-def relative_changes(scores: Scores) -> dict[str, dict[str, float]]:
+def relative_changes(scores: Scores, measure: str) -> dict[str, dict[str, float]]:
     """Return the changes in percent relative to the network trained on all (Fig. 8).
 
     Args:
         scores: A measure by the category left out, ``'all'`` for none, and by the category tested,
             ``'all'`` for all images.
+        measure: Which one.
 
     Returns:
         By the category left out, the least harmful on all images first, and by the one tested.
@@ -177,7 +184,8 @@ def relative_changes(scores: Scores) -> dict[str, dict[str, float]]:
         for left_out, row in scores.items()
         if left_out != ALL
     }
-    return dict(sorted(changes.items(), key=lambda item: -item[1][ALL]))
+    higher_first = measure not in LOWER_IS_BETTER
+    return dict(sorted(changes.items(), key=lambda item: item[1][ALL], reverse=higher_first))
 
 
 def format_markdown(changes: Scores, measure: str, runs: str) -> str:
@@ -208,7 +216,8 @@ def draw_changes(changes: Scores, measure: str) -> Figure:
     figure = Figure(figsize=size, layout='constrained')
     axes = figure.subplots()
     limit = max(float(np.nanmax(np.abs(values))), 0.01)
-    image = axes.imshow(values, cmap='RdBu', vmin=-limit, vmax=limit, aspect='auto')
+    colors = 'RdBu_r' if measure in LOWER_IS_BETTER else 'RdBu'
+    image = axes.imshow(values, cmap=colors, vmin=-limit, vmax=limit, aspect='auto')
     for (row, column), value in np.ndenumerate(values):
         color = 'white' if abs(value) > 0.6 * limit else 'black'
         axes.text(column, row, f'{value:+.2f}', ha='center', va='center', fontsize=8, color=color)
@@ -242,7 +251,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         {
             left_out: {c: float(np.mean([s[f'{c}/{args.measure}'] for s in each])) for c in columns}
             for left_out, each in found.items()
-        }
+        },
+        args.measure,
     )
     text = format_markdown(
         changes, args.measure, f'{len(study.pairs)} test images, {len(args.seeds)} run(s) each'
