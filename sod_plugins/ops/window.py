@@ -18,7 +18,7 @@ def pair(name: str, value: Size, least: int) -> tuple[int, int]:
     Raises:
         ValueError: If it is something else, or smaller than ``least``.
     """
-    sizes = (value, value) if isinstance(value, int) else tuple(value)
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(sizes) != 2 or any(not isinstance(x, int) or x < least for x in sizes):
         raise ValueError(
             f'{name} must be an int or (rows, columns), each at least {least}, got {value!r}.'

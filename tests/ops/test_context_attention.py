@@ -435,6 +435,8 @@ CONV = torch.zeros(8, 4, 3, 3)
         (lambda: local_attention_pool(X, W9, (3, 2)), 'No padding centres'),
         (lambda: local_attention_pool(X, W9, 3, 3, padding=0), 'does not fit into features of 6'),
         (lambda: local_attention_pool(X, W9, 0), 'kernel_size must be an int or'),
+        (lambda: local_attention_pool(X, W9, 3.0), 'kernel_size must be .*, got 3.0'),
+        (lambda: local_attention_pool(X, W9, 3, None), 'dilation must be .*, got None'),
         (lambda: local_attention_pool(X, W9, 3, (1, 2, 3)), r'dilation .* got \(1, 2, 3\)'),
         (lambda: local_attention_pool(X, W9, 3, stride=0), 'stride must be'),
         (lambda: local_attention_pool(X, W9, 3, padding=-1), 'padding must be .* at least 0'),
