@@ -63,8 +63,8 @@ class S4Net(S4NetFlow, DescribedNetwork):
 
     Departures from the released code, in either layout: the maps of ResNet are those behind its
     groups of blocks, whose stride is at their start (released: before the last block of each, which
-    has the stride); masks are enlarged bilinearly (released: Lanczos); RoIMasking and mask targets
-    are by area (released: by whole cells; ``roi_extractor={'quantized': True}`` for the former).
+    has the stride); RoIMasking and mask targets are by area (released: by whole cells;
+    ``roi_extractor={'quantized': True}`` for the former).
     Backbones without a map of stride 32 (VGG) get the levels beyond by pooling.
 
     Args:

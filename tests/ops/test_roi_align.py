@@ -122,3 +122,25 @@ def test_maps_of_boxes_are_pasted_where_these_lie() -> None:
     result = paste_maps(maps, boxes, (30, 24))
     torch.testing.assert_close(result, expected[:, 0], rtol=0, atol=1e-5)
     torch.testing.assert_close(result[2, :5, :8], maps[2], rtol=0, atol=1e-6)
+
+
+def test_lanczos_reads_eight_cells_of_each_axis() -> None:
+    def naive(values: np.ndarray, pixels: int) -> np.ndarray:
+        """Enlarge the first axis in float64, one pixel after the other."""
+        result = []
+        for pixel in range(pixels):
+            place = (pixel + 0.5) * len(values) / pixels - 0.5
+            place = min(max(place, 0), len(values) - 1)
+            first = math.floor(place) - 3
+            weights = [
+                np.sinc(place - i) * np.sinc((place - i) / 4) for i in range(first, first + 8)
+            ]
+            taps = [values[min(max(i, 0), len(values) - 1)] for i in range(first, first + 8)]
+            result.append(np.einsum('i,i...->...', weights, taps) / sum(weights))
+        return np.stack(result)
+
+    maps = torch.rand(2, 5, 8)
+    result = paste_maps(maps, torch.tensor([[0.0, 0, 50, 33]]), (33, 50), lanczos=True)
+    for found, values in zip(result.numpy(), maps.double().numpy(), strict=True):
+        expected = naive(naive(values, 33).T, 50).T
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
