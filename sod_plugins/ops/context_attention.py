@@ -171,13 +171,14 @@ def attention_conv(
         out = matrices @ gated.view(n, groups, columns, size[0] * size[1])
         out = out.view(n, len(weight), *size)
     else:
-        matrices = (x.flatten(1)[..., None, None] for x in weight.to(dtype).unbind(2))
-        rows = zip(
-            window.rows(features.to(dtype), size), _rows(gates, window), matrices, strict=True
-        )
         out = _sum(
-            F.conv2d((taps * gate).flatten(1, 2), matrix, groups=groups)
-            for taps, gate, matrix in rows
+            F.conv2d((taps * gate).flatten(1, 2), row.flatten(1)[..., None, None], groups=groups)
+            for taps, gate, row in zip(
+                window.rows(features.to(dtype), size),
+                _rows(gates, window),
+                weight.to(dtype).unbind(2),
+                strict=True,
+            )
         )
     return (out if bias is None else out + bias[:, None, None]).to(features.dtype)
 
@@ -205,7 +206,7 @@ def _unfold(features: Tensor, window: Window) -> Tensor:
 
 def _rows(weights: Tensor, window: Window) -> tuple[Tensor, ...]:
     """Return the weights of each row of taps, (N, 1, K, H', W')."""
-    return weights[:, None].unflatten(2, window.kernel).unbind(2)
+    return weights.view(weights.shape[0], 1, *window.kernel, *weights.shape[2:]).unbind(2)
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:
