@@ -1,8 +1,8 @@
 r"""Compare detectors of salient instances on the same images, in the same run.
 
     python tools/analysis_tools/compare_instances.py \
-        S4Net=configs/s4net/CONFIG.py,work_dirs/CONFIG/iter_500.pth \
-        'Mask R-CNN'=configs/s4net/OTHER.py,work_dirs/OTHER/iter_500.pth --markdown table.md
+        S4Net=configs/s4net/CONFIG.py,work_dirs/CONFIG/iter_300.pth \
+        'Mask R-CNN'=configs/s4net/OTHER.py,work_dirs/OTHER/iter_300.pth --markdown table.md
 
 Each model is NAME=CONFIG,CHECKPOINT. Images and truth are those of the configs' test_dataloader,
 which must be the same for all. Every image is predicted by one model after the other, on the CPU
