@@ -21,8 +21,9 @@ BLOCK = 2**19  # elements of a map whose copies still fit into a cache of a CPU
 
 
 def compute_dtype(*tensors: Tensor) -> torch.dtype:
-    """Return the common dtype of the tensors, float32 at least."""
-    return max((torch.float32, *(x.dtype for x in tensors)), key=lambda dtype: dtype.itemsize)
+    """Return the common dtype of floating point tensors, float32 at least."""
+    double = any(x.dtype == torch.float64 for x in tensors)
+    return torch.float64 if double else torch.float32
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
