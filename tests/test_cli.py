@@ -14,14 +14,14 @@ from PIL import Image
 from reference_values import settle_statistics
 
 from sod_plugins import __version__
-from sod_plugins.cli import (
+from sod_plugins.cli import main
+from sod_plugins.cli.parser import (
     BACKENDS,
     CODINGS,
     INSTANCE_PROTOCOLS,
     PROTOCOLS,
     PRUNING_RULES,
     SPLITS,
-    main,
 )
 from sod_plugins.data import CODINGS as DATA_CODINGS
 from sod_plugins.data import SPLITS as DATA_SPLITS
