@@ -15,11 +15,11 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from peak_bytes import PeakBytes
+from timing import seconds
 from torch import Tensor
 
 from sod_plugins.ops import attention_conv, local_attention_pool
@@ -47,17 +47,6 @@ def apply(operator: str, inputs: Sequence[Tensor], k: int, side: str) -> Tensor:
     if operator == 'convolution':
         return attention_conv(*inputs, dilation=EXTENT // (k - 1), implementation=side)
     return local_attention_pool(*inputs, k, EXTENT // (k - 1), implementation=side)
-
-
-def seconds(function: Callable[[], object], device: str) -> float:
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    clock = time.perf_counter if device == 'cuda' else time.process_time
-    start = clock()
-    function()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return clock() - start
 
 
 def measure_time(args: argparse.Namespace, operator: str, device: str) -> None:

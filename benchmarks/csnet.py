@@ -22,26 +22,21 @@ weights of CSNet x1 are random.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import platform
 import statistics
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from timing import Run, compiled, take_turns
 from torch import Tensor, nn
 
 from sod_plugins.data import draw_scene
 from sod_plugins.inference import OnnxRuntimeNetwork, OpenVINONetwork, export_network
 from sod_plugins.networks import CSNet, fuse, load_network
-
-WARM_UP = 3
-Run = Callable[[Tensor], Tensor]
 
 
 def frozen(network: nn.Module, images: Tensor) -> Run:
@@ -49,16 +44,6 @@ def frozen(network: nn.Module, images: Tensor) -> Run:
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
         trace = torch.jit.freeze(torch.jit.trace(network, images))
     run: Run = torch.jit.optimize_for_inference(trace)
-    return run
-
-
-def compiled(network: nn.Module, images: Tensor) -> Run:
-    inductor = importlib.import_module('torch._inductor.config')
-    inductor.freezing = True
-    start = time.perf_counter()
-    run: Run = torch.compile(network)
-    run(images)
-    print(f'torch.compile took {time.perf_counter() - start:.0f} s')
     return run
 
 
@@ -78,26 +63,16 @@ def exported(network: nn.Module, size: tuple[int, int], folder: str) -> dict[str
 
 def alternate(runs: dict[str, Run], images: Tensor, repeats: int) -> None:
     """Print the medians of every side and its ratios to the plain network."""
-    wall: dict[str, list[float]] = {name: [] for name in runs}
-    cpu: dict[str, list[float]] = {name: [] for name in runs}
-    expected = runs['plain'](images)
-    for repeat in range(WARM_UP + repeats):
-        for name, run in runs.items():
-            start, cpu_start = time.perf_counter(), time.process_time()
-            logits = run(images)
-            took, cpu_took = time.perf_counter() - start, time.process_time() - cpu_start
-            if repeat >= WARM_UP:
-                wall[name].append(took)
-                cpu[name].append(cpu_took)
-            elif not repeat:
-                difference = (logits - expected).abs().max().item()
-                print(f'{name:>14}: logits differ from plain by {difference:.1e}')
-    ms = {name: 1e3 * statistics.median(times) for name, times in wall.items()}
-    cpu_ms = {name: 1e3 * statistics.median(times) for name, times in cpu.items()}
+    times = take_turns(runs, images, repeats)
+    for name, side in times.items():
+        difference = (side.result - times['plain'].result).abs().max().item()
+        print(f'{name:>14}: logits differ from plain by {difference:.1e}')
+    ms = {name: 1e3 * statistics.median(side.wall) for name, side in times.items()}
+    cpu_ms = {name: 1e3 * statistics.median(side.cpu) for name, side in times.items()}
     print(f'{"":14}  {"ms":>6} {"fastest":>7} {"CPU ms":>6} {"x plain":>7} {"x CPU":>6}')
     for name in runs:
         print(
-            f'{name:>14}: {ms[name]:6.1f} {1e3 * min(wall[name]):7.1f} {cpu_ms[name]:6.1f} '
+            f'{name:>14}: {ms[name]:6.1f} {1e3 * min(times[name].wall):7.1f} {cpu_ms[name]:6.1f} '
             f'{ms["plain"] / ms[name]:7.2f} {cpu_ms["plain"] / cpu_ms[name]:6.2f}'
         )
 

@@ -18,11 +18,11 @@ import argparse
 import os
 import platform
 import statistics
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from timing import take_turns
 from torch import Tensor, nn
 
 from sod_plugins.networks import CSNet, PiCANet
@@ -37,7 +37,6 @@ LIGHT = {
     'BiSeNet R18': 'bisenetv1_r18_1xb24-300e_duts-224x224.py',
 }
 LARGE = {'CSF+R': 'csf_resnet50_1xb1-24e_duts-original-size.py'}
-WARM_UP = 3
 REFERENCE = 'CSNet-L x1'
 # Channels of the released networks, which pruning found.
 LEARNED_X1 = {
@@ -95,24 +94,6 @@ def from_configs(names: Mapping[str, str]) -> dict[str, nn.Module]:
     return networks
 
 
-def median_ms(
-    networks: Mapping[str, nn.Module], images: Tensor, repeats: int
-) -> dict[str, tuple[float, float]]:
-    """Time the networks in turns; return wall-clock and CPU time of each."""
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in networks}
-    for repeat in range(WARM_UP + repeats):
-        for name, network in networks.items():
-            start, cpu_start = time.perf_counter(), time.process_time()
-            network(images)
-            took, cpu_took = time.perf_counter() - start, time.process_time() - cpu_start
-            if repeat >= WARM_UP:
-                times[name].append((1e3 * took, 1e3 * cpu_took))
-    return {
-        name: (statistics.median(wall), statistics.median(cpu))
-        for name, (wall, cpu) in ((n, zip(*pairs, strict=True)) for n, pairs in times.items())
-    }
-
-
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
@@ -139,7 +120,11 @@ def main() -> None:
         f'torch {torch.__version__} on {platform.processor() or platform.machine()}, 1 thread, '
         f'{size[0]}x{size[1]}, medians of {args.repeats}, load {os.getloadavg()[0]:.1f}\n'
     )
-    ms = median_ms(networks, torch.randn(1, 3, *size), args.repeats)
+    times = take_turns(networks, torch.randn(1, 3, *size), args.repeats)
+    ms = {
+        name: (1e3 * statistics.median(side.wall), 1e3 * statistics.median(side.cpu))
+        for name, side in times.items()
+    }
     print(f'| network | parameters | convolutions | ms | CPU ms | x {REFERENCE} |')
     print('|---|---:|---:|---:|---:|---:|')
     for name, network in networks.items():

@@ -17,11 +17,11 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from peak_bytes import PeakBytes
+from timing import seconds
 from torch import Tensor
 
 from sod_plugins.ops import roi_masking
@@ -53,17 +53,6 @@ def make_inputs(args: argparse.Namespace, device: str) -> tuple[Tensor, Tensor]:
     boxes = torch.cat([corners.amin(1), corners.amax(1)], 1)
     images = torch.arange(args.regions)[:, None] % args.images
     return features.requires_grad_(), torch.cat([images, boxes], 1).to(device)
-
-
-def seconds(function: Callable[[], object], device: str) -> float:
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    clock = time.perf_counter if device == 'cuda' else time.process_time
-    start = clock()
-    function()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return clock() - start
 
 
 def extra_mib(side: Callable[[Tensor, Tensor], Tensor], features: Tensor, rois: Tensor) -> str:

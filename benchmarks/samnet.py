@@ -28,19 +28,17 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peak_bytes import PeakBytes
+from timing import WARM_UP, Run, compiled, take_turns
 from torch import Tensor, nn
 
 from sod_plugins.inference import OnnxRuntimeNetwork, OpenVINONetwork, export_network
 from sod_plugins.networks import SAMNet, fuse, load_network
-
-WARM_UP = 3
-Run = Callable[[Tensor], Tensor]
 
 
 @contextmanager
@@ -77,40 +75,21 @@ def exported(network: nn.Module, size: tuple[int, int], folder: str) -> dict[str
     return runs
 
 
-def compiled(network: nn.Module, images: Tensor) -> Run:
-    inductor = importlib.import_module('torch._inductor.config')
-    inductor.freezing = True
-    start = time.perf_counter()
-    run: Run = torch.compile(fuse(network))
-    run(images)
-    print(f'torch.compile took {time.perf_counter() - start:.0f} s')
-    return run
-
-
 def alternate(runs: dict[str, Run], images: Tensor, repeats: int) -> None:
     """Print the medians of every side, and its ratios to the plain and the eager network."""
-    wall: dict[str, list[float]] = {name: [] for name in runs}
-    cpu: dict[str, list[float]] = {name: [] for name in runs}
-    expected = runs['plain'](images)
-    for repeat in range(WARM_UP + repeats):
-        for name, run in runs.items():
-            start, cpu_start = time.perf_counter(), time.process_time()
-            logits = run(images)
-            took, cpu_took = time.perf_counter() - start, time.process_time() - cpu_start
-            if repeat >= WARM_UP:
-                wall[name].append(took)
-                cpu[name].append(cpu_took)
-            elif not repeat:
-                difference = (logits.sigmoid() - expected.sigmoid()).abs().max().item()
-                print(f'{name:>14}: saliency differs from plain by {difference:.1e}')
-    median = {name: statistics.median(times) for name, times in wall.items()}
+    times = take_turns(runs, images, repeats)
+    expected = times['plain'].result.sigmoid()
+    for name, side in times.items():
+        difference = (side.result.sigmoid() - expected).abs().max().item()
+        print(f'{name:>14}: saliency differs from plain by {difference:.1e}')
+    median = {name: statistics.median(side.wall) for name, side in times.items()}
     print(
         f'{"":14}  {"ms":>6} {"fastest":>7} {"CPU ms":>6} {"/s":>6} {"x plain":>7} {"x eager":>7}'
     )
     for name in runs:
         print(
-            f'{name:>14}: {1e3 * median[name]:6.1f} {1e3 * min(wall[name]):7.1f} '
-            f'{1e3 * statistics.median(cpu[name]):6.1f} {1 / median[name]:6.1f} '
+            f'{name:>14}: {1e3 * median[name]:6.1f} {1e3 * min(times[name].wall):7.1f} '
+            f'{1e3 * statistics.median(times[name].cpu):6.1f} {1 / median[name]:6.1f} '
             f'{median["plain"] / median[name]:7.2f} {median["eager"] / median[name]:7.2f}'
         )
 
@@ -228,7 +207,7 @@ def main() -> None:
     runs: dict[str, Run] = {'plain': functools.partial(plain, network), 'eager': network}
     runs['fused'] = fuse(network)
     if args.compile:
-        runs['compiled'] = compiled(network, images)
+        runs['compiled'] = compiled(fuse(network), images)
     with tempfile.TemporaryDirectory() as folder:
         runs |= exported(network, size, folder)
         alternate(runs, images, args.repeats)
