@@ -19,11 +19,9 @@ from sod_plugins.layers.picanet import (
     AttentionConv,
     ContextAttention,
     GlobalAttentionPooling,
-    GlobalPooling,
-    LargeConv,
     LocalAttentionPooling,
-    LocalPooling,
 )
+from sod_plugins.layers.plain_context import GlobalPooling, LargeConv, LocalPooling
 from sod_plugins.layers.renet import ReNet
 from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
 from sod_plugins.layers.sam import SAM

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.layers.picanet import AttentionConv, LargeConv, LocalAttentionPooling
+from sod_plugins.layers.picanet import AttentionConv, LocalAttentionPooling
+from sod_plugins.layers.plain_context import LargeConv
 
 CONTEXTS = ('none', 'LC', 'AC', 'LAP')
 JOINS = ('output', 'input')

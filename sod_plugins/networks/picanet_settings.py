@@ -9,11 +9,9 @@ from sod_plugins.layers.picanet import (
     AttentionConv,
     ContextAttention,
     GlobalAttentionPooling,
-    GlobalPooling,
-    LargeConv,
     LocalAttentionPooling,
-    LocalPooling,
 )
+from sod_plugins.layers.plain_context import GlobalPooling, LargeConv, LocalPooling
 from sod_plugins.layers.renet import ReNet
 from sod_plugins.ops.window import Size
 
