@@ -19,11 +19,13 @@ from sod_plugins.cli.parser import (
     BACKENDS,
     CODINGS,
     INSTANCE_PROTOCOLS,
+    OCCLUSION,
     PROTOCOLS,
     PRUNING_RULES,
     SPLITS,
 )
 from sod_plugins.data import CODINGS as DATA_CODINGS
+from sod_plugins.data import OCCLUSION as DATA_OCCLUSION
 from sod_plugins.data import SPLITS as DATA_SPLITS
 from sod_plugins.data import read_image
 from sod_plugins.inference import BACKENDS as INFERENCE_BACKENDS
@@ -78,13 +80,14 @@ def dataset(tmp_path):
     return tmp_path
 
 
-def test_names_agree_with_those_of_the_package():
+def test_names_and_defaults_agree_with_those_of_the_package():
     assert tuple(METRIC_PROTOCOLS) == PROTOCOLS
     assert tuple(DATA_SPLITS) == SPLITS
     assert DATA_CODINGS == CODINGS
     assert METRIC_INSTANCE_PROTOCOLS == INSTANCE_PROTOCOLS
     assert INFERENCE_BACKENDS == BACKENDS
     assert tuple(RULES) == PRUNING_RULES
+    assert DATA_OCCLUSION == OCCLUSION
 
 
 def test_version_needs_no_torch():

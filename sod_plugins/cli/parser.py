@@ -9,14 +9,15 @@ from typing import NoReturn
 from sod_plugins import __version__
 from sod_plugins.cli import commands
 
-# The names in `metrics`, `data` and `inference`. Each verb imports what it needs when it runs, so
-# that `sod --version` and `sod --help` answer at once.
+# As in `metrics`, `data` and `inference`, which a test compares. Each verb imports what it needs
+# when it runs, so that `sod --version` and `sod --help` answer at once.
 PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
 INSTANCE_PROTOCOLS = ('coco', 's4net')
 SPLITS = ('train', 'val', 'test')
 CODINGS = ('numbers', 'colours', 'masks', 'polygons', 'yolo')
 BACKENDS = ('torch', 'onnxruntime', 'openvino')
 PRUNING_RULES = ('gamma', 'filters', 'geometric_median')
+OCCLUSION = 0.1
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,7 +111,7 @@ def _add_eval_instances(verbs: _Verbs[_Parser]) -> None:
     verb.add_argument(
         '--occlusion',
         type=float,
-        default=0.1,
+        default=OCCLUSION,
         metavar='SHARE',
         help='images with occlusion: two boxes share so much of the smaller (default: %(default)s)',
     )

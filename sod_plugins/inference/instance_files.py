@@ -16,10 +16,9 @@ from sod_plugins.data.instances import Coco, new_coco, write_instances
 from sod_plugins.data.rle import compress_rle, encode_rle
 from sod_plugins.inference.files import PredictionSummary, check_targets, collect_images
 from sod_plugins.inference.instance_predictor import InstancePredictor, Instances
-from sod_plugins.visualization.instance_overlays import draw_instances
+from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
 INSTANCES, OVERLAY = 'instances.json', 'overlay'
-SHOWN = 0.4  # score from which on an instance is drawn, as in S4Net's published pictures
 
 
 def predict_instance_files(

@@ -12,6 +12,7 @@ from scipy.ndimage import binary_erosion
 
 GOLDEN_RATIO = 0.618034  # hues this far apart are as different as can be, however many there are
 OPACITY = 0.45
+SHOWN = 0.4  # score from which on an instance is drawn, as in S4Net's published pictures
 
 
 def draw_instances(

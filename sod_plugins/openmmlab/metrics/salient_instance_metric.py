@@ -10,8 +10,9 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from sod_plugins.data import compress_mask, read_instances, write_instances
+from sod_plugins.data import OCCLUSION, compress_mask, read_instances, write_instances
 from sod_plugins.metrics import INSTANCE_PROTOCOLS, evaluate_instances
+from sod_plugins.metrics.instances import KINDS
 from sod_plugins.registry import METRICS
 
 
@@ -50,17 +51,17 @@ class SalientInstanceMetric(BaseMetric):
         self,
         ann_file: str | Path | None = None,
         protocol: str = 'coco',
-        kinds: Sequence[str] = ('mask', 'box'),
-        occlusion: float = 0.1,
+        kinds: Sequence[str] = KINDS,
+        occlusion: float = OCCLUSION,
         out_dir: str | Path | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if protocol not in INSTANCE_PROTOCOLS or not set(kinds) <= {'mask', 'box'} or not kinds:
+        if protocol not in INSTANCE_PROTOCOLS or not set(kinds) <= set(KINDS) or not kinds:
             raise ValueError(
                 f'protocol is {protocol!r} and kinds {kinds!r}. Give a protocol of '
-                f"{INSTANCE_PROTOCOLS} and kinds of ('mask', 'box')."
+                f'{INSTANCE_PROTOCOLS} and kinds of {KINDS}.'
             )
         self.ann_file = ann_file
         self.protocol = protocol
