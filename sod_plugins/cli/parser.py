@@ -130,7 +130,7 @@ def _add_report(verbs: _Verbs[_Parser]) -> None:
     _add_path(verb, '--config', help='show this config')
     verb.add_argument(
         '--compare',
-        type=_named_file,
+        type=named_file,
         action='append',
         default=[],
         metavar='NAME=FILE',
@@ -307,7 +307,8 @@ def _pixel(text: str) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def _named_file(text: str) -> tuple[str, Path]:
+def named_file(text: str) -> tuple[str, Path]:
+    """Read NAME=FILE, an argument's ``type``."""
     name, equals, path = text.partition('=')
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=FILE")

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sod_plugins.cli.parser import named_file
 from sod_plugins.data import class_names, read_image, require_writable
 from sod_plugins.inference import SaliencyPredictor, class_activation, collect_images
 from sod_plugins.networks import CSNetClassifier, load_classifier
@@ -70,20 +71,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f'csnet_class_activation.py: error: {error}')
 
 
-def _named_file(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition('=')
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=FILE")
-    return name, Path(path)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='photos, or folders of them')
     parser.add_argument(
-        '--classifiers', type=_named_file, nargs='+', metavar='NAME=FILE', required=True
+        '--classifiers', type=named_file, nargs='+', metavar='NAME=FILE', required=True
     )
     parser.add_argument('--saliency', type=Path, metavar='FILE', help='a saliency network')
     parser.add_argument(

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from sod_plugins.cli.parser import named_file
 from sod_plugins.data import DataError, read_image, read_instances, require_writable
 from sod_plugins.data.instances import annotations_by_image
 from sod_plugins.data.rle import bounding_box, decode_segmentation
@@ -168,13 +169,6 @@ def _load(path: Path) -> S4Net:
     return network
 
 
-def _named_file(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition('=')
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=FILE")
-    return name, Path(path)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -182,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('annotations', type=Path, metavar='ANNOTATIONS', help="COCO's JSON")
     parser.add_argument('images', type=Path, metavar='IMAGES', help='folder of its images')
     parser.add_argument(
-        'networks', type=_named_file, nargs='+', metavar='NAME=FILE', help='checkpoints of S4Net'
+        'networks', type=named_file, nargs='+', metavar='NAME=FILE', help='checkpoints of S4Net'
     )
     parser.add_argument('-o', '--out', type=Path, metavar='FILE', required=True, help='the figure')
     parser.add_argument('--count', type=int, metavar='N', help='images to take (default: all)')
