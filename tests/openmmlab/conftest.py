@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from PIL import Image
+from yapf.yapflib import yapf_api
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +52,35 @@ def class_photos(tmp_path_factory):
                 image[..., channel] += 120
                 Image.fromarray(image).save(folder / split / name / f'{index}.png')
     return folder
+
+
+@pytest.fixture(scope='session', autouse=True)
+def format_each_config_once():
+    """A run of mmengine formats one config seven times, which takes longer than a toy trains."""
+    format_code, formatted = yapf_api.FormatCode, {}
+
+    def format_once(text, **options):
+        if text not in formatted:
+            formatted[text] = format_code(text, **options)
+        return formatted[text]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', format_once)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def keep_runs_apart(monkeypatch):
+    """A run of the same config in the same second would go on with the log of the one before."""
+    build = Runner.__init__
+
+    @wraps(build)
+    def build_anew(runner, *args, **kwargs):
+        for manager in (MMLogger, MessageHub, Visualizer):
+            manager._instance_dict.clear()
+        build(runner, *args, **kwargs)
+
+    monkeypatch.setattr(Runner, '__init__', build_anew)
 
 
 @pytest.fixture
