@@ -12,6 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+# Arguments of CSNets that differ in structure: two scales, one scale, an empty scale, cross-scale
+# convolutions throughout, learned channels, and a head without fusion.
+CSNET_VARIANTS = [
+    {},
+    {'split_ratio': (1, 0)},
+    {'split_ratio': (0, 1)},
+    {'vanilla': True, 'fuse_stages': (3, 4)},
+    {'fuse_stages': (), 'weight_scale': 1.0},
+    {
+        'stage_blocks': (1, 1, 1, 1),
+        'learned_widths': {
+            'blocks': [(3, 4), (7,), (5,), (9,)],
+            'fuse': (2, 0, 3),
+            'dilated': ((1, 0, 0, 0, 2), (0, 0, 0, 0, 0), (0, 2, 0, 1, 0)),
+            'merged': 12,
+        },
+    },
+]
+
 
 def load_tool(name: str) -> ModuleType:
     """Import a file below tools/ as a module."""

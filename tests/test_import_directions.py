@@ -18,7 +18,10 @@ import sod_plugins
 
 PACKAGE = Path(sod_plugins.__file__).parent
 HOSTS = {'mmengine', 'mmcv', 'mmseg', 'mmdet', 'detectron2', 'cv2', 'torchvision'}
-OPTIONAL = {'matplotlib', 'pycocotools', 'onnx', 'onnxruntime', 'openvino', 'pydensecrf', 'triton'}
+OPTIONAL = {
+    *('matplotlib', 'numba', 'onnx', 'onnxruntime', 'openvino', 'pycocotools', 'pydensecrf'),
+    'triton',
+}
 
 # Part of the package -> the other parts that it may import.
 ARROWS = {

@@ -3,6 +3,7 @@
 from sod_plugins.inference.attention import save_attention, view_attention
 from sod_plugins.inference.backends import BACKENDS, open_network
 from sod_plugins.inference.class_activation import class_activation
+from sod_plugins.inference.compiled_csnet import CompiledCSNet
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import ExportCheck, export_network
 from sod_plugins.inference.files import (
@@ -19,6 +20,7 @@ from sod_plugins.networks import DenseCRF
 
 __all__ = [
     'BACKENDS',
+    'CompiledCSNet',
     'DenseCRF',
     'ExportCheck',
     'ExportedNetwork',

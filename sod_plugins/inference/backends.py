@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from sod_plugins.inference.compiled_csnet import CompiledCSNet
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import export_network
 from sod_plugins.networks import CSNet, SAMNet, fuse, load_network
@@ -16,7 +17,7 @@ ENGINES: dict[str, tuple[type[ExportedNetwork], tuple[str, ...]]] = {
     'onnxruntime': (OnnxRuntimeNetwork, ('.onnx',)),
     'openvino': (OpenVINONetwork, ('.xml', '.onnx')),
 }
-BACKENDS = ('torch', *ENGINES)
+BACKENDS = ('torch', 'numba', *ENGINES)
 # Many small convolutions: fusing them pays for its trial run, in float64, within a few images.
 FUSED = (CSNet, SAMNet)
 
@@ -28,7 +29,8 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
         path: A checkpoint, which a backend other than torch exports to a temporary folder (for
             seconds), or a file that :func:`~sod_plugins.inference.export_network` wrote.
         backend: One of ``BACKENDS``; by default torch for a checkpoint, ONNX Runtime for an
-            ``.onnx`` and OpenVINO for an ``.xml`` file. All but torch compute on the CPU.
+            ``.onnx`` and OpenVINO for an ``.xml`` file. All but torch compute on the CPU. Numba
+            takes checkpoints of CSNet only.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -42,11 +44,18 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
     if backend not in BACKENDS:
         raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}.')
     exported = any(path.suffix in suffixes for _, suffixes in ENGINES.values())
-    if backend == 'torch':
+    if backend not in ENGINES:
         if exported:
-            raise ValueError(f"'{path}' is an exported network, which torch does not read.")
+            raise ValueError(f"'{path}' is an exported network, which {backend} does not read.")
         network = load_network(path)
-        return fuse(network) if isinstance(network, FUSED) else network
+        if backend == 'torch':
+            return fuse(network) if isinstance(network, FUSED) else network
+        if isinstance(network, CSNet):
+            return CompiledCSNet(network)
+        raise ValueError(
+            f"'{path}' is a {type(network).__name__}: the numba backend computes CSNet only. Leave "
+            '--backend out, or take onnxruntime or openvino.'
+        )
     engine, suffixes = ENGINES[backend]
     if path.suffix in suffixes:
         return engine(path)

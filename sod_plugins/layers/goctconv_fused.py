@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from sod_plugins.layers.goctconv import GOctConvNormAct, ParallelDilatedConv
+from sod_plugins.ops.channels_last import max_pool2d, pointwise_conv, prelu
 from sod_plugins.ops.octave_conv import Maps, coarsen, scale_sizes
 from sod_plugins.ops.resize import resize_bilinear
+
+LANES = 16  # of float32 in the widest vector; a 1x1 convolution of fewer outputs takes two pixels
 
 
 class FusedGOctConv(nn.Module):
@@ -31,7 +34,8 @@ class FusedGOctConv(nn.Module):
         conv = layer.conv
         self.stride, self.coarsening = conv.stride, conv.coarsening
         self.out_channels = conv.out_channels
-        self.acts = layer.acts
+        self.depthwise = not conv.cross_scale
+        self.acts = nn.ModuleList(_act(act) for act in layer.acts)
         # Per output scale, the input scales that each of its convolutions reads.
         self.sources: list[list[list[int]]] = []
         self.convs = nn.ModuleList()
@@ -86,11 +90,18 @@ class FusedGOctConv(nn.Module):
             x = maps[i]
             assert x is not None  # its weights would be empty
             if i < scale:
-                x = coarsen(x, size, self.coarsening)
+                x = self._coarsen(x, size)
             elif i > scale:
                 x = resize_bilinear(x, size)
             parts.append(x)
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+    def _coarsen(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        cell = x.shape[2] // size[0]
+        halves_down = (x.shape[2] // cell, x.shape[3] // cell) == size
+        if self.coarsening == 'max_pool' and halves_down and _reads_rows(x):
+            return max_pool2d(x, cell)
+        return coarsen(x, size, self.coarsening)
 
 
 class FusedParallelDilatedConv(nn.Module):
@@ -111,7 +122,7 @@ class FusedParallelDilatedConv(nn.Module):
                 layer.convs, torch.split(weight, channels), torch.split(bias, channels), strict=True
             )
         )
-        self.act = layer.act
+        self.act = _act(layer.act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
@@ -152,6 +163,8 @@ def _conv(
     weight: Tensor, bias: Tensor | None, padding: int, dilation: int, groups: int = 1
 ) -> nn.Conv2d:
     out, columns, side, _ = weight.shape
+    if side == 1:
+        return _PointwiseConv(weight, bias)
     conv = nn.Conv2d(
         columns * groups,
         out,
@@ -165,3 +178,44 @@ def _conv(
     if conv.bias is not None and bias is not None:
         conv.bias.data.copy_(bias)
     return conv
+
+
+class _PointwiseConv(nn.Conv2d):
+    """A 1x1 convolution that takes two pixels at once on a CPU if it has few outputs."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        out, columns, _, _ = weight.shape
+        super().__init__(columns, out, 1, bias=bias is not None)
+        self.weight = nn.Parameter(weight.detach().clone())
+        if bias is not None:
+            self.bias = nn.Parameter(bias.detach().clone())
+        self.pixels = 2 if out < LANES else 1
+        diagonal = torch.eye(self.pixels).to(weight)
+        self.register_buffer('block', torch.kron(diagonal, self.weight.detach()[:, :, 0, 0]))
+        shift = torch.zeros(out).to(weight) if bias is None else bias.detach()
+        self.register_buffer('shift', shift.repeat(self.pixels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if _reads_rows(x) and x[:, 0].numel() % self.pixels == 0:
+            return pointwise_conv(x, self.get_buffer('block'), self.get_buffer('shift'))
+        return super().forward(x)
+
+
+class _PReLU(nn.PReLU):
+    """A PReLU that reads maps in channels-last memory by rows on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return prelu(x, self.weight) if _reads_rows(x) else super().forward(x)
+
+
+def _act(layer: nn.Module) -> nn.Module:
+    if not isinstance(layer, nn.PReLU):  # a scale without channels
+        return layer
+    act = _PReLU(layer.num_parameters).to(layer.weight)
+    act.load_state_dict(layer.state_dict())
+    return act
+
+
+def _reads_rows(x: Tensor) -> bool:
+    """Whether to use the operators for channels-last maps: exporters want the plain ones."""
+    return x.device.type == 'cpu' and not torch.compiler.is_exporting()

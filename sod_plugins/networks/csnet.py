@@ -30,6 +30,19 @@ from sod_plugins.ops.resize import resize_bilinear
 SMALLEST_INPUT = 16
 
 
+def check_input_size(images: Tensor) -> None:
+    """Refuse images (N, 3, H, W) of which the coarsest map would have no pixel.
+
+    Raises:
+        ValueError: If a side is shorter than 16 pixels.
+    """
+    if min(images.shape[-2:]) < SMALLEST_INPUT:
+        raise ValueError(
+            f'CSNet needs images of at least {SMALLEST_INPUT}x{SMALLEST_INPUT} pixels, got '
+            f'{images.shape[-2]}x{images.shape[-1]}: resize them.'
+        )
+
+
 class CSNetExtractor(Extractor):
     """Feature extractor of CSNet: four stages of in-layer multi-scale blocks (Tab. 2).
 
@@ -112,11 +125,7 @@ class CSNetExtractor(Extractor):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to one map (N, C, H // s, W // s) per out index."""
-        if min(images.shape[-2:]) < SMALLEST_INPUT:
-            raise ValueError(
-                f'CSNet needs images of at least {SMALLEST_INPUT}x{SMALLEST_INPUT} pixels, got '
-                f'{images.shape[-2]}x{images.shape[-1]}: resize them.'
-            )
+        check_input_size(images)
         maps: Maps = [images]
         outputs = []
         for index, stage in enumerate(self.stages):

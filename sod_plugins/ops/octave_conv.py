@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,7 +20,15 @@ Maps = list[Tensor | None]
 COARSENINGS = ('max_pool', 'bilinear')
 
 
-def scale_sizes(inputs: Sequence[Tensor | None], scales: int) -> list[tuple[int, int]]:
+class HasShape(Protocol):
+    """A tensor or an array."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Its dimensions."""
+
+
+def scale_sizes(inputs: Sequence[HasShape | None], scales: int) -> list[tuple[int, int]]:
     """Return the (height, width) of the first ``scales`` scales of a multi-scale feature.
 
     A scale that ``inputs`` lacks takes the size of the nearest finer map, halved and rounded down

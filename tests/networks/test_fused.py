@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from reference_values import load_tool, settle_statistics
+from reference_values import CSNET_VARIANTS, load_tool, settle_statistics
 from torch import nn
 
 from sod_plugins.layers.goctconv_fused import fuse_octave
@@ -50,27 +50,7 @@ def test_type_and_description_stay():
     assert (fused.arguments, fused.preprocessing) == (network.arguments, network.preprocessing)
 
 
-# Odd sizes on every scale, one scale, an empty scale, cross-scale convolutions throughout, learned
-# channels, and a head without fusion.
-CSNETS = [
-    {},
-    {'split_ratio': (1, 0)},
-    {'split_ratio': (0, 1)},
-    {'vanilla': True, 'fuse_stages': (3, 4)},
-    {'fuse_stages': (), 'weight_scale': 1.0},
-    {
-        'stage_blocks': (1, 1, 1, 1),
-        'learned_widths': {
-            'blocks': [(3, 4), (7,), (5,), (9,)],
-            'fuse': (2, 0, 3),
-            'dilated': ((1, 0, 0, 0, 2), (0, 0, 0, 0, 0), (0, 2, 0, 1, 0)),
-            'merged': 12,
-        },
-    },
-]
-
-
-@pytest.mark.parametrize('arguments', CSNETS)
+@pytest.mark.parametrize('arguments', CSNET_VARIANTS)
 def test_octave_convolutions_take_their_norms_and_scale_in(arguments):
     torch.manual_seed(0)
     network = settled(CSNet(**{'stage_blocks': (2, 1, 2, 1), **arguments}))
