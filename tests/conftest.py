@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,15 @@ def shared_file(name: str) -> Path:
     if not path.exists():
         pytest.skip(f'needs {name} of SOD_SHARED_DIR')
     return path
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port at which processes can meet."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture

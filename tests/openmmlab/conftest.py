@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.visualization import Visualizer
 from PIL import Image
 from yapf.yapflib import yapf_api
@@ -81,6 +82,19 @@ def keep_runs_apart(monkeypatch):
         build(runner, *args, **kwargs)
 
     monkeypatch.setattr(Runner, '__init__', build_anew)
+
+
+@pytest.fixture(autouse=True)
+def end_workers(monkeypatch):
+    """Let workers end with their run by iterations: the collection of garbage would take 10 s."""
+    run = IterBasedTrainLoop.run
+
+    def run_and_end(loop):
+        model = run(loop)
+        del loop.dataloader_iterator
+        return model
+
+    monkeypatch.setattr(IterBasedTrainLoop, 'run', run_and_end)
 
 
 @pytest.fixture
@@ -152,12 +166,40 @@ def toy_config(photos, monkeypatch):
 
 
 @pytest.fixture
-def run_tool():
-    """Return a function that runs ``tools/NAME.py`` in a process of its own."""
+def train_apart(toy_config, free_port):
+    """Return a function that runs the command of ``tools/train.py`` in one process or several.
 
-    def run(name: str, *words: object, processes: int = 0) -> subprocess.CompletedProcess[str]:
-        launcher = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={processes}']
-        command = [*(launcher if processes else []), ROOT / 'tools' / f'{name}.py', *words]
+    They are forked from one that has imported the hosts, which takes longer than a toy trains. The
+    result is their exit statuses.
+    """
+    import toy_host  # where ``toy_config`` lets it be found
+
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['sod_plugins.openmmlab.commands'])
+
+    def train(*words: object, processes: int = 1) -> list[int | None]:
+        arguments = [*map(str, words), *(['--launcher', 'pytorch'] if processes > 1 else [])]
+        ranks = [
+            context.Process(target=toy_host.train, args=(rank, processes, free_port, arguments))
+            for rank in range(processes)
+        ]
+        for process in ranks:
+            process.start()
+        for process in ranks:
+            process.join(timeout=120)
+            process.kill()  # if it still waits for the others
+        return [process.exitcode for process in ranks]
+
+    return train
+
+
+@pytest.fixture
+def run_tool():
+    """Return a function that runs ``tools/NAME.py`` in two processes of torch's launcher."""
+
+    def run(name: str, *words: object) -> subprocess.CompletedProcess[str]:
+        launcher = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+        command = [*launcher, ROOT / 'tools' / f'{name}.py', *words, '--launcher', 'pytorch']
         paths = [ROOT, Path(__file__).parent, os.environ.get('PYTHONPATH', '')]
         return subprocess.run(
             [sys.executable, *map(str, command)],

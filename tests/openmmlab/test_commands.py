@@ -95,10 +95,9 @@ def test_two_processes_train_and_test_as_one(toy_config, run_tool, tmp_path):
     config.dump(path)
     launch.train(path, work_dir=tmp_path / 'single')
 
-    words = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'double']
-    done = run_tool(
-        'train', path, *words, '--cfg-options', 'train_dataloader.batch_size=1', processes=2
-    )
+    words = ['--work-dir', tmp_path / 'double']
+    options = ['--cfg-options', 'train_dataloader.batch_size=1']
+    done = run_tool('train', path, *words, *options)
     assert done.returncode == 0, done.stderr
     single = torch.load(tmp_path / 'single' / 'rank0.pth')
     first, second = (torch.load(tmp_path / 'double' / f'rank{rank}.pth') for rank in (0, 1))
@@ -108,7 +107,7 @@ def test_two_processes_train_and_test_as_one(toy_config, run_tool, tmp_path):
     assert (single[-1] - single[0]).abs().max() > 1e-2
 
     checkpoint = tmp_path / 'double' / 'iter_12.pth'
-    done = run_tool('test', path, checkpoint, *words, '--out', tmp_path / 'pair', processes=2)
+    done = run_tool('test', path, checkpoint, *words, '--out', tmp_path / 'pair')
     assert done.returncode == 0, done.stderr
     launch.test(path, checkpoint, work_dir=tmp_path / 'single', out_dir=tmp_path / 'alone')
     for name in ('measures.json', 'per_image.csv'):
@@ -121,8 +120,7 @@ def test_two_processes_train_and_test_as_one(toy_config, run_tool, tmp_path):
         )
 
 
-@pytest.mark.slow
-def test_two_processes_resume_exactly(toy_config, run_tool, tmp_path):
+def test_two_processes_resume_exactly(toy_config, train_apart, tmp_path):
     """With BatchNorm and dropout, whose random states differ between the processes."""
     config = toy_config(by_epoch=True)
     config.train_dataloader.batch_size = 1
@@ -130,9 +128,8 @@ def test_two_processes_resume_exactly(toy_config, run_tool, tmp_path):
     path = tmp_path / 'toy.py'
     config.dump(path)
     for name, extra in (('whole', []), ('resumed', ['--resume', tmp_path / 'whole/iter_8.pth'])):
-        words = ['--launcher', 'pytorch', '--work-dir', tmp_path / name, *extra]
-        done = run_tool('train', path, *words, processes=2)
-        assert done.returncode == 0, done.stderr
+        words = [path, '--work-dir', tmp_path / name, *extra]
+        assert train_apart(*words, processes=2) == [0, 0]
     for rank in (0, 1):
         whole = torch.load(tmp_path / 'whole' / f'rank{rank}.pth')
         resumed = torch.load(tmp_path / 'resumed' / f'rank{rank}.pth')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, MODELS
 from mmengine.structures import PixelData
 from torch import nn
+
+from sod_plugins.openmmlab.commands import train_command
 
 
 @MODELS.register_module()
@@ -75,3 +78,12 @@ class FreezeNormsHook(Hook):
         for module in runner.model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
+
+
+def train(rank: int, processes: int, port: int, words: list[str]) -> None:
+    """Be one of the processes in which ``tools/train.py`` runs, as torch's launcher starts them."""
+    place = {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': processes, 'MASTER_PORT': port}
+    os.environ |= {name: str(value) for name, value in place.items()}
+    os.environ |= {'MASTER_ADDR': '127.0.0.1', 'CUDA_VISIBLE_DEVICES': ''}
+    torch.set_num_threads(1)
+    sys.exit(train_command(words))

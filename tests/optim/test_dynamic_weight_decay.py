@@ -301,11 +301,11 @@ def half_batch(rank, port, images, results):
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_equal_one(tmp_path):
+def test_two_processes_equal_one(free_port, tmp_path):
     """Norms in eval mode: two half batches are one whole batch."""
     torch.manual_seed(1)
     images = torch.randn(2, 4, 3, 32, 32)
-    mp.spawn(half_batch, (free_port(), images, tmp_path / 'two.pth'), nprocs=2)
+    mp.spawn(half_batch, (free_port, images, tmp_path / 'two.pth'), nprocs=2)
 
     network = frozen_network()
     decay = DynamicWeightDecay(network)
@@ -319,11 +319,3 @@ def test_two_processes_equal_one(tmp_path):
     for name, value in network.state_dict().items():
         # Adam divides by the gradient's size plus 1e-3: rounding of a 1e-7 part stays that small.
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]

@@ -134,8 +134,7 @@ def test_resumes_exactly(decayed_config, tmp_path, by_epoch):
     assert torch.equal(part, whole[8:])
 
 
-@pytest.mark.slow
-def test_two_processes(decayed_config, run_tool, tmp_path):
+def test_two_processes(decayed_config, train_apart, tmp_path):
     """Frozen norms: two half batches are one. Live norms: both processes stay identical."""
     frozen = decayed_config()
     frozen.custom_hooks = [*frozen.custom_hooks, dict(type='FreezeNormsHook')]
@@ -145,9 +144,8 @@ def test_two_processes(decayed_config, run_tool, tmp_path):
     live.train_dataloader.batch_size = 1
     for name, cfg in (('frozen', frozen), ('live', live)):
         cfg.dump(tmp_path / f'{name}.py')
-        words = ['--launcher', 'pytorch', '--work-dir', tmp_path / name]
-        done = run_tool('train', tmp_path / f'{name}.py', *words, processes=2)
-        assert done.returncode == 0, done.stderr
+        words = [tmp_path / f'{name}.py', '--work-dir', tmp_path / name]
+        assert train_apart(*words, processes=2) == [0, 0]
         first, second = (torch.load(tmp_path / name / f'rank{rank}.pth') for rank in (0, 1))
         assert torch.equal(first, second)
         if name == 'frozen':

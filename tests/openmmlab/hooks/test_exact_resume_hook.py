@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 import torch
@@ -31,9 +32,8 @@ def assert_same(first, second):
     assert first['meta']['iter'] == second['meta']['iter'] == 12
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('by_epoch', [False, True], ids=['iterations', 'epochs'])
-def test_killed_run_ends_in_the_same_weights(by_epoch, toy_config, run_tool, tmp_path):
+def test_killed_run_ends_in_the_same_weights(by_epoch, toy_config, train_apart, tmp_path):
     """Kill -9 in the second epoch, go on from the middle of it: bitwise the same weights."""
     whole = train(toy_config(by_epoch), tmp_path / 'whole')
     for num_workers in (0, 2):
@@ -42,8 +42,7 @@ def test_killed_run_ends_in_the_same_weights(by_epoch, toy_config, run_tool, tmp
         folder = tmp_path / f'workers{num_workers}'
         folder.mkdir()
         config.dump(folder / 'killed.py')
-        killed = run_tool('train', folder / 'killed.py', '--work-dir', folder)
-        assert killed.returncode == -9, killed.stderr
+        assert train_apart(folder / 'killed.py', '--work-dir', folder) == [-signal.SIGKILL]
         assert (folder / 'last_checkpoint').read_text().endswith('iter_8.pth')
         assert not (folder / 'iter_12.pth').exists()
 

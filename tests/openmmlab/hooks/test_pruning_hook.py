@@ -184,14 +184,11 @@ def test_a_threshold_too_high_leaves_a_checkpoint_to_go_on_from(pruned_config, t
     assert done['meta']['iter'] == 12
 
 
-@pytest.mark.slow
-def test_two_processes_prune_alike(pruned_config, run_tool, tmp_path):
+def test_two_processes_prune_alike(pruned_config, train_apart, tmp_path):
     cfg = pruned_config()
     cfg.train_dataloader.batch_size = 1
     cfg.dump(tmp_path / 'run.py')
-    words = ['--launcher', 'pytorch', '--work-dir', tmp_path]
-    done = run_tool('train', tmp_path / 'run.py', *words, processes=2)
-    assert done.returncode == 0, done.stderr
+    assert train_apart(tmp_path / 'run.py', '--work-dir', tmp_path, processes=2) == [0, 0]
     before, after = (load_network(tmp_path / f'{n}.pth') for n in ('before_pruning', 'iter_12'))
     expected = prune(before, ratio=0.5)
     assert after.backbone.block_widths == expected.backbone.block_widths

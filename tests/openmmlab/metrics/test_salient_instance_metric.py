@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 
 import numpy as np
 import pytest
@@ -124,13 +123,10 @@ def measure_half(rank, port, truth, results):
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_measure_as_one(truth, tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+def test_two_processes_measure_as_one(truth, free_port, tmp_path):
     # Forked: spawned processes would import the hosts again, which takes most of a minute.
     multiprocessing.start_processes(
-        measure_half, (port, truth, tmp_path), nprocs=2, start_method='fork'
+        measure_half, (free_port, truth, tmp_path), nprocs=2, start_method='fork'
     )
     metric = SalientInstanceMetric(truth)
     metric.process(None, predict(truth))
