@@ -45,6 +45,7 @@ EXTRAS = {
         'pycocotools',
         'pysodmetrics',
         'pytest',
+        'pytest-xdist',
         'ruff',
         'scipy-stubs',
         'types-tqdm',

