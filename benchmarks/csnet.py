@@ -10,8 +10,9 @@ those of the medians, of wall-clock and of CPU time.
     plain      the network as it is trained, layer by layer: one convolution per pair of scales,
                BatchNorms and the factor 100 of their own; it stands for the released code
     fused      `fuse(network)`, as `sod predict` runs it
-    frozen     the fused network by torch.jit.trace, freeze and optimize_for_inference
+    traced     the fused network by torch.jit.trace and freeze, without Python between operators
     compiled   the fused network by torch.compile with frozen weights (minutes of compilation)
+    numba      `CompiledCSNet(network)`, as `sod predict --backend numba` runs it
     ONNX Runtime, OpenVINO   the exported network in float32, where they are installed
     OpenVINO bf16            the same file computed in bfloat16
 
@@ -35,23 +36,28 @@ from timing import Run, compiled, take_turns
 from torch import Tensor, nn
 
 from sod_plugins.data import draw_scene
-from sod_plugins.inference import OnnxRuntimeNetwork, OpenVINONetwork, export_network
+from sod_plugins.inference import (
+    CompiledCSNet,
+    OnnxRuntimeNetwork,
+    OpenVINONetwork,
+    export_network,
+)
 from sod_plugins.networks import CSNet, fuse, load_network
 
 
-def frozen(network: nn.Module, images: Tensor) -> Run:
+def traced(network: nn.Module, images: Tensor) -> Run:
     with warnings.catch_warnings():  # about shapes, which become constants
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
-        trace = torch.jit.freeze(torch.jit.trace(network, images))
-    run: Run = torch.jit.optimize_for_inference(trace)
+        run: Run = torch.jit.freeze(torch.jit.trace(network, images))
     return run
 
 
-def exported(network: nn.Module, size: tuple[int, int], folder: str) -> dict[str, Run]:
-    """Export the network and open it by each engine that is installed."""
+def engines(network: CSNet, size: tuple[int, int], folder: str) -> dict[str, Run]:
+    """Open the network by each engine that is installed."""
     path = Path(folder, 'network.onnx')
     runs: dict[str, Run] = {}
     try:
+        runs['numba'] = CompiledCSNet(network)
         export_network(network, path, size=size)
         runs['ONNX Runtime'] = OnnxRuntimeNetwork(path, threads=1)
         runs['OpenVINO'] = OpenVINONetwork(path, threads=1)
@@ -98,11 +104,11 @@ def main() -> None:
         f'{size[0]}x{size[1]}, medians of {args.repeats}, load {os.getloadavg()[0]:.1f}'
     )
     fused = fuse(network)
-    runs: dict[str, Run] = {'plain': network, 'fused': fused, 'frozen': frozen(fused, images)}
+    runs: dict[str, Run] = {'plain': network, 'fused': fused, 'traced': traced(fused, images)}
     if args.compile:
         runs['compiled'] = compiled(fused, images)
     with tempfile.TemporaryDirectory() as folder:
-        runs |= exported(network, size, folder)
+        runs |= engines(network, size, folder)
         alternate(runs, images, args.repeats)
 
 

@@ -303,7 +303,7 @@ def test_extract_and_complexity(capsys, tmp_path, checkpoint):
 
 def test_export_and_predict_by_other_backends(capsys, dataset):
     """The file in both formats and the checkpoint itself give the maps of torch, up to rounding."""
-    for module in ('onnxscript', 'onnxruntime', 'openvino'):
+    for module in ('numba', 'onnxscript', 'onnxruntime', 'openvino'):
         pytest.importorskip(module)
     torch.manual_seed(0)
     network = CSNet(stage_blocks=(1, 1, 1, 1), fuse_stages=())  # few operators export quickly
@@ -319,6 +319,7 @@ def test_export_and_predict_by_other_backends(capsys, dataset):
         assert re.fullmatch(f'{file}\n{pattern}{photo}\n', output)
     cases = [(file, []) for file in (checkpoint, *files)]
     cases += [(files[0], ['--backend', 'openvino']), (checkpoint, ['--backend', 'onnxruntime'])]
+    cases += [(checkpoint, ['--backend', 'numba'])]
     maps = []
     for number, (network, words) in enumerate(cases):
         out = dataset / f'out{number}'

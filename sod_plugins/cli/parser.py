@@ -15,7 +15,7 @@ PROTOCOLS = ('pysodmetrics', 'salmetric', 'fastsaliency', 'survey')
 INSTANCE_PROTOCOLS = ('coco', 's4net')
 SPLITS = ('train', 'val', 'test')
 CODINGS = ('numbers', 'colours', 'masks', 'polygons', 'yolo')
-BACKENDS = ('torch', 'onnxruntime', 'openvino')
+BACKENDS = ('torch', 'numba', 'onnxruntime', 'openvino')
 PRUNING_RULES = ('gamma', 'filters', 'geometric_median')
 OCCLUSION = 0.1
 

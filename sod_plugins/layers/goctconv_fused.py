@@ -77,7 +77,7 @@ class FusedGOctConv(nn.Module):
                     y = resize_bilinear(conv(maps[group[0]]), sizes[scale])
                 else:
                     y = conv(self._gather(maps, group, scale, sizes[scale]))
-                total = y if total is None else total + y
+                total = y if total is None else total.add_(y)
             outputs.append(None if total is None else act(total))
         return outputs
 
