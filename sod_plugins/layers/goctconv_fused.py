@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from sod_plugins.layers.channels_last import ChannelsLastPReLU, PointwiseConv, reads_rows
 from sod_plugins.layers.goctconv import GOctConvNormAct, ParallelDilatedConv
-from sod_plugins.ops.channels_last import max_pool2d, pointwise_conv, prelu
+from sod_plugins.ops.channels_last import max_pool2d
 from sod_plugins.ops.octave_conv import Maps, coarsen, scale_sizes
 from sod_plugins.ops.resize import resize_bilinear
-
-LANES = 16  # of float32 in the widest vector; a 1x1 convolution of fewer outputs takes two pixels
 
 
 class FusedGOctConv(nn.Module):
@@ -35,7 +34,9 @@ class FusedGOctConv(nn.Module):
         self.stride, self.coarsening = conv.stride, conv.coarsening
         self.out_channels = conv.out_channels
         self.depthwise = not conv.cross_scale
-        self.acts = nn.ModuleList(_act(act) for act in layer.acts)
+        self.acts = nn.ModuleList(
+            ChannelsLastPReLU(act) if isinstance(act, nn.PReLU) else act for act in layer.acts
+        )
         # Per output scale, the input scales that each of its convolutions reads.
         self.sources: list[list[list[int]]] = []
         self.convs = nn.ModuleList()
@@ -45,7 +46,7 @@ class FusedGOctConv(nn.Module):
                 self.sources.append([])
                 self.convs.append(nn.ModuleList())
                 continue
-            weight, bias = _fold(weight, norm)
+            weight, bias = fold_norm(weight, None, norm)
             padding, dilation = conv.dilation * (conv.kernel_size // 2), conv.dilation
             if conv.cross_scale:
                 sources = _sources(conv.in_channels, len(weight), scale, conv.kernel_size)
@@ -99,7 +100,7 @@ class FusedGOctConv(nn.Module):
     def _coarsen(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         cell = x.shape[2] // size[0]
         halves_down = (x.shape[2] // cell, x.shape[3] // cell) == size
-        if self.coarsening == 'max_pool' and halves_down and _reads_rows(x):
+        if self.coarsening == 'max_pool' and halves_down and reads_rows(x):
             return max_pool2d(x, cell)
         return coarsen(x, size, self.coarsening)
 
@@ -114,7 +115,7 @@ class FusedParallelDilatedConv(nn.Module):
     def __init__(self, layer: ParallelDilatedConv) -> None:
         super().__init__()
         weights: list[Tensor] = [conv.get_parameter('weight') for conv in layer.convs.values()]
-        weight, bias = _fold(torch.cat(weights) * layer.weight_scale, layer.norm)
+        weight, bias = fold_norm(torch.cat(weights) * layer.weight_scale, None, layer.norm)
         channels = [len(weight) for weight in weights]
         self.convs = nn.ModuleList(
             _conv(rows, shift, int(dilation), int(dilation))
@@ -122,7 +123,7 @@ class FusedParallelDilatedConv(nn.Module):
                 layer.convs, torch.split(weight, channels), torch.split(bias, channels), strict=True
             )
         )
-        self.act = _act(layer.act)
+        self.act = ChannelsLastPReLU(layer.act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
@@ -150,12 +151,14 @@ def _sources(channels: Sequence[int], out: int, scale: int, kernel_size: int) ->
     return [near] * bool(near) + [[i] for i in far]
 
 
-def _fold(weight: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of a convolution that does what its BatchNorm did."""
+def fold_norm(
+    weight: Tensor, bias: Tensor | None, norm: nn.Module
+) -> tuple[nn.Parameter, nn.Parameter]:
+    """Return weight and bias of a convolution that does what the BatchNorm after it did."""
     assert isinstance(norm, nn.BatchNorm2d)
     mean, variance = norm.get_buffer('running_mean'), norm.get_buffer('running_var')
     return fuse_conv_bn_weights(
-        nn.Parameter(weight), None, mean, variance, norm.eps, norm.weight, norm.bias
+        nn.Parameter(weight), bias, mean, variance, norm.eps, norm.weight, norm.bias
     )
 
 
@@ -164,7 +167,7 @@ def _conv(
 ) -> nn.Conv2d:
     out, columns, side, _ = weight.shape
     if side == 1:
-        return _PointwiseConv(weight, bias)
+        return PointwiseConv(weight, bias)
     conv = nn.Conv2d(
         columns * groups,
         out,
@@ -178,44 +181,3 @@ def _conv(
     if conv.bias is not None and bias is not None:
         conv.bias.data.copy_(bias)
     return conv
-
-
-class _PointwiseConv(nn.Conv2d):
-    """A 1x1 convolution that takes two pixels at once on a CPU if it has few outputs."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        out, columns, _, _ = weight.shape
-        super().__init__(columns, out, 1, bias=bias is not None)
-        self.weight = nn.Parameter(weight.detach().clone())
-        if bias is not None:
-            self.bias = nn.Parameter(bias.detach().clone())
-        self.pixels = 2 if out < LANES else 1
-        diagonal = torch.eye(self.pixels).to(weight)
-        self.register_buffer('block', torch.kron(diagonal, self.weight.detach()[:, :, 0, 0]))
-        shift = torch.zeros(out).to(weight) if bias is None else bias.detach()
-        self.register_buffer('shift', shift.repeat(self.pixels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if _reads_rows(x) and x[:, 0].numel() % self.pixels == 0:
-            return pointwise_conv(x, self.get_buffer('block'), self.get_buffer('shift'))
-        return super().forward(x)
-
-
-class _PReLU(nn.PReLU):
-    """A PReLU that reads maps in channels-last memory by rows on a CPU."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return prelu(x, self.weight) if _reads_rows(x) else super().forward(x)
-
-
-def _act(layer: nn.Module) -> nn.Module:
-    if not isinstance(layer, nn.PReLU):  # a scale without channels
-        return layer
-    act = _PReLU(layer.num_parameters).to(layer.weight)
-    act.load_state_dict(layer.state_dict())
-    return act
-
-
-def _reads_rows(x: Tensor) -> bool:
-    """Whether to use the operators for channels-last maps: exporters want the plain ones."""
-    return x.device.type == 'cpu' and not torch.compiler.is_exporting()

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from sod_plugins.layers.goctconv_fused import fuse_octave
+from sod_plugins.layers.goctconv_fused import fold_norm, fuse_octave
 
 Network = TypeVar('Network', bound=nn.Module)
 
@@ -42,7 +41,7 @@ def fuse(network: Network) -> Network:
     images = torch.randn(shape, generator=generator, dtype=torch.float64)
     expected, pairs = _trial(fused, images)
     for norm, conv in pairs.items():
-        _fold(conv, norm)
+        conv.weight, conv.bias = fold_norm(conv.weight, conv.bias, norm)
     _replace(fused, set(pairs))
     _replace_octaves(fused)
     difference = (fused(images).sigmoid() - expected.sigmoid()).abs().max().item()
@@ -88,14 +87,6 @@ def _trial(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[nn.BatchNor
         if isinstance(layer, nn.BatchNorm2d) and layer.track_running_stats:
             pairs[layer] = conv
     return expected, pairs
-
-
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """Let a convolution do what its BatchNorm did."""
-    mean, variance = norm.get_buffer('running_mean'), norm.get_buffer('running_var')
-    conv.weight, conv.bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
-    )
 
 
 def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
