@@ -29,7 +29,7 @@ from sod_plugins.data import OCCLUSION as DATA_OCCLUSION
 from sod_plugins.data import SPLITS as DATA_SPLITS
 from sod_plugins.data import read_image
 from sod_plugins.inference import BACKENDS as INFERENCE_BACKENDS
-from sod_plugins.inference import DenseCRF, SaliencyPredictor
+from sod_plugins.inference import DenseCRF, SaliencyPredictor, open_network
 from sod_plugins.metrics import INSTANCE_PROTOCOLS as METRIC_INSTANCE_PROTOCOLS
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
 from sod_plugins.metrics import PROTOCOLS as METRIC_PROTOCOLS
@@ -146,7 +146,7 @@ def test_predict_refines_maps_and_says_what_it_cost(capsys, dataset, checkpoint)
     assert status == 0
     assert re.search(r'^CRF: \d+\.\d\d s a map$', output, re.MULTILINE)
     refined = DenseCRF().refine(
-        read_image(image), SaliencyPredictor(checkpoint, 'cpu').predict(image)
+        read_image(image), SaliencyPredictor(open_network(checkpoint), 'cpu').predict(image)
     )
     with Image.open(out / 'b.png') as saved:
         np.testing.assert_array_equal(np.asarray(saved), np.floor(refined * np.float32(255)))
