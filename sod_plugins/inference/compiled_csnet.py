@@ -145,10 +145,8 @@ class _Program:
                 continue
             slopes = _slopes(act)
             out = self._array(space, scale, (len(slopes), *size))
-            # Coarser scales first: what they give is resized, what finer ones give is added to it.
-            paths = sorted(zip(sources, convs, strict=True), key=lambda p: min(p[0]) <= scale)
-            for k, (group, conv) in enumerate(paths):
-                add, last = k > 0, k == len(paths) - 1
+            for k, (group, conv) in enumerate(zip(sources, convs, strict=True)):
+                add, last = k > 0, k == len(sources) - 1
                 if min(group) <= scale:
                     x = self._gather(maps, group, scale, size)
                     self._convolve(conv, x, slopes, out, add=add, last=last)

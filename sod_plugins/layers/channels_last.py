@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.ops.channels_last import pointwise_conv, prelu
+from sod_plugins.ops.channels_last import pointwise_conv, prelu_
 
 LANES = 16  # of float32 in the widest vector
 
@@ -27,18 +27,29 @@ class PointwiseConv(nn.Conv2d):
         self.pixels = 2 if out < LANES else 1
         diagonal = torch.eye(self.pixels).to(weight)
         self.register_buffer('block', torch.kron(diagonal, self.weight.detach()[:, :, 0, 0]))
-        shift = torch.zeros(out).to(weight) if bias is None else bias.detach()
-        self.register_buffer('shift', shift.repeat(self.pixels))
+        shift = None if bias is None else bias.detach().repeat(self.pixels)
+        self.register_buffer('shift', shift)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H, W)."""
-        if reads_rows(x) and x[:, 0].numel() % self.pixels == 0:
-            return pointwise_conv(x, self.get_buffer('block'), self.get_buffer('shift'))
+        if self._in_rows(x):
+            shift = None if self.bias is None else self.get_buffer('shift')
+            return pointwise_conv(x, self.get_buffer('block'), shift)
         return super().forward(x)
+
+    def add_to(self, total: Tensor, x: Tensor) -> Tensor:
+        """Add what becomes of maps (N, C, H, W) to others (N, O, H, W), which are overwritten."""
+        channels_last = total.is_contiguous(memory_format=torch.channels_last)
+        if self.bias is None and channels_last and self._in_rows(x):
+            return pointwise_conv(x, self.get_buffer('block'), None, total)
+        return total.add_(self(x))
+
+    def _in_rows(self, x: Tensor) -> bool:
+        return reads_rows(x) and x[:, 0].numel() % self.pixels == 0
 
 
 class ChannelsLastPReLU(nn.PReLU):
-    """The function of a PReLU with a slope for each channel.
+    """The function of a PReLU with a slope for each channel; on a CPU it overwrites its input.
 
     Args:
         layer: The PReLU, whose slopes are shared.
@@ -50,7 +61,7 @@ class ChannelsLastPReLU(nn.PReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return prelu(x, self.weight) if reads_rows(x) else super().forward(x)
+        return prelu_(x, self.weight) if reads_rows(x) else super().forward(x)
 
 
 def reads_rows(x: Tensor) -> bool:

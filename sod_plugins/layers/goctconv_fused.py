@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from sod_plugins.layers.channels_last import ChannelsLastPReLU, PointwiseConv, reads_rows
 from sod_plugins.layers.goctconv import GOctConvNormAct, ParallelDilatedConv
 from sod_plugins.ops.channels_last import max_pool2d
+from sod_plugins.ops.dilated_conv import parallel_dilated_conv
 from sod_plugins.ops.octave_conv import Maps, coarsen, scale_sizes
 from sod_plugins.ops.resize import resize_bilinear
 
@@ -76,9 +77,15 @@ class FusedGOctConv(nn.Module):
             for group, conv in zip(groups, convs, strict=True):  # type: ignore[call-overload]
                 if min(group) > scale:
                     y = resize_bilinear(conv(maps[group[0]]), sizes[scale])
+                    total = y if total is None else total.add_(y)
+                    continue
+                x = self._gather(maps, group, scale, sizes[scale])
+                if total is None:
+                    total = conv(x)
+                elif isinstance(conv, PointwiseConv):
+                    total = conv.add_to(total, x)
                 else:
-                    y = conv(self._gather(maps, group, scale, sizes[scale]))
-                total = y if total is None else total.add_(y)
+                    total = total.add_(conv(x))
             outputs.append(None if total is None else act(total))
         return outputs
 
@@ -116,18 +123,31 @@ class FusedParallelDilatedConv(nn.Module):
         super().__init__()
         weights: list[Tensor] = [conv.get_parameter('weight') for conv in layer.convs.values()]
         weight, bias = fold_norm(torch.cat(weights) * layer.weight_scale, None, layer.norm)
-        channels = [len(weight) for weight in weights]
+        self.channels = [len(weight) for weight in weights]
+        self.dilations = [int(dilation) for dilation in layer.convs]
         self.convs = nn.ModuleList(
-            _conv(rows, shift, int(dilation), int(dilation))
+            _conv(rows, shift, dilation, dilation)
             for dilation, rows, shift in zip(
-                layer.convs, torch.split(weight, channels), torch.split(bias, channels), strict=True
+                self.dilations,
+                torch.split(weight, self.channels),
+                torch.split(bias, self.channels),
+                strict=True,
             )
         )
+        taps = weight.detach().permute(2, 3, 0, 1).reshape(-1, weight.shape[1])
+        self.register_buffer('taps', taps)
+        self.register_buffer('bias', bias.detach())
         self.act = ChannelsLastPReLU(layer.act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
-        out: Tensor = self.act(torch.cat([conv(x) for conv in self.convs], 1))
+        if reads_rows(x):
+            taps, bias = self.get_buffer('taps'), self.get_buffer('bias')
+            y = parallel_dilated_conv(x, taps, bias, self.dilations, self.channels)
+            y = y.contiguous(memory_format=torch.channels_last)
+        else:
+            y = torch.cat([conv(x) for conv in self.convs], 1)
+        out: Tensor = self.act(y)
         return out
 
 
@@ -143,12 +163,12 @@ def fuse_octave(layer: nn.Module) -> nn.Module | None:
 
 
 def _sources(channels: Sequence[int], out: int, scale: int, kernel_size: int) -> list[list[int]]:
-    """Return which input scales each convolution to one output scale reads."""
+    """Return which input scales each convolution to one output scale reads, coarser ones first."""
     near = [i for i, c in enumerate(channels) if c and i <= scale]
     far = [i for i, c in enumerate(channels) if c and i > scale]
     if near and kernel_size == 1 and sum(channels[i] for i in far) < out * len(far):
         return [near + far]
-    return [near] * bool(near) + [[i] for i in far]
+    return [[i] for i in far] + [near] * bool(near)
 
 
 def fold_norm(

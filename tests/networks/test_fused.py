@@ -76,7 +76,7 @@ def test_few_channels_are_resized():
     """Where a coarse map has fewer channels than what is made of it, the map itself is resized."""
     fused = fuse(settled(CSNet())).decode_head
     assert fused.merge.sources == [[[0, 1, 2]]]
-    assert fused.fuse.sources == [[[0], [1], [2]], [[0, 1], [2]], [[0, 1, 2]]]
+    assert fused.fuse.sources == [[[1], [2], [0]], [[2], [0, 1]], [[0, 1, 2]]]
 
 
 def test_a_decoder_of_other_norms_stays():

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod_plugins.ops.channels_last import max_pool2d, pointwise_conv, prelu
+from sod_plugins.ops.channels_last import max_pool2d, pointwise_conv, prelu_
 
 
 @pytest.fixture(params=[torch.contiguous_format, torch.channels_last], ids=['planes', 'pixels'])
@@ -25,11 +25,15 @@ def test_pointwise_conv_takes_several_pixels_at_once(maps, pixels):
     expected = F.conv2d(maps, weight[:, :, None, None], bias)
     torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
     assert out.is_contiguous(memory_format=torch.channels_last)
+    total = out.clone(memory_format=torch.preserve_format)
+    assert pointwise_conv(maps, block, None, total) is total
+    expected = expected + F.conv2d(maps, weight[:, :, None, None])
+    torch.testing.assert_close(total, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_prelu_has_a_slope_for_each_channel(maps):
     slopes = torch.tensor([0.25, -1.0, 0.0, 3.0, 1.0], dtype=torch.float64)
-    assert torch.equal(prelu(maps, slopes), F.prelu(maps, slopes))
+    assert torch.equal(prelu_(maps.clone(), slopes), F.prelu(maps, slopes))
 
 
 @pytest.mark.parametrize('cell', [2, 3, 7])
