@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import socket
 from pathlib import Path
@@ -14,6 +15,15 @@ from torch import Tensor
 ROOT = Path(__file__).parent.parent
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let yapf write its grammars before several processes do, which would read them half-written.
+
+    mmengine imports it, and only the first time on a machine does it write.
+    """
+    if not hasattr(config, 'workerinput') and importlib.util.find_spec('yapf'):
+        importlib.import_module('yapf')
 
 
 def pytest_collection_finish() -> None:
