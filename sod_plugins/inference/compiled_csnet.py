@@ -215,13 +215,24 @@ class _Program:
                 self._call(np.copyto, part, x)
             elif i > scale:
                 self._resize(x, part, False)
-            elif tuple(side >> (scale - i) for side in x.shape[1:]) == size:
-                for step in range(i + 1, scale):
-                    x = self._halve(self._kernels.max_pool, x, f'halved {step}')
-                self._call(self._kernels.max_pool, x, part)
-            else:  # an empty scale was rounded in between
-                self._call(self._kernels.adaptive_max_pool, x, part)
+            else:
+                self._coarsen(x, scale - i, part)
         return gathered
+
+    def _coarsen(self, x: Array, steps: int, out: Array) -> None:
+        """Lay out the maxima of the cells that ``octave_conv.coarsen`` takes."""
+        rows, columns = out.shape[1:]
+        cell = x.shape[1] // rows
+        fits = (x.shape[1] // cell, x.shape[2] // cell) == (rows, columns)
+        if fits and cell == 2**steps:
+            for step in range(1, steps):
+                x = self._halve(self._kernels.max_pool, x, f'halved {step}')
+            self._call(self._kernels.max_pool, x, out)
+            return
+        # A map of a few pixels, whose cells are larger, or an empty scale was rounded in between.
+        if fits:
+            x = x[:, : rows * cell, : columns * cell]
+        self._call(self._kernels.adaptive_max_pool, x, out)
 
     def _halve(self, pool: Kernel, x: Array, space: str) -> Array:
         channels, height, width = x.shape

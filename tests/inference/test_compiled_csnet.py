@@ -12,12 +12,12 @@ pytest.importorskip('numba')
 
 @pytest.mark.parametrize('arguments', CSNET_VARIANTS)
 def test_logits_are_those_of_the_network(arguments):
-    """On a batch of odd sizes, on another size, and again on the first one."""
+    """On a batch of odd sizes, on others, some so small that cells grow, and on the first again."""
     torch.manual_seed(0)
     network = CSNet(**{'stage_blocks': (2, 1, 2, 1), **arguments})
     settle_statistics(network, torch.randn(8, 3, 64, 64))
     compiled = CompiledCSNet(network)
-    for size in ((70, 45), (32, 48), (70, 45)):
+    for size in ((70, 45), (32, 48), (20, 20), (31, 16), (16, 200), (70, 45)):
         images = torch.randn(2, 3, *size)
         with torch.no_grad():
             torch.testing.assert_close(compiled(images), network(images), rtol=1e-4, atol=1e-4)
