@@ -57,10 +57,14 @@ class CompiledCSNet(nn.Module):
         """Map normalised images (N, 3, H, W) on any device to logits (N, 1, H, W) on the CPU.
 
         Raises:
-            ValueError: If the images are smaller than 16x16.
+            ValueError: If the images have another form or are smaller than 16x16.
         """
+        if images.dim() != 4 or images.shape[1] != 3:
+            raise ValueError(f'CSNet takes images (N, 3, H, W), got {tuple(images.shape)}.')
         check_input_size(images)
         images = images.detach().cpu().float()
+        if not len(images):
+            return images[:, :1].clone()
         if self._program is None or self._program.image.shape != images.shape[1:]:
             self._program = _Program(self._fused[0], self._kernels, images.shape[1:])
         maps = np.stack([self._program.run(image.numpy()) for image in images])
@@ -261,14 +265,14 @@ class _Program:
 
 def _aligned(shape: tuple[int, ...]) -> Array:
     """Return zeros that begin at a multiple of 64 bytes, as torch's memory does."""
-    zeros: Array = torch.zeros(shape).numpy()
+    zeros: Array = torch.zeros(shape, dtype=torch.float32, device='cpu').numpy()
     return zeros
 
 
 def _weights(conv: nn.Conv2d) -> tuple[Array, Array]:
     """Return kernel and bias of a convolution."""
     weight = conv.weight.detach().contiguous()
-    bias = torch.zeros(len(weight)) if conv.bias is None else conv.bias.detach()
+    bias = weight.new_zeros(len(weight)) if conv.bias is None else conv.bias.detach()
     return weight.numpy(), bias.numpy()
 
 

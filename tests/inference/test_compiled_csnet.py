@@ -43,6 +43,30 @@ def test_what_was_returned_stays():
     assert torch.equal(first, kept)
 
 
+def test_no_images_give_no_logits():
+    assert CompiledCSNet(CSNet(weight_scale=1.0))(torch.zeros(0, 3, 32, 48)).shape == (0, 1, 32, 48)
+
+
+def test_the_default_type_of_torch_does_not_matter():
+    torch.manual_seed(0)
+    network = CSNet(stage_blocks=(1, 1, 1, 1))
+    settle_statistics(network, torch.randn(4, 3, 32, 32))
+    images = torch.randn(1, 3, 32, 32)
+    expected = CompiledCSNet(network)(images)
+    torch.set_default_dtype(torch.float64)
+    try:
+        got = CompiledCSNet(network)(images)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize('shape', [(2, 1, 32, 32), (2, 4, 32, 32), (3, 32, 32)])
+def test_images_of_another_form_are_refused(shape):
+    with pytest.raises(ValueError, match=r'CSNet takes images \(N, 3, H, W\), got'):
+        CompiledCSNet(CSNet(weight_scale=1.0))(torch.zeros(shape))
+
+
 def test_small_images_and_other_networks_are_refused(tmp_path):
     with pytest.raises(ValueError, match='images of at least 16x16 pixels, got 15x40'):
         CompiledCSNet(CSNet(weight_scale=1.0))(torch.zeros(1, 3, 15, 40))
