@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -45,9 +44,6 @@ class CompiledCSNet(nn.Module):
     def __init__(self, network: CSNet) -> None:
         super().__init__()
         require_engine('numba', 'numba')
-        from sod_plugins.inference import octave_kernels  # here, because numba loads slowly
-
-        self._kernels = octave_kernels
         self.name = type(network).__name__
         self.preprocessing = network.preprocessing
         self._fused = (fuse(network).cpu().float(),)  # in a tuple, so that it stays on the CPU
@@ -66,16 +62,22 @@ class CompiledCSNet(nn.Module):
         if not len(images):
             return images[:, :1].clone()
         if self._program is None or self._program.image.shape != images.shape[1:]:
-            self._program = _Program(self._fused[0], self._kernels, images.shape[1:])
+            self._program = _Program(self._fused[0], images.shape[1:])
         maps = np.stack([self._program.run(image.numpy()) for image in images])
         return resize_bilinear(torch.from_numpy(maps), (images.shape[2], images.shape[3]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: a copy lays out memory of its own."""
+        return {**self.__dict__, '_program': None}
 
 
 class _Program:
     """The calls of kernels that make logits of an image of one size, and the arrays they share."""
 
-    def __init__(self, network: CSNet, kernels: ModuleType, shape: tuple[int, ...]) -> None:
-        self._kernels = kernels
+    def __init__(self, network: CSNet, shape: tuple[int, ...]) -> None:
+        from sod_plugins.inference import octave_kernels  # here, because numba loads slowly
+
+        self._kernels = octave_kernels
         self._calls: list[tuple[Kernel, tuple[Any, ...]]] = []
         self._spaces: dict[str, Array] = {}
         self.image = _aligned(shape)

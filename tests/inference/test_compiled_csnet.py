@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from reference_values import CSNET_VARIANTS, load_tool, settle_statistics
@@ -65,6 +68,16 @@ def test_the_default_type_of_torch_does_not_matter():
 def test_images_of_another_form_are_refused(shape):
     with pytest.raises(ValueError, match=r'CSNet takes images \(N, 3, H, W\), got'):
         CompiledCSNet(CSNet(weight_scale=1.0))(torch.zeros(shape))
+
+
+def test_copies_and_pickles_compute_the_same():
+    network = CSNet(stage_blocks=(1, 1, 1, 1))
+    settle_statistics(network, torch.randn(4, 3, 32, 32))
+    compiled = CompiledCSNet(network)
+    images = torch.randn(1, 3, 32, 32)
+    expected = compiled(images)
+    for other in (copy.deepcopy(compiled), pickle.loads(pickle.dumps(compiled))):
+        assert torch.equal(other(images), expected)
 
 
 def test_small_images_and_other_networks_are_refused(tmp_path):
