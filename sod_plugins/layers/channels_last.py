@@ -49,7 +49,7 @@ class PointwiseConv(nn.Conv2d):
 
 
 class ChannelsLastPReLU(nn.PReLU):
-    """The function of a PReLU with a slope for each channel; on a CPU it overwrites its input.
+    """The function of a PReLU with a slope for each channel; on a CPU, without gradients, in place.
 
     Args:
         layer: The PReLU, whose slopes are shared.
@@ -65,5 +65,6 @@ class ChannelsLastPReLU(nn.PReLU):
 
 
 def reads_rows(x: Tensor) -> bool:
-    """Whether to use the operators for channels-last maps: exporters want the plain ones."""
-    return x.device.type == 'cpu' and not torch.compiler.is_exporting()
+    """Whether to use the operators for channels-last maps: exporters and gradients want others."""
+    plain = torch.is_grad_enabled() or torch.compiler.is_exporting()
+    return x.device.type == 'cpu' and not plain

@@ -61,6 +61,19 @@ def test_octave_convolutions_take_their_norms_and_scale_in(arguments):
         torch.testing.assert_close(fused(images), network(images), rtol=1e-4, atol=1e-4)
 
 
+def test_octave_convolutions_pass_gradients_on():
+    torch.manual_seed(0)
+    network = settled(CSNet(stage_blocks=(1, 1, 1, 1))).double()
+    fused = fuse(network)
+    images = torch.randn(2, 3, 35, 48, dtype=torch.float64, requires_grad=True)
+
+    def gradients(network):
+        slopes = network.decode_head.merge.acts[0].weight
+        return torch.autograd.grad(network(images).sum(), (images, slopes))
+
+    torch.testing.assert_close(gradients(fused), gradients(network))
+
+
 def test_the_released_csnet_keeps_its_logits(released_csnet, disk, tmp_path):
     convert = load_tool('model_converters/csnet.py').convert
     network = convert(*released_csnet, tmp_path / 'csnet.pth').eval()
