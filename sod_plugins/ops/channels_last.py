@@ -49,8 +49,10 @@ def prelu_(x: Tensor, slopes: Tensor) -> Tensor:
         return x.copy_(F.prelu(x, slopes))
     # A row of pixels as one long row of channels, each with the slope of its channel.
     slopes = slopes.expand(x.shape[3], -1).reshape(-1)
-    # Part by part, since torch has no PReLU in place, and fresh memory takes longer than PReLU.
-    for part in torch.split(rows.view(-1, len(slopes)), max(PART // len(slopes), 1)):
+    # Part by part, since torch has no PReLU in place, and fresh memory takes longer than PReLU. In
+    # a trace their number is fixed, so that only their size may follow the batch.
+    parts = int(x.numel()) // PART + 1
+    for part in torch.tensor_split(rows.view(-1, len(slopes)), parts):
         part.copy_(F.prelu(part, slopes))
     return x
 

@@ -61,6 +61,18 @@ def test_octave_convolutions_take_their_norms_and_scale_in(arguments):
         torch.testing.assert_close(fused(images), network(images), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning', 'ignore::DeprecationWarning')
+def test_a_trace_takes_other_batch_sizes():
+    torch.manual_seed(0)
+    network = settled(CSNet(stage_blocks=(1, 1, 1, 1)))
+    with torch.no_grad():
+        # Odd numbers of pixels; PReLUs in one part each, and in several.
+        traced = torch.jit.trace(fuse(network), torch.randn(2, 3, 71, 45))
+        for batch in (1, 5):
+            images = torch.randn(batch, 3, 71, 45)
+            torch.testing.assert_close(traced(images), network(images), rtol=1e-4, atol=1e-4)
+
+
 def test_octave_convolutions_pass_gradients_on():
     torch.manual_seed(0)
     network = settled(CSNet(stage_blocks=(1, 1, 1, 1))).double()

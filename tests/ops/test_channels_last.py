@@ -31,7 +31,9 @@ def test_pointwise_conv_takes_several_pixels_at_once(maps, pixels):
     torch.testing.assert_close(total, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_prelu_has_a_slope_for_each_channel(maps):
+@pytest.mark.parametrize('part', [2**16, 60, 1])
+def test_prelu_has_a_slope_for_each_channel(maps, part, monkeypatch):
+    monkeypatch.setattr('sod_plugins.ops.channels_last.PART', part)
     slopes = torch.tensor([0.25, -1.0, 0.0, 3.0, 1.0], dtype=torch.float64)
     assert torch.equal(prelu_(maps.clone(), slopes), F.prelu(maps, slopes))
 
