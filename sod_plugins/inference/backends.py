@@ -26,8 +26,8 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
     """Return the network in a file, to be run by a backend.
 
     Args:
-        path: A checkpoint, which a backend other than torch exports to a temporary folder (for
-            seconds), or a file that :func:`~sod_plugins.inference.export_network` wrote.
+        path: A checkpoint, which is exported to a temporary folder (for seconds) where the backend
+            is an engine, or a file that :func:`~sod_plugins.inference.export_network` wrote.
         backend: One of ``BACKENDS``; by default torch for a checkpoint, ONNX Runtime for an
             ``.onnx`` and OpenVINO for an ``.xml`` file. All but torch compute on the CPU. Numba
             takes checkpoints of CSNet only.
