@@ -58,6 +58,9 @@ def engines(network: CSNet, size: tuple[int, int], folder: str) -> dict[str, Run
     runs: dict[str, Run] = {}
     try:
         runs['numba'] = CompiledCSNet(network)
+    except ImportError as error:
+        print(f'numba is left out: {error}')
+    try:
         export_network(network, path, size=size)
         runs['ONNX Runtime'] = OnnxRuntimeNetwork(path, threads=1)
         runs['OpenVINO'] = OpenVINONetwork(path, threads=1)

@@ -29,7 +29,7 @@ def _compile(function: Kernel) -> Kernel:
         from numba import njit
     except ImportError:
         return function
-    # Sums may be reordered and contracted; NaN and infinity stay what they are.
+    # Sums may be reordered and contracted, but neither NaN nor infinity is taken for impossible.
     compiled: Kernel = njit(
         function, cache=True, nogil=True, fastmath={'contract', 'reassoc', 'nsz'}
     )

@@ -105,10 +105,10 @@ class FusedGOctConv(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def _coarsen(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        cell = x.shape[2] // size[0]
-        halves_down = (x.shape[2] // cell, x.shape[3] // cell) == size
-        if self.coarsening == 'max_pool' and halves_down and reads_rows(x):
-            return max_pool2d(x, cell)
+        if self.coarsening == 'max_pool' and reads_rows(x):
+            cell = x.shape[2] // size[0]
+            if (x.shape[2] // cell, x.shape[3] // cell) == size:
+                return max_pool2d(x, cell)
         return coarsen(x, size, self.coarsening)
 
 

@@ -22,7 +22,8 @@ def fuse(network: Network) -> Network:
 
     Which convolution a BatchNorm follows is seen in a trial run. gOctConvs are replaced by their
     fused form. Weights are channels-last in memory, as depthwise convolutions on a CPU like it;
-    inputs need not be.
+    inputs need not be. Some weights are there in two forms: change those of the original, and fuse
+    anew.
 
     Args:
         network: From images (N, 3, H, W) to logits, in any mode; it is left as it is.
