@@ -183,7 +183,9 @@ def max_pool(x: Array, out: Array) -> None:
         for i in range(height):
             a, b, y = x[c, 2 * i], x[c, 2 * i + 1], out[c, i]
             for j in range(width):
-                y[j] = max(max(a[2 * j], a[2 * j + 1]), max(b[2 * j], b[2 * j + 1]))
+                # NumPy's maximum, like torch's pools, passes NaN on; Python's may drop it.
+                upper = np.maximum(a[2 * j], a[2 * j + 1])
+                y[j] = np.maximum(upper, np.maximum(b[2 * j], b[2 * j + 1]))
 
 
 @_compile
@@ -199,7 +201,7 @@ def adaptive_max_pool(x: Array, out: Array) -> None:
                 value = x[c, top, left]
                 for a in range(top, bottom):
                     for b in range(left, right):
-                        value = max(value, x[c, a, b])
+                        value = np.maximum(value, x[c, a, b])
                 out[c, i, j] = value
 
 

@@ -83,6 +83,15 @@ def test_pools_drop_what_is_left_over():
         np.testing.assert_allclose(out, pool(tensor(x), 2).numpy(), **CLOSE)
 
 
+@pytest.mark.parametrize('kernel', [kernels.max_pool, kernels.adaptive_max_pool])
+@pytest.mark.parametrize('place', [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_maxima_pass_nan_on(kernel, place):
+    x, out = random(1, 4, 4), random(1, 2, 2)
+    x[0, place[0], place[1]] = np.nan
+    kernel(x, out)
+    assert np.isnan(out[0]).tolist() == [[True, False], [False, False]]
+
+
 def test_regions_of_an_adaptive_pool_overlap():
     torch.manual_seed(0)
     x, out = random(2, 7, 5), random(2, 4, 3)
