@@ -16,6 +16,7 @@ from sod_plugins.inference.engines import require_engine
 from sod_plugins.networks import CSFDecoder, CSNet, fuse
 from sod_plugins.networks.csnet import check_input_size
 from sod_plugins.ops import resize_bilinear, scale_sizes
+from sod_plugins.ops.octave_conv import pooling_cell
 
 Array = NDArray[np.float32]
 Maps = Sequence[Array | None]  # finest first, None where a scale has no channels
@@ -228,15 +229,14 @@ class _Program:
     def _coarsen(self, x: Array, steps: int, out: Array) -> None:
         """Lay out the maxima of the cells that ``octave_conv.coarsen`` takes."""
         rows, columns = out.shape[1:]
-        cell = x.shape[1] // rows
-        fits = (x.shape[1] // cell, x.shape[2] // cell) == (rows, columns)
-        if fits and cell == 2**steps:
+        cell = pooling_cell(x.shape[1:], (rows, columns))
+        if cell == 2**steps:
             for step in range(1, steps):
                 x = self._halve(self._kernels.max_pool, x, f'halved {step}')
             self._call(self._kernels.max_pool, x, out)
             return
         # A map of a few pixels, whose cells are larger, or an empty scale was rounded in between.
-        if fits:
+        if cell is not None:
             x = x[:, : rows * cell, : columns * cell]
         self._call(self._kernels.adaptive_max_pool, x, out)
 

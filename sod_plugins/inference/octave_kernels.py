@@ -5,7 +5,7 @@ channel as one long row. So vectors are full however few the channels are; the l
 torch and the engines put channels side by side, of which CSNet's finest scales have ten. A kernel
 writes to an array that it is given, and the arrays should begin at multiples of 64 bytes.
 
-Without numba they are Python, right and a thousand times slower.
+Without numba they are plain Python.
 """
 
 from __future__ import annotations

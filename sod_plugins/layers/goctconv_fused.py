@@ -98,18 +98,12 @@ class FusedGOctConv(nn.Module):
             x = maps[i]
             assert x is not None  # its weights would be empty
             if i < scale:
-                x = self._coarsen(x, size)
+                pool = max_pool2d if reads_rows(x) else F.max_pool2d
+                x = coarsen(x, size, self.coarsening, pool)
             elif i > scale:
                 x = resize_bilinear(x, size)
             parts.append(x)
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-
-    def _coarsen(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        if self.coarsening == 'max_pool' and reads_rows(x):
-            cell = x.shape[2] // size[0]
-            if (x.shape[2] // cell, x.shape[3] // cell) == size:
-                return max_pool2d(x, cell)
-        return coarsen(x, size, self.coarsening)
 
 
 class FusedParallelDilatedConv(nn.Module):

@@ -6,7 +6,7 @@ than entry 0. An entry is None where a scale has no channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Protocol
 
@@ -54,15 +54,25 @@ def scale_sizes(inputs: Sequence[HasShape | None], scales: int) -> list[tuple[in
     return sizes
 
 
-def coarsen(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+def pooling_cell(size: Sequence[int], coarser: tuple[int, int]) -> int | None:
+    """Return the side of the cells that make a coarser map of one, or None if there are none."""
+    cell = size[0] // coarser[0]
+    return cell if (size[0] // cell, size[1] // cell) == coarser else None
+
+
+def coarsen(
+    x: Tensor,
+    size: tuple[int, int],
+    mode: str,
+    max_pool: Callable[[Tensor, int], Tensor] = F.max_pool2d,
+) -> Tensor:
     """Reduce maps (N, C, H, W) to a coarser size, by the maximum of each cell or bilinearly."""
     if mode == 'bilinear':
         return resize_bilinear(x, size)
-    height, width = x.shape[-2:]
-    cell = height // size[0]
-    if (height // cell, width // cell) == size:
-        return F.max_pool2d(x, cell)
-    return F.adaptive_max_pool2d(x, size)  # a foreign pyramid that rounds its halves up
+    cell = pooling_cell(x.shape[-2:], size)
+    if cell is None:  # a foreign pyramid that rounds its halves up
+        return F.adaptive_max_pool2d(x, size)
+    return max_pool(x, cell)
 
 
 def octave_conv(
