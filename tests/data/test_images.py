@@ -166,6 +166,28 @@ def test_colours_are_refused(tmp_path):
     assert_refused(save(tmp_path / 'm.png', rgb), 'colour channels differ', 'white on black')
 
 
+def grey_mask_with_stray_colours(difference: int, count: int) -> np.ndarray:
+    """A mask of 4,000 pixels, of which a few white ones lack some blue."""
+    rgb = np.zeros((40, 100, 3), np.uint8)
+    rgb[:, 50:] = 255
+    rgb[0, 50 : 50 + count, 2] -= difference
+    return rgb
+
+
+def test_stray_colours_as_duts_holds_them_are_averaged_away(tmp_path):
+    rgb = grey_mask_with_stray_colours(14, 4)
+    mask = read_mask(save(tmp_path / 'm.png', rgb))
+    np.testing.assert_array_equal(mask[0, 50:54], np.float32(250 / 255))  # (255 + 255 + 241) / 3
+    assert mask[1:, 50:].min() == 1
+    assert mask[:, :50].max() == 0
+
+
+@pytest.mark.parametrize(('difference', 'count'), [(14, 5), (17, 1)])
+def test_more_colour_than_noise_is_refused(tmp_path, difference, count):
+    rgb = grey_mask_with_stray_colours(difference, count)
+    assert_refused(save(tmp_path / 'm.png', rgb), 'colour channels differ')
+
+
 def test_grey_and_alpha_that_both_vary_are_refused(tmp_path):
     la = np.stack([two_columns(0, 255).T, two_columns(90, 255).T], axis=2)
     la[0, 0, 0] = 255
