@@ -16,7 +16,7 @@ those of the medians, of wall-clock and of CPU time.
     ONNX Runtime, OpenVINO   the exported network in float32, where they are installed
     OpenVINO bf16            the same file computed in bfloat16
 
-The released weights are converted by `tools/model_converters/csnet.py`; without a checkpoint, the
+The released weights are converted by `sod convert csnet`; without a checkpoint, the
 weights of CSNet x1 are random.
 """
 

@@ -25,8 +25,8 @@ import torch
 from timing import take_turns
 from torch import Tensor, nn
 
+from sod_plugins.analysis.complexity import count_macs, count_parameters
 from sod_plugins.networks import CSNet, PiCANet
-from sod_plugins.networks.complexity import count_macs, count_parameters
 from sod_plugins.ops import resize_bilinear
 
 CONFIGS = Path(__file__).parents[1] / 'configs/csnet'

@@ -24,7 +24,7 @@ from mmseg.datasets import PascalVOCDataset
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-from sod_plugins.networks.picanet_settings import TABLE_1
+from sod_plugins.networks.picanet.settings import TABLE_1
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')

@@ -1,6 +1,9 @@
 """The package's imports point one way only, and its inner part never meets a host.
 
-``ops -> layers -> networks -> {openmmlab, inference} -> cli``: read as "may be imported by".
+Two stairs on one floor, ``_common``: ``data -> metrics -> visualization``, without torch, and
+``ops -> {layers, transforms} -> networks -> checkpoints -> {optim, analysis} -> zoo -> inference ->
+{serve, openmmlab, detectron2} -> cli``, which may use the first from ``optim`` upwards and in
+``transforms``. Read an arrow as "may be imported by".
 """
 
 from __future__ import annotations
@@ -23,37 +26,54 @@ OPTIONAL = {
     'triton',
 }
 
-# Part of the package -> the other parts that it may import.
+# Part of the package -> the other parts that it may import, beside `_common`.
+FIRST_STAIR = {'data', 'metrics', 'visualization'}
+TO_NETWORKS = {'ops', 'layers', 'networks'}
+TO_CHECKPOINTS = TO_NETWORKS | {'checkpoints'}
+TO_ANALYSIS = TO_CHECKPOINTS | {'optim', 'analysis', 'transforms'}
 ARROWS = {
-    'ops': set(),
-    'layers': {'ops'},
-    'networks': {'ops', 'layers'},
-    'optim': {'ops', 'layers', 'networks'},
+    '_common': set(),
     'data': set(),
     'metrics': {'data'},
-    'visualization': {'networks', 'data', 'metrics'},
-    'inference': {'ops', 'layers', 'networks', 'data', 'visualization'},
+    'visualization': {'data', 'metrics'},
+    'ops': set(),
+    'layers': {'ops'},
+    'transforms': {'ops', *FIRST_STAIR},
+    'networks': {'ops', 'layers'},
+    'checkpoints': TO_NETWORKS,
+    'optim': TO_CHECKPOINTS | FIRST_STAIR,
+    'analysis': TO_CHECKPOINTS | FIRST_STAIR,
+    'zoo': TO_ANALYSIS | FIRST_STAIR,
+    'inference': TO_ANALYSIS | FIRST_STAIR | {'zoo'},
     'registry': set(),
-    'openmmlab': {
-        *('registry', 'ops', 'layers', 'networks', 'optim', 'data', 'metrics', 'visualization'),
-    },
-    'cli': {'ops', 'networks', 'optim', 'data', 'metrics', 'inference', 'visualization'},
+    'openmmlab': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'registry'},
+    'detectron2': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference'},
+    'cli': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference'},
 }
-INNER = set(ARROWS) - {'registry', 'openmmlab'}
+METHODS = {'csnet', 'itdbu', 'picanet', 's4net', 'samnet'}
+INNER = set(ARROWS) - {'registry', 'openmmlab', 'detectron2'}
+# `networks` imports upwards in one place: a module `__getattr__` for names that moved up.
+EXCEPTIONS = {('networks/__init__.py', part) for part in ('analysis', 'checkpoints', 'inference')}
 
 # Other people's packages: the ones a part may import at all, hosts and optional ones apart.
 NUMERIC = {'numpy', 'scipy', 'PIL', 'tqdm'}
 THIRD_PARTY = {
-    'ops': {'torch'},
-    'layers': {'torch'},
-    'networks': {'torch', 'numpy'},
-    'optim': {'torch'},
+    '_common': set(),
     'data': NUMERIC,
     'metrics': NUMERIC,
-    'visualization': {'torch', *NUMERIC},
+    'visualization': NUMERIC,
+    'ops': {'torch'},
+    'layers': {'torch'},
+    'transforms': {'torch', *NUMERIC},
+    'networks': {'torch', 'numpy'},
+    'checkpoints': {'torch', 'numpy', 'safetensors'},
+    'optim': {'torch', 'numpy'},
+    'analysis': {'torch', 'numpy'},
+    'zoo': {'torch', 'numpy', 'safetensors'},
     'inference': {'torch', *NUMERIC},
     'registry': {'mmengine'},
     'openmmlab': {'torch', 'mmengine', 'mmcv', *NUMERIC},
+    'detectron2': {'torch', 'detectron2', 'fvcore', *NUMERIC},
     'cli': {'torch', *NUMERIC},
 }
 # Role folders of openmmlab/ that may import one host more.
@@ -118,9 +138,7 @@ def _why_wrong(path: Path, target: str, at_load: bool) -> str | None:
     if part not in ARROWS:
         return f'{part} has no row in the table of arrows'
     if top == 'sod_plugins':
-        other = rest[0]
-        is_part = other in ARROWS and other != part
-        return f'{part} may not import {other}' if is_part and other not in ARROWS[part] else None
+        return _why_wrong_part(path, part, rest)
     if top in OPTIONAL:
         return 'an optional requirement is imported where it is used' if at_load else None
     if top in sys.stdlib_module_names:
@@ -128,6 +146,23 @@ def _why_wrong(path: Path, target: str, at_load: bool) -> str | None:
     roles = (ROLE_HOSTS[folder] for folder in path.parts if folder in ROLE_HOSTS)
     allowed = THIRD_PARTY[part].union(*roles)
     return None if top in allowed else f'{part} may not import {top}'
+
+
+def _why_wrong_part(path: Path, part: str, target: list[str]) -> str | None:
+    other = target[0]
+    if part == other == 'networks':
+        return _why_wrong_in_networks(path, target)
+    if other in {part, '_common'} or other not in ARROWS or other in ARROWS[part]:
+        return None
+    return None if (path.as_posix(), other) in EXCEPTIONS else f'{part} may not import {other}'
+
+
+def _why_wrong_in_networks(path: Path, target: list[str]) -> str | None:
+    """Backbones know no method, and no method knows another."""
+    here = path.parts[1] if len(path.parts) > 2 else None
+    there = target[1] if len(target) > 1 else None
+    wrong = here and there in METHODS and there != here
+    return f'networks/{here} may not import networks/{there}' if wrong else None
 
 
 def test_imports_point_one_way() -> None:
@@ -141,6 +176,11 @@ def test_imports_point_one_way() -> None:
         ('ops/a.py', 'from sod_plugins import networks'),
         ('ops/a.py', 'import sod_plugins.cli'),
         ('layers/a.py', 'from ..networks.csnet import CSNet'),
+        ('networks/backbones/a.py', 'from sod_plugins.networks.csnet import CSNet'),
+        ('networks/itdbu/a.py', 'from sod_plugins.networks.samnet.decoder import SAMNetDecoder'),
+        ('networks/a.py', 'from sod_plugins.checkpoints import load_network'),
+        ('_common/a.py', 'from sod_plugins.data import read_image'),
+        ('metrics/a.py', 'from sod_plugins.optim import prune'),
         ('networks/a.py', 'from .. import openmmlab'),
         ('networks/a.py', 'def build():\n    from mmseg.models import EncoderDecoder'),
         ('networks/__init__.py', 'from ..optim import pruning'),

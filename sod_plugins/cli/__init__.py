@@ -1,6 +1,7 @@
-"""The ``sod`` command: each verb calls a function that Python users can call too.
+"""The ``sod`` command: one module per verb, each calling a function that Python users can call too.
 
-Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done.
+Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from sod_plugins.cli.parser import build_parser
+from sod_plugins.cli.parser import build_parser, run_host_verb
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,9 +18,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The words after ``sod``; by default those of the process.
     """
-    args = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        return int(args.run(args))
+        status = run_host_verb(argv)
+        if status is None:
+            args = build_parser().parse_args(argv)
+            status = int(args.run(args))
+        return status
     except (ValueError, OSError, ImportError) as error:
         print(f'sod: error: {error}', file=sys.stderr)
         return 2

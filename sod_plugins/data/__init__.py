@@ -1,5 +1,6 @@
 """Data on disk: folder layouts, images, masks and classes, checks and synthetic scenes."""
 
+from sod_plugins._common.names import CODINGS, OCCLUSION, SPLITS
 from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
 from sod_plugins.data.errors import DataError, list_files, list_problems
@@ -13,7 +14,7 @@ from sod_plugins.data.images import (
     read_size,
     save_png,
 )
-from sod_plugins.data.instance_labels import CODINGS, convert_instances
+from sod_plugins.data.instance_labels import convert_instances
 from sod_plugins.data.instances import (
     annotations_by_image,
     read_instances,
@@ -22,7 +23,7 @@ from sod_plugins.data.instances import (
 )
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
-from sod_plugins.data.occlusion import OCCLUSION, occluded_images
+from sod_plugins.data.occlusion import occluded_images
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.pseudo_labels import (
     PseudoLabelReport,
@@ -33,7 +34,7 @@ from sod_plugins.data.pseudo_labels import (
 from sod_plugins.data.random import sample_rng
 from sod_plugins.data.rle import bounding_box, compress_mask, decode_segmentation, encode_rle
 from sod_plugins.data.scenes import Scene, draw_scene
-from sod_plugins.data.synthetic import SPLITS, generate_scenes
+from sod_plugins.data.synthetic import generate_scenes
 
 __all__ = [
     'CODINGS',

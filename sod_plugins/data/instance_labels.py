@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sod_plugins._common.names import CODINGS
 from sod_plugins.data.errors import DataError, list_problems
 from sod_plugins.data.images import read_image, read_mask, read_numbers, read_size
 from sod_plugins.data.instances import Coco, add_image, new_coco
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.rle import Mask, decode_segmentation
 
-CODINGS = ('numbers', 'colours', 'masks', 'polygons', 'yolo')
 _TINY = 16  # pixels; the smallest pedestrian of Penn-Fudan has 44
 
 

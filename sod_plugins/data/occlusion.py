@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sod_plugins._common.names import OCCLUSION
 from sod_plugins.data.instances import Coco, annotations_by_image
-
-OCCLUSION = 0.1
 
 
 def box_overlaps(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:

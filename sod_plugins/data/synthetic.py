@@ -9,13 +9,13 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import SPLITS
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.instances import add_image, new_coco
 from sod_plugins.data.random import sample_rng
 from sod_plugins.data.scenes import draw_scene
 
-# A split's number takes the place of the draw in `sample_rng`: splits share no scene.
-SPLITS = {'train': 0, 'val': 1, 'test': 2}
 _VERSION = 1  # raise it whenever the same seed gives other scenes
 _MANIFEST = 'manifest.json'
 _LEAST_SIZE = 32
@@ -68,7 +68,8 @@ def generate_scenes(
     _write_json(out_dir / _MANIFEST, {**parameters, 'complete': False})
     coco = new_coco()
     for index in tqdm(range(count), desc='scenes', unit='scene', disable=not progress):
-        scene = draw_scene(sample_rng(seed, SPLITS[split], index), size)
+        # A split's number takes the place of the draw: splits share no scene.
+        scene = draw_scene(sample_rng(seed, SPLITS.index(split), index), size)
         stem = f'{index:06d}'
         Image.fromarray(scene.image).save(out_dir / 'images' / f'{stem}.jpg', quality=92)
         Image.fromarray(scene.mask).save(out_dir / 'masks' / f'{stem}.png')
@@ -86,8 +87,7 @@ def _check_arguments(count: int, seed: int, size: tuple[int, int], split: str) -
         raise DataError(f'seed is {seed}. Give 0 or a positive number.')
     if len(size) != 2 or min(size) < _LEAST_SIZE:
         raise DataError(f'size is {size}. Give (height, width) of {_LEAST_SIZE} pixels or more.')
-    if split not in SPLITS:
-        raise DataError(f"split is '{split}'. Give one of {', '.join(SPLITS)}.")
+    require_choice('split', split, SPLITS, DataError)
 
 
 def _is_complete(out_dir: Path, parameters: dict[str, Any]) -> bool:

@@ -1,9 +1,11 @@
 """From images to saliency maps: one image in Python, or files and folders on disk."""
 
+from sod_plugins._common.names import BACKENDS
 from sod_plugins.inference.attention import save_attention, view_attention
-from sod_plugins.inference.backends import BACKENDS, open_network
+from sod_plugins.inference.backends import open_network
 from sod_plugins.inference.class_activation import class_activation
 from sod_plugins.inference.compiled_csnet import CompiledCSNet
+from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import ExportCheck, export_network
 from sod_plugins.inference.files import (
@@ -11,12 +13,12 @@ from sod_plugins.inference.files import (
     collect_images,
     predict_files,
 )
+from sod_plugins.inference.fused import fuse
 from sod_plugins.inference.instance_features import InstanceDescriber
 from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
 from sod_plugins.inference.instance_predictor import InstancePredictor, Instances
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
-from sod_plugins.networks import DenseCRF
 
 __all__ = [
     'BACKENDS',
@@ -34,6 +36,7 @@ __all__ = [
     'class_activation',
     'collect_images',
     'export_network',
+    'fuse',
     'open_network',
     'predict_files',
     'predict_instance_files',

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sod_plugins.checkpoints import load_network
 from sod_plugins.data import require_writable
 from sod_plugins.inference.predictor import check_image, move_network
 from sod_plugins.layers.picanet import (
@@ -17,8 +18,8 @@ from sod_plugins.layers.picanet import (
     GlobalAttentionPooling,
     LocalAttentionPooling,
 )
-from sod_plugins.networks import PiCANet, load_network, saliency_map
-from sod_plugins.networks.picanet_decoder import Decoded
+from sod_plugins.networks import PiCANet, saliency_map
+from sod_plugins.networks.picanet.decoder import Decoded
 from sod_plugins.ops import resize_bilinear
 from sod_plugins.visualization.attention import DecoderAttention, draw_attention
 from sod_plugins.visualization.curves import require_matplotlib

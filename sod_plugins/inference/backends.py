@@ -7,17 +7,19 @@ from pathlib import Path
 
 from torch import nn
 
+from sod_plugins._common.names import BACKENDS
+from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.compiled_csnet import CompiledCSNet
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import export_network
-from sod_plugins.networks import CSNet, SAMNet, fuse, load_network
+from sod_plugins.inference.fused import fuse
+from sod_plugins.networks import CSNet, SAMNet
 
 # Backend -> its engine, and the files that it reads; the first is what it is given of a checkpoint.
 ENGINES: dict[str, tuple[type[ExportedNetwork], tuple[str, ...]]] = {
     'onnxruntime': (OnnxRuntimeNetwork, ('.onnx',)),
     'openvino': (OpenVINONetwork, ('.xml', '.onnx')),
 }
-BACKENDS = ('torch', 'numba', *ENGINES)
 # Many small convolutions: fusing them pays for its trial run, in float64, within a few images.
 FUSED = (CSNet, SAMNet)
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sod_plugins.inference.engines import require_engine
-from sod_plugins.networks import CSFDecoder, CSNet, fuse
-from sod_plugins.networks.csnet import check_input_size
+from sod_plugins.inference.fused import fuse
+from sod_plugins.networks import CSFDecoder, CSNet
+from sod_plugins.networks.backbones.csnet import check_input_size
 from sod_plugins.ops import resize_bilinear, scale_sizes
 from sod_plugins.ops.octave_conv import pooling_cell
 

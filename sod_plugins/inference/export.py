@@ -27,7 +27,8 @@ from sod_plugins.inference.engines import (
     describe,
     require_engine,
 )
-from sod_plugins.networks import Preprocessing, S4Net, fuse
+from sod_plugins.inference.fused import fuse
+from sod_plugins.networks import Preprocessing, S4Net
 
 # Differences from torch, of saliency everywhere and of logits where saliency is in (0.01, 0.99):
 # beyond, the logit of a probability in float32 has few digits left.

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from sod_plugins.data import DataError, image_files, list_files, read_image, require_writable
 from sod_plugins.inference.backends import open_network
+from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
-from sod_plugins.networks import DenseCRF
 
 
 @dataclass

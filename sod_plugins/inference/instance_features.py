@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
 from sod_plugins.data import bounding_box
 from sod_plugins.networks import Preprocessing
 from sod_plugins.networks.backbones import build_backbone
-from sod_plugins.networks.weights import load_backbone_weights
 
 
 class InstanceDescriber:

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.predictor import check_image, move_network
-from sod_plugins.networks import Detections, S4Net, load_network
+from sod_plugins.networks import Detections, S4Net
 
 
 @dataclass(frozen=True)

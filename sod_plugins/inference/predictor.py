@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sod_plugins.checkpoints import load_network
 from sod_plugins.data import read_image
-from sod_plugins.networks import Preprocessing, S4Net, load_network, saliency_map
+from sod_plugins.networks import Preprocessing, S4Net, saliency_map
 
 Network = TypeVar('Network', bound=nn.Module)
 

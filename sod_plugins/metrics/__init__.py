@@ -1,8 +1,8 @@
 """Measures of salient object detection: arrays or folders in, numbers, curves and tables out."""
 
+from sod_plugins._common.names import INSTANCE_PROTOCOLS
 from sod_plugins.metrics.evaluation import evaluate_folders, read_prediction
 from sod_plugins.metrics.instances import (
-    INSTANCE_PROTOCOLS,
     InstanceEvaluation,
     evaluate_instances,
     read_predictions,

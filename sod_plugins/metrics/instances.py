@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
 from sod_plugins.data import DataError, list_files, list_problems
 from sod_plugins.data.instances import Coco, read_instances
-from sod_plugins.data.occlusion import OCCLUSION, occluded_images
+from sod_plugins.data.occlusion import occluded_images
 from sod_plugins.data.rle import bounding_box, decode_segmentation
 from sod_plugins.metrics.average_precision import Kind, coco_measures, per_image_measures
 
-INSTANCE_PROTOCOLS = ('coco', 's4net')
 KINDS: tuple[Kind, ...] = ('mask', 'box')
 _OCCLUDED = ('map', 'ap50', 'ap70')
 

@@ -1,26 +1,66 @@
-"""Whole networks in plain PyTorch: images in, saliency logits out."""
+"""Whole networks in plain PyTorch: images in, saliency logits or instances out.
 
-from sod_plugins.networks.checkpoint import extract_network, load_network, save_network
-from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
-from sod_plugins.networks.csnet import CrossStageFusion, CSFDecoder, CSNet, CSNetExtractor
-from sod_plugins.networks.csnet_classifier import CSNetClassifier, load_classifier
-from sod_plugins.networks.deeper_supervision import deeper_supervision_loss
-from sod_plugins.networks.dense_crf import DenseCRF
-from sod_plugins.networks.fused import fuse
-from sod_plugins.networks.itdbu import ITDBU
-from sod_plugins.networks.itdbu_decoder import ITDBUDecoder, SideOutput
-from sod_plugins.networks.picanet import PiCANet
-from sod_plugins.networks.picanet_aspp import PiCANetASPP
-from sod_plugins.networks.picanet_decoder import Decoded, PiCANetDecoder
-from sod_plugins.networks.picanet_losses import picanet_losses
-from sod_plugins.networks.picanet_ssd import PiCANetSSDNeck
+Functions about networks that live elsewhere (``load_network``, ``count_macs``, ...) are importable
+from here too.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from sod_plugins.networks.csnet import (
+    CrossStageFusion,
+    CSFDecoder,
+    CSNet,
+    CSNetClassifier,
+    CSNetExtractor,
+)
+from sod_plugins.networks.itdbu import ITDBU, ITDBUDecoder, SideOutput, deeper_supervision_loss
+from sod_plugins.networks.picanet import (
+    Decoded,
+    PiCANet,
+    PiCANetASPP,
+    PiCANetDecoder,
+    PiCANetSSDNeck,
+    picanet_losses,
+)
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
-from sod_plugins.networks.s4net import S4Net
-from sod_plugins.networks.s4net_flow import Detections, S4NetFlow
-from sod_plugins.networks.s4net_fpn import S4NetFPN
-from sod_plugins.networks.s4net_head import HeadOutputs, Proposals, S4NetHead
-from sod_plugins.networks.s4net_mask import S4NetMaskBranch
+from sod_plugins.networks.s4net import (
+    Detections,
+    HeadOutputs,
+    Proposals,
+    S4Net,
+    S4NetFlow,
+    S4NetFPN,
+    S4NetHead,
+    S4NetMaskBranch,
+)
 from sod_plugins.networks.samnet import SAMNet, SAMNetDecoder
+
+if TYPE_CHECKING:
+    from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
+    from sod_plugins.checkpoints import (
+        extract_network,
+        load_classifier,
+        load_network,
+        save_network,
+    )
+    from sod_plugins.inference.dense_crf import DenseCRF
+    from sod_plugins.inference.fused import fuse
+
+# Where the names are that moved up in the house: importing them here would close a circle.
+_MOVED = {
+    'DenseCRF': 'sod_plugins.inference.dense_crf',
+    'count_macs': 'sod_plugins.analysis.complexity',
+    'count_macs_csnet': 'sod_plugins.analysis.complexity',
+    'count_parameters': 'sod_plugins.analysis.complexity',
+    'extract_network': 'sod_plugins.checkpoints',
+    'fuse': 'sod_plugins.inference.fused',
+    'load_classifier': 'sod_plugins.checkpoints',
+    'load_network': 'sod_plugins.checkpoints',
+    'save_network': 'sod_plugins.checkpoints',
+}
 
 __all__ = [
     'ITDBU',
@@ -61,3 +101,10 @@ __all__ = [
     'save_network',
     'to_uint8',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name that moved, when it is first asked for."""
+    if name not in _MOVED:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_MOVED[name]), name)

@@ -1,4 +1,4 @@
-"""The command lines of ``tools/train.py`` and ``tools/test.py``.
+"""The command lines of ``tools/train.py`` and ``tools/test.py``, ``sod train`` and ``sod test``.
 
 Exit status: 0 done, 2 the run could not start and nothing was done, 130 interrupted.
 """
@@ -18,9 +18,9 @@ from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
 
 
-def train_command(argv: Sequence[str] | None = None) -> int:
+def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> int:
     """Train as the words of a command line say, and return the exit status."""
-    parser = argparse.ArgumentParser(prog='train.py', description='Train a model from a config.')
+    parser = argparse.ArgumentParser(prog=prog, description='Train a model from a config.')
     parser.add_argument('config', help='the config file')
     parser.add_argument(
         '--resume',
@@ -41,9 +41,9 @@ def train_command(argv: Sequence[str] | None = None) -> int:
     )
 
 
-def test_command(argv: Sequence[str] | None = None) -> int:
+def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> int:
     """Test as the words of a command line say, and return the exit status."""
-    parser = argparse.ArgumentParser(prog='test.py', description='Test a trained checkpoint.')
+    parser = argparse.ArgumentParser(prog=prog, description='Test a trained checkpoint.')
     parser.add_argument('config', help='the config file')
     parser.add_argument('checkpoint', help='the checkpoint file')
     parser.add_argument(

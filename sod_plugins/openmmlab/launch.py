@@ -21,7 +21,7 @@ from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 from torch import nn
 
 from sod_plugins.data import list_files, require_writable
-from sod_plugins.networks import DenseCRF
+from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.pruning_hook import adopt_pruning
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sod_plugins.layers.goctconv import GOctConvNormAct
 from sod_plugins.networks import CSFDecoder, CSNet
-from sod_plugins.networks.csnet_widths import DILATIONS
+from sod_plugins.networks.backbones.csnet_widths import DILATIONS
 from sod_plugins.optim.channel_selection import (
     Masks,
     branch_masks,

@@ -118,7 +118,7 @@ def test_damaged_manifest_is_refused(tmp_path):
         ({'count': 0}, 'count is 0. Ask for 1 scene or more.'),
         ({'seed': -1}, 'seed is -1. Give 0 or a positive number.'),
         ({'size': (16, 64)}, r'size is \(16, 64\). Give \(height, width\) of 32'),
-        ({'split': 'dev'}, "split is 'dev'. Give one of train, val, test."),
+        ({'split': 'dev'}, "split must be one of 'train', 'val', 'test', got 'dev'."),
     ],
 )
 def test_bad_arguments_are_refused_before_writing(tmp_path, arguments, message):

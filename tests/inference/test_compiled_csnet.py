@@ -5,8 +5,9 @@ import pickle
 
 import pytest
 import torch
-from reference_values import CSNET_VARIANTS, load_tool, settle_statistics
+from reference_values import CSNET_VARIANTS, settle_statistics
 
+from sod_plugins.checkpoints.converters import csnet as converter
 from sod_plugins.inference import CompiledCSNet, open_network
 from sod_plugins.networks import CSNet, SAMNet, save_network
 
@@ -27,8 +28,7 @@ def test_logits_are_those_of_the_network(arguments):
 
 
 def test_the_released_csnet_keeps_its_logits(released_csnet, disk, tmp_path):
-    convert = load_tool('model_converters/csnet.py').convert
-    network = convert(*released_csnet, tmp_path / 'csnet.pth')
+    network = converter.convert(*released_csnet, tmp_path / 'csnet.pth')
     logits = open_network(tmp_path / 'csnet.pth', 'numba')(disk)
     with torch.no_grad():
         torch.testing.assert_close(logits, network.eval()(disk), rtol=0, atol=1e-4)

@@ -16,8 +16,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from reference_values import load_tool
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks import extract_network, load_network
-from sod_plugins.networks.complexity import count_parameters
 from sod_plugins.openmmlab import launch
 
 FOLDER = Path(__file__).parents[2] / 'configs/csnet'

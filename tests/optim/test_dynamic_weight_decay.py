@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.multiprocessing as mp
-from reference_values import load_tool, settle_statistics
+from reference_values import settle_statistics
 from torch import nn
 
+from sod_plugins.checkpoints.converters import csnet as converter
 from sod_plugins.networks import CSNet, load_network
 from sod_plugins.optim import DynamicWeightDecay
 
@@ -81,7 +82,6 @@ def assert_equal(ours, expected, rtol=2e-5):
 
 @pytest.mark.shared_data
 def test_reference_gradients_of_the_released_network(released_csnet, tmp_path, wave, disk):
-    converter = load_tool('model_converters/csnet.py')
     converter.convert(*released_csnet, tmp_path / 'x1.pth')
     network = load_network(tmp_path / 'x1.pth').train()
     decay = DynamicWeightDecay(network)

@@ -5,9 +5,9 @@ import torch
 from reference_values import settle_statistics
 from torch import nn
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.layers.goctconv import GOctConvNormAct, ParallelDilatedConv
 from sod_plugins.networks import CSNet, load_network, save_network
-from sod_plugins.networks.complexity import count_parameters
 from sod_plugins.optim import prune, remove_channels, select_channels
 from sod_plugins.optim.channel_selection import channel_groups
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from reference_values import load_tool, settle_statistics
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks import CSNet, Preprocessing, SAMNet, save_network
-from sod_plugins.networks.complexity import count_parameters
 from sod_plugins.optim import prune
 
 pytest.importorskip('matplotlib')

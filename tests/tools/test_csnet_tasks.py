@@ -6,8 +6,8 @@ import pytest
 import torch
 from reference_values import load_tool, save_training_checkpoint
 
+from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.networks import CSNet, CSNetClassifier, Preprocessing, SAMNet, save_network
-from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.optim import prune
 
 tool = load_tool('analysis_tools/csnet_tasks.py')

@@ -31,8 +31,8 @@ from torch import nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.data import list_files
-from sod_plugins.networks.complexity import count_parameters
 from sod_plugins.openmmlab.launch import load_config, load_model
 from sod_plugins.openmmlab.metrics import SalientInstanceMetric
 

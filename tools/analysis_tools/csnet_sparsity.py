@@ -30,11 +30,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins.analysis.complexity import count_macs, count_parameters
 from sod_plugins.data import DataError, listed_stems, read_image, require_writable
 from sod_plugins.inference import collect_images
 from sod_plugins.layers.goctconv import GOctConvNormAct
 from sod_plugins.networks import CSNet, load_network
-from sod_plugins.networks.complexity import count_macs, count_parameters
 from sod_plugins.optim import remove_channels, select_channels
 from sod_plugins.optim.channel_selection import channel_groups
 from sod_plugins.visualization.curves import COLORS, require_matplotlib

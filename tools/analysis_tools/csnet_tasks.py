@@ -20,8 +20,8 @@ from pathlib import Path
 
 from torch import nn
 
+from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.networks import CSNet, CSNetClassifier, load_classifier, load_network
-from sod_plugins.networks.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.optim import remove_channels, select_channels
 
 HEAD = ('network', 'parameters', 'of full', 'convolutions', "by the authors' counter")

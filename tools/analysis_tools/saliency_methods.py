@@ -18,9 +18,9 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from tqdm import tqdm
 
+from sod_plugins.analysis.complexity import count_macs, count_parameters
 from sod_plugins.data import find_pairs, read_mask
 from sod_plugins.inference import SaliencyPredictor
-from sod_plugins.networks.complexity import count_macs, count_parameters
 from sod_plugins.ops import resize_bilinear
 
 FloatArray = NDArray[np.float32]

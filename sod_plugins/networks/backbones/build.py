@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sod_plugins.networks.backbones.csnet import CSNetExtractor
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
 from sod_plugins.networks.backbones.mobilenet import MobileNet
 from sod_plugins.networks.backbones.resnet import ResNet
@@ -13,7 +14,6 @@ from sod_plugins.networks.backbones.shufflenet import ShuffleNet
 from sod_plugins.networks.backbones.shufflenet_v2 import ShuffleNetV2
 from sod_plugins.networks.backbones.vgg import VGG
 from sod_plugins.networks.base import Extractor
-from sod_plugins.networks.csnet import CSNetExtractor
 
 # The types are those of the registered adapters, without their prefix.
 BACKBONES: dict[str, Callable[..., Extractor]] = {

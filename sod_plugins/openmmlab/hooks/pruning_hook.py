@@ -12,8 +12,8 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.optim import Optimizer
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks import CSNet
-from sod_plugins.networks.complexity import count_parameters
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
 from sod_plugins.optim import remove_channels, select_channels

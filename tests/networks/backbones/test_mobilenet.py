@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sod_plugins.analysis.complexity import count_macs, count_parameters
 from sod_plugins.networks.backbones import MobileNet
-from sod_plugins.networks.complexity import count_macs, count_parameters
 
 
 @pytest.mark.parametrize(

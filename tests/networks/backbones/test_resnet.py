@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks.backbones import ResNet
-from sod_plugins.networks.complexity import count_parameters
 
 
 @pytest.mark.parametrize(

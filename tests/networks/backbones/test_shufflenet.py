@@ -5,9 +5,9 @@ import torch
 from reference_values import settle_statistics
 from torch.nn import functional as F
 
+from sod_plugins.analysis.complexity import count_macs, count_parameters
 from sod_plugins.networks.backbones import ShuffleNet
 from sod_plugins.networks.backbones.shufflenet import ShuffleUnit
-from sod_plugins.networks.complexity import count_macs, count_parameters
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks.backbones import VGG
-from sod_plugins.networks.complexity import count_parameters
 
 DEEPLAB = {
     'pool_size': 3,

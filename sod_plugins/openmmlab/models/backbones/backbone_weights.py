@@ -6,7 +6,7 @@ from mmengine.logging import print_log
 from mmengine.model import update_init_info
 from torch import nn
 
-from sod_plugins.networks.weights import load_backbone_weights
+from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.registry import WEIGHT_INITIALIZERS
 
@@ -20,7 +20,7 @@ class BackboneWeights:
 
     Args:
         checkpoint: A file, a URL or a package, see
-            :func:`sod_plugins.networks.weights.load_backbone_weights`.
+            :func:`sod_plugins.checkpoints.backbone_weights.load_backbone_weights`.
     """
 
     def __init__(self, checkpoint: str) -> None:

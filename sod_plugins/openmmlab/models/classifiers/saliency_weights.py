@@ -6,8 +6,9 @@ from mmengine.logging import print_log
 from mmengine.model import update_init_info
 from torch import nn
 
-from sod_plugins.networks import CSNet, load_network
-from sod_plugins.networks.csnet_classifier import weights_at_coarsest
+from sod_plugins.checkpoints import load_network
+from sod_plugins.networks import CSNet
+from sod_plugins.networks.csnet.classifier import weights_at_coarsest
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.registry import WEIGHT_INITIALIZERS
 

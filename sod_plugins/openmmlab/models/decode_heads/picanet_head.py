@@ -8,8 +8,8 @@ from typing import Any
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.picanet_decoder import Decoded, PiCANetDecoder
-from sod_plugins.networks.picanet_losses import (
+from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet.losses import (
     GLOBAL_ATTENTION_WEIGHT,
     LEVEL_WEIGHTS,
     picanet_losses,
@@ -24,7 +24,7 @@ class PiCANetHead(SaliencyDecodeHead):
 
     In training ``loss_d6`` to ``loss_d1`` are the weighted cross-entropies of the maps, and
     ``loss_global_attention`` and ``loss_local_attention`` those of the attention, where there is
-    some, see :func:`~sod_plugins.networks.picanet_losses`; pixels of value 255, which mmseg pads
+    some, see :func:`~sod_plugins.networks.picanet.losses`; pixels of value 255, which mmseg pads
     masks with, do not count.
 
     ``in_channels`` must name all maps of the backbone if ``sod predict`` shall read the checkpoint:

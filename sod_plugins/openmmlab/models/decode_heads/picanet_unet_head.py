@@ -8,7 +8,7 @@ from typing import Any
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.picanet_decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
 from sod_plugins.openmmlab.models.decode_heads.semantic_decode_head import SemanticDecodeHead
 from sod_plugins.registry import MODELS
 

@@ -9,7 +9,7 @@ import torch
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.samnet import UPSAMPLINGS, SAMNetDecoder, upsample_logits
+from sod_plugins.networks.samnet.decoder import UPSAMPLINGS, SAMNetDecoder, upsample_logits
 from sod_plugins.openmmlab.models.decode_heads.saliency_decode_head import SaliencyDecodeHead
 from sod_plugins.registry import MODELS
 
@@ -21,7 +21,7 @@ class SAMNetHead(SaliencyDecodeHead):
     In training every level R_l has a map and a loss (Eq. 17): that of R_1 is called ``loss_bce``,
     those of the others, times ``side_loss_weight``, ``loss_bce_r2`` and so on. The maps are brought
     to the size of the mask, and in evaluation to that of the input, as ``upsampling`` says. The
-    loss has no clamp, see :func:`~sod_plugins.networks.samnet.upsample_logits`.
+    loss has no clamp, see :func:`~sod_plugins.networks.samnet.decoder.upsample_logits`.
 
     Args:
         in_channels: Channels of each map, finest first; two maps or more.

@@ -8,7 +8,7 @@ from typing import Any
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
-from sod_plugins.networks import picanet_ssd
+from sod_plugins.networks.picanet import ssd
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 from sod_plugins.registry import MODELS
 
@@ -68,7 +68,7 @@ class PiCANetSSDNeck(NetAdapter):
             return build_norm_layer(norm_cfg, width)[1]
 
         super().__init__(init_cfg)
-        self.net = picanet_ssd.PiCANetSSDNeck(
+        self.net = ssd.PiCANetSSDNeck(
             in_channels,
             setting,
             extra_channels=extra_channels,

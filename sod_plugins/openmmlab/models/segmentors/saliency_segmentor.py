@@ -9,7 +9,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from sod_plugins.data import read_image
-from sod_plugins.networks import DenseCRF, saliency_map
+from sod_plugins.inference.dense_crf import DenseCRF
+from sod_plugins.networks import saliency_map
 from sod_plugins.registry import MODELS
 
 

@@ -1,0 +1,24 @@
+"""Names that a user chooses from, as types and as tuples.
+
+They stand here so that the command line can offer them without importing what they name.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+ProtocolName = Literal['pysodmetrics', 'salmetric', 'fastsaliency', 'survey']
+InstanceProtocolName = Literal['coco', 's4net']
+Split = Literal['train', 'val', 'test']
+LabelCoding = Literal['numbers', 'colours', 'masks', 'polygons', 'yolo']
+Backend = Literal['torch', 'numba', 'onnxruntime', 'openvino']
+PruningRule = Literal['gamma', 'filters', 'geometric_median']
+
+PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
+INSTANCE_PROTOCOLS: tuple[InstanceProtocolName, ...] = get_args(InstanceProtocolName)
+SPLITS: tuple[Split, ...] = get_args(Split)
+CODINGS: tuple[LabelCoding, ...] = get_args(LabelCoding)
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
+
+OCCLUSION = 0.1  # images with occlusion: two boxes share so much of the smaller

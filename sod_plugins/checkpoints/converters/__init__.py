@@ -1,0 +1,1 @@
+"""Weights that papers' authors released, as checkpoints of this package."""

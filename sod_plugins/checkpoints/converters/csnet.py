@@ -1,0 +1,145 @@
+"""Convert a CSNet checkpoint of its authors into a self-describing file of this package.
+
+    sod convert csnet csnet-L-x1.pth.tar csnet-L-x1.bin csnet-L-x1.pth
+
+The ``.bin`` beside a released checkpoint holds its learned channels. Neither file is trusted:
+weights are read with ``weights_only`` and the channels by a reader that can build number arrays
+only. The released weights are licensed CC BY-NC-SA 4.0, and so is what is made of them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sod_plugins.checkpoints import save_network
+from sod_plugins.networks import CSNet, Preprocessing
+from sod_plugins.networks.backbones.csnet_widths import DILATIONS
+
+# Entries of the widths file: one per ILBlock, then fuse, dilated and merging convolution, then the
+# blocks of each stage, where the block that opens stage 1 is not counted.
+BLOCKS, FUSE, DILATED, MERGE, STAGE_BLOCKS = slice(0, 18), 18, 19, 20, 21
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Unpickle lists, numbers and numpy arrays; refuse everything else."""
+
+    # The functions that numpy's arrays and scalars name in a pickle, whatever the numpy version.
+    _allowed: ClassVar[dict[str, Any]] = {
+        '_reconstruct': np.ndarray(0).__reduce__()[0],
+        'scalar': np.float64(0).__reduce__()[0],
+        'ndarray': np.ndarray,
+        'dtype': np.dtype,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split('.')[0] == 'numpy' and name in self._allowed:
+            return self._allowed[name]
+        if (module, name) == ('_codecs', 'encode'):  # how older protocols spell bytes
+            return lambda text, encoding: text.encode(encoding)
+        raise pickle.UnpicklingError(f'it asks for {module}.{name}')
+
+
+def read_widths(path: Path) -> dict[str, Any]:
+    """Read a released widths file into the arguments ``stage_blocks`` and ``learned_widths``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds anything but the widths of a CSNet.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no widths file {path}.')
+    try:
+        with path.open('rb') as file:
+            entries = _ArrayUnpickler(file).load()
+        outputs = [np.atleast_1d(entry[1]).astype(int).tolist() for entry in entries[:STAGE_BLOCKS]]
+        dilated = np.asarray(entries[DILATED][2]).astype(int).tolist()
+        first, *rest = (int(n) for n in entries[STAGE_BLOCKS])
+    except (pickle.UnpicklingError, EOFError, TypeError, ValueError, IndexError) as error:
+        raise ValueError(f'{path} is not a widths file of a released CSNet: {error}.') from error
+    return {
+        'stage_blocks': (first + 1, *rest),
+        'learned_widths': {
+            'blocks': outputs[BLOCKS],
+            'fuse': outputs[FUSE],
+            'dilated': dilated,
+            'merged': outputs[MERGE][0],
+        },
+    }
+
+
+def convert_key(key: str) -> tuple[str, int]:
+    """Translate a released key; the number orders depthwise weights that become one tensor."""
+    if match := re.fullmatch(r'stage(\d)\.(\d+)\.(.*)', key):
+        stage, block, rest = int(match[1]), int(match[2]), match[3]
+        if stage == 1:
+            block += 1
+        prefix = f'backbone.stages.{max(stage - 1, 0)}.{block}.'
+        rest = rest.replace('conv1x1.', 'conv1.')
+        rest = rest.replace('conv3x3_1.', 'conv2.').replace('conv3x3_2.', 'conv3.')
+        if part := re.fullmatch(r'(conv[23])\.convs\.(\d)\.weight', rest):
+            return f'{prefix}{part[1]}.conv.weight', int(part[2])
+    elif match := re.fullmatch(r'oct_fuse\.ms\.convs\.(\d)\.msconv\.(\d)\.weight', key):
+        return f'decode_head.dilated.{match[1]}.convs.{DILATIONS[int(match[2])]}.weight', 0
+    elif match := re.fullmatch(r'oct_fuse\.ms\.convs\.(\d)\.(bn|prelu)\.(\w+)', key):
+        name = {'bn': 'norm', 'prelu': 'act'}[match[2]]
+        return f'decode_head.dilated.{match[1]}.{name}.{match[3]}', 0
+    elif match := re.fullmatch(r'oct_fuse\.(fuse|fuse1x1)\.(.*)', key):
+        prefix = {'fuse': 'decode_head.fuse.', 'fuse1x1': 'decode_head.merge.'}[match[1]]
+        rest = match[2]
+    elif match := re.fullmatch(r'cls_layer\.(.*)', key):
+        prefix, rest = 'decode_head.classifier.', match[1]
+    else:
+        raise ValueError(f'{key!r} is not a key of a released CSNet')
+    return prefix + rest.replace('bns.', 'norms.').replace('prelus.', 'acts.'), 0
+
+
+def convert_weights(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Translate a released state dict; depthwise weights of both scales become one tensor."""
+    parts: dict[str, dict[int, Tensor]] = {}
+    for key, value in released.items():
+        new, part = convert_key(key.removeprefix('module.'))
+        parts.setdefault(new, {})[part] = value
+    return {
+        key: next(iter(by_scale.values()))
+        if len(by_scale) == 1
+        else torch.cat([weight for _, weight in sorted(by_scale.items())])
+        for key, by_scale in parts.items()
+    }
+
+
+def convert(checkpoint: Path, widths: Path, out: Path) -> CSNet:
+    """Convert a released checkpoint and its widths file; return the network that was written.
+
+    Raises:
+        FileNotFoundError: If an input does not exist.
+        ValueError: If an input is not what its name says, or the two do not belong together.
+    """
+    network = CSNet(**read_widths(widths))
+    if not checkpoint.is_file():
+        raise FileNotFoundError(f'There is no checkpoint {checkpoint}.')
+    try:
+        state = torch.load(checkpoint, map_location='cpu', weights_only=True)['state_dict']
+        network.load_state_dict(convert_weights(state))
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = str(error).partition('\n')[0] or 'it is empty'
+        raise ValueError(
+            f'{checkpoint} is not the checkpoint of a released CSNet with the widths of {widths}: '
+            f'{reason}'
+        ) from error
+    save_network(out, network, Preprocessing())
+    return network.eval()

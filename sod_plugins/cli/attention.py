@@ -1,0 +1,36 @@
+"""``sod attention``: where pixels look, in a PiCANet."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins.cli.arguments import add_path, pixel, require_writable_files
+
+HELP = 'draw where pixels look, in a PiCANet'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('image', type=Path, metavar='IMAGE')
+    add_path(parser, '--checkpoint', required=True, help='a PiCANet')
+    parser.add_argument(
+        '--pixel',
+        type=pixel,
+        action='append',
+        required=True,
+        metavar='X,Y',
+        help='where to look from, in pixels of the photo from 0; may be repeated',
+    )
+    add_path(parser, '-o', '--out', metavar='OUT.png', required=True, help='the figure')
+    parser.add_argument('--device', help='such as cpu or cuda:1')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw where chosen pixels look."""
+    from sod_plugins.inference import save_attention
+
+    require_writable_files([args.out])
+    save_attention(args.out, args.checkpoint, args.image, args.pixel, args.device)
+    print(args.out)
+    return 0

@@ -1,0 +1,37 @@
+"""``sod convert``: weights that papers' authors released, as checkpoints of this package."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "convert a checkpoint that a paper's authors released"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one verb for each network whose weights were released."""
+    networks = parser.add_subparsers(metavar='NETWORK', required=True)
+    csnet = networks.add_parser('csnet', help='a CSNet: its .pth.tar and the .bin beside it')
+    csnet.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='released .pth.tar file')
+    csnet.add_argument('widths', type=Path, metavar='WIDTHS', help='released .bin file of widths')
+    csnet.add_argument('out', type=Path, metavar='OUT', help='file to write')
+    csnet.set_defaults(network='csnet')
+    samnet = networks.add_parser('samnet', help='a SAMNet, or its ImageNet backbone')
+    samnet.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='released .pth file')
+    samnet.add_argument('out', type=Path, metavar='OUT', help='file to write')
+    samnet.set_defaults(network='samnet')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert released weights and say what they are."""
+    from sod_plugins.analysis import count_parameters
+    from sod_plugins.checkpoints.converters import csnet, samnet
+
+    network = (
+        csnet.convert(args.checkpoint, args.widths, args.out)
+        if args.network == 'csnet'
+        else samnet.convert(args.checkpoint, args.out)
+    )
+    kind = type(network).__name__
+    print(f'{args.out}: {kind}, {count_parameters(network):,} parameters')
+    return 0

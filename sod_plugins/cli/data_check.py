@@ -1,0 +1,44 @@
+"""``sod data-check``: what a data set holds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins.cli.arguments import add_path
+
+HELP = 'read a data set and say what it holds'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('root', type=Path, metavar='DIR')
+    parser.add_argument('--preset', metavar='NAME', help='compare with a published set, as duts-tr')
+    add_path(parser, '--list', help='text file that selects images, one stem or path a line')
+    for role in ('image', 'mask'):
+        parser.add_argument(
+            f'--{role}-dir', metavar='DIR', help=f'folder of {role}s below the root'
+        )
+        for part in ('prefix', 'suffix'):
+            parser.add_argument(
+                f'--{role}-{part}', default='', metavar='TEXT', help=f'{part} of {role} names'
+            )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read a data set and say what it holds."""
+    from sod_plugins.data import FolderLayout, check_dataset
+
+    layout = FolderLayout(
+        root=args.root,
+        image_dir=args.image_dir,
+        mask_dir=args.mask_dir,
+        list_file=args.list,
+        image_prefix=args.image_prefix,
+        image_suffix=args.image_suffix,
+        mask_prefix=args.mask_prefix,
+        mask_suffix=args.mask_suffix,
+    )
+    report = check_dataset(layout, preset=args.preset)
+    print(report.format())
+    return 0 if report.ok else 1

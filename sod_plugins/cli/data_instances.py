@@ -1,0 +1,65 @@
+"""``sod data-instances``: labels of instances in COCO's form."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins._common.names import CODINGS
+from sod_plugins.cli.arguments import add_path, require_writable_files
+
+HELP = 'convert labels of instances to the JSON of COCO'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('root', type=Path, metavar='DIR')
+    parser.add_argument(
+        '--coding', choices=CODINGS, required=True, help='what the labels are (see docs/data.md)'
+    )
+    add_path(parser, '-o', '--out', required=True, help='the file, or the folder of a split')
+    parser.add_argument('--image-dir', metavar='DIR', help='folder of images below the root')
+    parser.add_argument('--label-dir', metavar='DIR', help='folder of labels below the root')
+    add_path(parser, '--list', help='text file that selects images, one stem or path a line')
+    parser.add_argument(
+        '--min-area', type=int, metavar='N', help='regions of fewer pixels become background'
+    )
+    parser.add_argument(
+        '--split',
+        type=int,
+        nargs=3,
+        metavar=('TRAIN', 'VAL', 'TEST'),
+        help='draw parts of so many images: train.json, val.json, test.json',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, metavar='N', help='of the split (default: 0)'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write labels of instances in COCO's form."""
+    from sod_plugins.data import SPLITS, convert_instances, split_instances, write_instances
+
+    counts: dict[str, int] | None = args.split and dict(zip(SPLITS, args.split, strict=True))
+    files: dict[str, Path] = (
+        {name: args.out / f'{name}.json' for name in SPLITS} if counts else {'': args.out}
+    )
+    require_writable_files([*files.values()])
+    coco = convert_instances(
+        args.root,
+        args.coding,
+        image_dir=args.image_dir,
+        label_dir=args.label_dir,
+        list_file=args.list,
+        min_area=args.min_area,
+        progress=True,
+    )
+    parts = split_instances(coco, counts, args.seed) if counts else {'': coco}
+    for name, part in parts.items():
+        write_instances(files[name], part)
+        empty = len(part['images']) - len({a['image_id'] for a in part['annotations']})
+        print(
+            f'{files[name]}: {len(part["annotations"])} instances in {len(part["images"])} images, '
+            f'{empty} of them without any'
+        )
+    return 0

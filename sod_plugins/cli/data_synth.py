@@ -1,0 +1,35 @@
+"""``sod data-synth``: generated scenes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins._common.names import SPLITS
+
+HELP = 'generate scenes with salient objects'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('out', type=Path, metavar='OUT', help='a new or empty folder')
+    parser.add_argument('--count', type=int, default=1000, metavar='N', help='default: %(default)s')
+    parser.add_argument('--seed', type=int, default=0, metavar='N', help='default: %(default)s')
+    parser.add_argument(
+        '--size', type=int, nargs=2, default=(120, 160), metavar=('HEIGHT', 'WIDTH')
+    )
+    parser.add_argument(
+        '--split', choices=SPLITS, default='train', help='splits have no scene in common'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate scenes."""
+    from sod_plugins.data import generate_scenes
+
+    height, width = args.size
+    folder = generate_scenes(
+        args.out, args.count, seed=args.seed, size=(height, width), split=args.split, progress=True
+    )
+    print(f'{args.count} scenes in {folder}')
+    return 0

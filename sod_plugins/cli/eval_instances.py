@@ -1,0 +1,53 @@
+"""``sod eval-instances``: salient instances against ground truth."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
+from sod_plugins.cli.arguments import add_path, require_writable_files
+
+HELP = 'compare salient instances with ground truth'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        'predictions',
+        type=Path,
+        metavar='PREDICTIONS',
+        help="instances.json of sod predict, or COCO's list of results",
+    )
+    parser.add_argument(
+        'ground_truth', type=Path, metavar='GROUND_TRUTH', help="COCO's JSON of the instances"
+    )
+    parser.add_argument(
+        '--protocol',
+        choices=INSTANCE_PROTOCOLS,
+        default=INSTANCE_PROTOCOLS[0],
+        help='default: %(default)s',
+    )
+    parser.add_argument(
+        '--occlusion',
+        type=float,
+        default=OCCLUSION,
+        metavar='SHARE',
+        help='images with occlusion: two boxes share so much of the smaller (default: %(default)s)',
+    )
+    add_path(parser, '--json', help='write the measures')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score instances in COCO's form."""
+    from sod_plugins.metrics import evaluate_instances
+
+    require_writable_files([args.json])
+    evaluation = evaluate_instances(
+        args.ground_truth, args.predictions, protocol=args.protocol, occlusion=args.occlusion
+    )
+    print(evaluation.describe())
+    print(evaluation.table(), end='')
+    if args.json:
+        evaluation.write_json(args.json)
+    return 0

@@ -1,0 +1,34 @@
+"""``sod export``: a network for another engine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins.cli.arguments import add_path, add_size, require_writable_files
+
+HELP = 'write a network for ONNX Runtime or OpenVINO'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    add_path(parser, '-o', '--out', metavar='FILE.onnx|FILE.xml', required=True, help='the file')
+    add_path(parser, '--photo', help='photo to check the file with (default: a drawn scene)')
+    add_size(parser, "size of the input (default: the checkpoint's)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write a network for another engine, checked against torch."""
+    from sod_plugins.checkpoints import load_network
+    from sod_plugins.inference import export_network
+
+    require_writable_files([args.out])
+    size = args.size and tuple(args.size)
+    check = export_network(load_network(args.checkpoint), args.out, size=size, photo=args.photo)
+    print(args.out)
+    print(
+        f'differs from torch by {check.saliency:.1e} in saliency and {check.logits:.1e} in logits '
+        f'on {args.photo or "a drawn scene"}'
+    )
+    return 0

@@ -1,0 +1,26 @@
+"""``sod extract``: the network of a training checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins.cli.arguments import require_writable_files
+
+HELP = 'take the network out of a training checkpoint'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
+    parser.add_argument('out', type=Path, metavar='OUT')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Take the network out of a training checkpoint."""
+    from sod_plugins.checkpoints import extract_network
+
+    require_writable_files([args.out])
+    extract_network(args.training_checkpoint, args.out)
+    print(args.out)
+    return 0

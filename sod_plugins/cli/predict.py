@@ -1,0 +1,98 @@
+"""``sod predict``: saliency maps or salient instances of images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from sod_plugins._common.names import BACKENDS
+from sod_plugins.cli.arguments import add_path
+
+if TYPE_CHECKING:
+    from sod_plugins.inference import PredictionSummary
+
+HELP = 'save the saliency maps or the salient instances of images'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        'paths',
+        nargs='+',
+        metavar='PATH',
+        help='image, folder (without its subfolders) or quoted pattern such as "shots/**/*.jpg"',
+    )
+    add_path(
+        parser,
+        '-o',
+        '--out-dir',
+        metavar='DIR',
+        required=True,
+        help='maps: DIR/<stem>.png; S4Net: DIR/instances.json',
+    )
+    add_path(parser, '--checkpoint', required=True, help='a network, or what sod export wrote')
+    parser.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
+    parser.add_argument(
+        '--overlay', action='store_true', help='tinted images too: DIR/overlay/ (S4Net: always)'
+    )
+    parser.add_argument('--crf', action='store_true', help="fit the maps to the photos' edges")
+    parser.add_argument('--overwrite', action='store_true', help='predict again what is done')
+    parser.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
+    parser.add_argument(
+        '--backend',
+        choices=BACKENDS,
+        help='default: torch, or what reads the exported file; all others run on the CPU',
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write saliency maps or instances of images."""
+    import torch
+
+    from sod_plugins.inference import (
+        DenseCRF,
+        open_network,
+        predict_files,
+        predict_instance_files,
+    )
+    from sod_plugins.networks import S4Net
+
+    # Weights that decay drove below 1e-38 would slow a CPU down by half.
+    torch.set_flush_denormal(True)
+    network = open_network(args.checkpoint, args.backend)
+    if isinstance(network, S4Net):
+        if args.cutout or args.crf:
+            raise ValueError(
+                f'{args.checkpoint} finds instances: --cutout and --crf are for saliency maps.'
+            )
+        summary = predict_instance_files(
+            args.paths, args.out_dir, network, overwrite=args.overwrite, device=args.device
+        )
+        print(f'instances of {len(summary.written)} images written to {args.out_dir}')
+        return _report_left_out(summary)
+    summary = predict_files(
+        args.paths,
+        args.out_dir,
+        network,
+        cutout=args.cutout,
+        overlay=args.overlay,
+        overwrite=args.overwrite,
+        crf=DenseCRF() if args.crf else None,
+        device=args.device,
+    )
+    print(f'{len(summary.written)} saliency maps written to {args.out_dir}')
+    if args.crf and summary.written:
+        print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
+    return _report_left_out(summary)
+
+
+def _report_left_out(summary: PredictionSummary) -> int:
+    """Say which images were not predicted, and return the exit status."""
+    if summary.skipped:
+        print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
+    if summary.unreadable:
+        print(f'sod: error: unreadable images: {len(summary.unreadable)}', file=sys.stderr)
+        print(*summary.unreadable.values(), sep='\n', file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,67 @@
+"""``sod report``: one page about an evaluation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sod_plugins.cli.arguments import (
+    add_evaluation_options,
+    add_path,
+    named_file,
+    require_writable_files,
+)
+
+HELP = 'write one HTML page about an evaluation'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
+    add_path(parser, '--data', metavar='DIR', required=True, help='data set of the predictions')
+    add_path(parser, '-o', '--out', required=True, help='the page')
+    add_evaluation_options(parser)
+    parser.add_argument('--title', help='heading (default: METHOD on DIR)')
+    add_path(parser, '--checkpoint', help='show the parameters and MACs of this network')
+    add_path(parser, '--config', help='show this config')
+    parser.add_argument(
+        '--compare',
+        type=named_file,
+        action='append',
+        default=[],
+        metavar='NAME=FILE',
+        help='draw the curves of another method too; FILE is from sod eval --json; repeatable',
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page about an evaluation."""
+    from sod_plugins.analysis.facts import network_facts
+    from sod_plugins.metrics import read_json
+    from sod_plugins.visualization.curves import save_curves
+    from sod_plugins.visualization.report import report_folder
+
+    require_writable_files([args.out, args.curves])
+    others = {name: read_json(path) for name, path in args.compare}
+    facts = network_facts(args.checkpoint) if args.checkpoint else {}
+    if args.config:
+        facts['config'] = f'{args.config}\n{args.config.read_text(encoding="utf-8")}'
+    method = args.method or args.pred_dir.resolve().name
+    evaluation = report_folder(
+        args.out,
+        args.pred_dir,
+        args.data,
+        list_file=args.list,
+        protocol=args.protocol,
+        workers=args.workers,
+        title=args.title or f'{method} on {args.data.resolve().name}',
+        method=method,
+        others=others,
+        facts=facts,
+    )
+    if args.curves:
+        methods = {method: evaluation, **others}
+        curves = {name: scores.curves for name, scores in methods.items()}
+        save_curves(args.curves, curves, f'protocol: {args.protocol}')
+    print(args.out)
+    return 0

@@ -1,0 +1,19 @@
+"""``sod train``: a training from a config. What ``tools/train.py`` does, from anywhere."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from sod_plugins.cli.arguments import import_host
+
+HELP = 'train a model from a config'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the host's command reads the words that follow."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the host's command and return its exit status."""
+    return int(import_host('openmmlab.commands').train_command(argv, prog='sod train'))

@@ -1,0 +1,102 @@
+"""CSNet as an image classifier, to study what a saliency network knows about categories."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.networks.csnet.decoder import CrossStageFusion, CSFDecoder
+from sod_plugins.networks.csnet.network import CSNet
+
+
+class CSNetClassifier(nn.Module):
+    """CSNet that classifies (Sec. 5.1.2): fusion to the lowest resolution, then GAP and FC.
+
+    Everything but the last layer has the shapes of the saliency network, so that either task can go
+    on from the weights of the other.
+
+    Args:
+        network: The CSNet whose weights it starts from, and shares none with; a fresh one for a
+            classifier from scratch. A pruned one gives a pruned classifier.
+        num_classes: Number of classes.
+
+    Attributes:
+        arguments: Constructor arguments of the CSNet.
+        preprocessing: Input size and normalisation.
+
+    Raises:
+        ValueError: If the CSNet has no fusion part.
+    """
+
+    def __init__(self, network: CSNet, num_classes: int) -> None:
+        super().__init__()
+        self.arguments = network.arguments
+        self.preprocessing = network.preprocessing
+        decoder = network.decode_head
+        if not isinstance(decoder, CSFDecoder):
+            raise ValueError('A CSNet without fusion part (fuse_stages=()) makes no classifier.')
+        self.backbone = CSNet(**network.arguments).backbone
+        self.neck = CrossStageFusion(
+            self.backbone.out_channels,
+            decoder.fuse_channels,
+            decoder.dilated_channels,
+            decoder.channels,
+            out_scale=-1,
+            weight_scale=network.arguments['weight_scale'],
+        )
+        self.classifier = nn.Linear(decoder.channels, num_classes)
+        weight = next(network.parameters())
+        self.to(weight.device, weight.dtype).train(network.training)
+        self.backbone.load_state_dict(network.backbone.state_dict())
+        self.neck.load_state_dict(weights_at_coarsest(decoder))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images (N, 3, H, W) to logits (N, num_classes)."""
+        logits: Tensor = self.classifier(self.features(images).mean((2, 3)))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map normalised images to the features (N, C, h, w) that are pooled."""
+        fused: Tensor = self.neck(self.backbone(images))
+        return fused
+
+    def activation_maps(self, images: Tensor) -> Tensor:
+        """Map normalised images to the class activation maps (N, num_classes, h, w) of Fig. 9.
+
+        The features weighted by the last layer (Zhou et al., CVPR 2016): the mean of a map over its
+        positions is the logit of its class, less the bias.
+        """
+        return torch.einsum('kc,nchw->nkhw', self.classifier.weight, self.features(images))
+
+    def to_saliency(self) -> CSNet:
+        """Return the CSNet with these weights, its 1x1 classifier a fresh one."""
+        weight = self.classifier.weight
+        network = CSNet(**self.arguments).to(weight.device, weight.dtype)
+        network.preprocessing = self.preprocessing
+        state = network.state_dict()
+        state |= {f'backbone.{key}': value for key, value in self.backbone.state_dict().items()}
+        scale = len(self.neck.dilated_widths) - 1
+        for key, value in self.neck.state_dict().items():
+            state[f'decode_head.{_moved(key, scale, 0)}'] = value
+        network.load_state_dict(state)
+        return network.train(self.training)
+
+
+def weights_at_coarsest(decoder: CSFDecoder) -> dict[str, Tensor]:
+    """Return a decoder's weights for a :class:`CrossStageFusion` to the coarsest scale.
+
+    The merging gOctConv's normalisation and activation stand at the index of that scale.
+    """
+    scale = len(decoder.dilated_widths) - 1
+    return {
+        _moved(key, 0, scale): value
+        for key, value in decoder.state_dict().items()
+        if not key.startswith('classifier.')
+    }
+
+
+def _moved(key: str, old: int, new: int) -> str:
+    """Move the merging layer's normalisation and activation to another scale."""
+    return re.sub(rf'^merge\.(norms|acts)\.{old}\.', rf'merge.\1.{new}.', key)

@@ -1,0 +1,162 @@
+"""CSNet's decoder: the cross-stage fusion part, with and without a classifier.
+
+Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
+TPAMI; section and table numbers are those of this text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from sod_plugins.layers.goctconv import GOctConvNormAct, NormLayer, ParallelDilatedConv
+from sod_plugins.networks.backbones.csnet_widths import (
+    DILATIONS,
+    dilated_split,
+    regular_fuse_channels,
+)
+from sod_plugins.ops.octave_conv import Maps
+
+
+class CrossStageFusion(nn.Module):
+    """Cross-stage fusion part of CSNet (Sec. 4.3, Tab. 1) without its last 1x1 convolution.
+
+    A 1x1 gOctConv across the stages, parallel dilated convolutions in each scale and a 1x1 gOctConv
+    to one scale, for any pyramid of halving maps.
+
+    Args:
+        in_channels: Channels of each map, finest first; each has half the size of the one before.
+        fuse_channels: Channels of each scale after the first gOctConv; by default a third of
+            ``in_channels`` (see :func:`regular_fuse_channels`).
+        dilated_channels: Per scale, the channels of each dilation; by default equal shares, the
+            remainder in the last.
+        channels: Channels of the fused map; by default the sum of ``fuse_channels``.
+        out_scale: Scale of the fused map: 0 is the finest, -1 the coarsest, which classification
+            takes (Sec. 5.1.2).
+        weight_scale: Factor on the weights of the dilated convolutions; 1 for plain ones.
+        coarsening: ``'max_pool'``, or ``'bilinear'`` as in CSF on ResNet.
+        norm_layer: Makes a normalisation from a number of channels.
+
+    Attributes:
+        fuse_channels: As given or found by default, like the next two.
+        dilated_channels: Likewise.
+        channels: Likewise.
+
+    Raises:
+        ValueError: If the widths do not fit each other.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        fuse_channels: Sequence[int] | None = None,
+        dilated_channels: Sequence[Sequence[int]] | None = None,
+        channels: int | None = None,
+        *,
+        out_scale: int = 0,
+        weight_scale: float = 100.0,
+        coarsening: str = 'max_pool',
+        norm_layer: NormLayer = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        in_channels = tuple(in_channels)
+        if fuse_channels is None:
+            fuse_channels = regular_fuse_channels(in_channels)
+        if dilated_channels is None:
+            dilated_channels = tuple(dilated_split(c) for c in fuse_channels)
+        if not len(in_channels) == len(fuse_channels) == len(dilated_channels):
+            raise ValueError(
+                f'{type(self).__name__} needs as many scales in fuse_channels and '
+                f'dilated_channels as in in_channels, got {in_channels=}, {fuse_channels=}, '
+                f'{dilated_channels=}.'
+            )
+        if channels is None:
+            channels = sum(fuse_channels)
+        self.fuse_channels = tuple(fuse_channels)
+        self.dilated_channels = tuple(tuple(widths) for widths in dilated_channels)
+        self.channels = channels
+        self.fuse = GOctConvNormAct(
+            in_channels,
+            fuse_channels,
+            1,
+            plain_weight_scale=weight_scale,
+            coarsening=coarsening,
+            norm_layer=norm_layer,
+        )
+        # A scale without channels keeps its index.
+        self.dilated = nn.ModuleList(
+            ParallelDilatedConv(c, out, DILATIONS, weight_scale=weight_scale, norm_layer=norm_layer)
+            if c and sum(out)
+            else nn.Identity()
+            for c, out in zip(fuse_channels, dilated_channels, strict=True)
+        )
+        self.dilated_widths = tuple(
+            sum(out) if c else 0 for c, out in zip(fuse_channels, dilated_channels, strict=True)
+        )
+        merged = range(len(in_channels))[out_scale] * (0,) + (channels,)
+        self.merge = GOctConvNormAct(
+            self.dilated_widths,
+            merged,
+            1,
+            plain_weight_scale=weight_scale,
+            coarsening=coarsening,
+            norm_layer=norm_layer,
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map (N, C_i, H_i, W_i) per scale, finest first, to (N, channels, H_s, W_s)."""
+        fused: Maps = self.fuse(maps)
+        dilated = [
+            layer(x) if width else None
+            for layer, width, x in zip(self.dilated, self.dilated_widths, fused, strict=True)
+        ]
+        merged: Tensor = self.merge(dilated)[-1]
+        return merged
+
+
+class CSFDecoder(CrossStageFusion):
+    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits.
+
+    Takes the arguments of :class:`CrossStageFusion` but ``out_scale``, which is the finest.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        fuse_channels: Sequence[int] | None = None,
+        dilated_channels: Sequence[Sequence[int]] | None = None,
+        channels: int | None = None,
+        *,
+        weight_scale: float = 100.0,
+        coarsening: str = 'max_pool',
+        norm_layer: NormLayer = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            fuse_channels,
+            dilated_channels,
+            channels,
+            weight_scale=weight_scale,
+            coarsening=coarsening,
+            norm_layer=norm_layer,
+        )
+        self.classifier = nn.Conv2d(self.channels, 1, 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map (N, C_i, H_i, W_i) per scale, finest first, to logits (N, 1, H_0, W_0)."""
+        logits: Tensor = self.classifier(super().forward(maps))
+        return logits
+
+
+class LastMapClassifier(nn.Module):
+    """A 1x1 classifier on the coarsest map: the head of an extractor without fusion (Tab. 6)."""
+
+    def __init__(self, in_channels: Sequence[int]) -> None:
+        super().__init__()
+        self.classifier = nn.Conv2d(in_channels[-1], 1, 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map a pyramid to logits (N, 1, H, W) at its last map's size."""
+        logits: Tensor = self.classifier(maps[-1])
+        return logits

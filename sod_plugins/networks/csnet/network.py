@@ -1,0 +1,143 @@
+"""CSNet: a salient object detector of 100K parameters, as a whole network.
+
+Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
+TPAMI; section and table numbers are those of this text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from sod_plugins.networks.backbones.csnet import CSNetExtractor
+from sod_plugins.networks.backbones.csnet_widths import check_learned_widths
+from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.csnet.decoder import CSFDecoder, LastMapClassifier
+from sod_plugins.ops.resize import resize_bilinear
+
+
+class CSNet(SaliencyNetwork):
+    """CSNet (Sec. 4): the extractor and the cross-stage fusion part, from images to logits.
+
+    ``CSNet(width=w)`` has 210,985 / 298,633 / 455,631 / 645,565 / 788,631 parameters for w = 1,
+    1.2, 1.5, 1.8, 2. Any input size from 16x16 on works: where a size is odd, the coarser scale
+    drops the last row or column; on the way back, maps are resized to the exact size of the finer
+    scale, and the logits to that of the input.
+
+    Args:
+        width: Factor k of "CSNet x k".
+        split_ratio: C_H and C_L, the shares of high- and low-resolution channels.
+        stage_blocks: Blocks of each stage; the paper's text has (3, 4, 6, 4).
+        fuse_stages: Stages (from 1) that the fusion reads: (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4);
+            () leaves the fusion out, with a 1x1 classifier on stage 4: the extractor of Tab. 6.
+        weight_scale: Factor on the weights of depthwise and dilated convolutions (released: 100).
+        learned_widths: Channels found by pruning, in place of ``width`` and ``split_ratio``: a
+            mapping of ``blocks`` (output channels per scale of every block), ``fuse`` (per scale),
+            ``dilated`` (per scale and dilation) and ``merged`` (before the classifier).
+        vanilla: Use vanilla OctConvs in the blocks (Tab. 6).
+
+    Raises:
+        ValueError: If the arguments do not describe a network.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        split_ratio: tuple[float, float] = (1, 1),
+        stage_blocks: Sequence[int] = (4, 4, 6, 4),
+        fuse_stages: Sequence[int] = (2, 3, 4),
+        weight_scale: float = 100.0,
+        learned_widths: Mapping[str, Any] | None = None,
+        vanilla: bool = False,
+    ) -> None:
+        stages = tuple(fuse_stages)
+        if stages != tuple(range(5 - len(stages), 5)):
+            raise ValueError(
+                'fuse_stages must be (), (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4), '
+                f'got {tuple(fuse_stages)}.'
+            )
+        super().__init__(
+            {
+                'width': width,
+                'split_ratio': tuple(split_ratio),
+                'stage_blocks': tuple(stage_blocks),
+                'fuse_stages': stages,
+                'weight_scale': weight_scale,
+                'learned_widths': None if learned_widths is None else dict(learned_widths),
+                'vanilla': vanilla,
+            }
+        )
+        learned = learned_widths or {}
+        if learned_widths is not None:
+            check_learned_widths(learned_widths, fusion=bool(stages))
+        self.backbone = CSNetExtractor(
+            width,
+            split_ratio,
+            stage_blocks,
+            [s - 1 for s in stages] or [3],
+            weight_scale,
+            vanilla,
+            learned.get('blocks'),
+        )
+        channels = self.backbone.out_channels
+        self.decode_head: nn.Module = (
+            CSFDecoder(
+                channels,
+                learned.get('fuse'),
+                learned.get('dilated'),
+                learned.get('merged'),
+                weight_scale=weight_scale,
+            )
+            if stages
+            else LastMapClassifier(channels)
+        )
+
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of ``sod_plugins.CSNet``.
+            head: Config of ``sod_plugins.CSFHead``.
+
+        Raises:
+            ValueError: If they make another network than a CSNet.
+        """
+        norm = (head.get('norm_cfg') or {}).get('type', 'BN')
+        same_scale = backbone.get('weight_scale', 100.0) == head.get('weight_scale', 100.0)
+        coarsening = head.get('coarsening', 'max_pool')
+        if norm not in ('BN', 'SyncBN') or coarsening != 'max_pool' or not same_scale:
+            raise ValueError('its CSFHead differs from the decoder of a CSNet')
+        shared = ('width', 'split_ratio', 'stage_blocks', 'weight_scale', 'vanilla')
+        arguments = {name: backbone[name] for name in shared if name in backbone}
+        out_indices = backbone.get('out_indices', (1, 2, 3))
+        arguments['fuse_stages'] = tuple(i + 1 for i in out_indices)
+        decoder_names = ('fuse_channels', 'dilated_channels', 'channels')
+        decoder_widths = {name: head[name] for name in decoder_names if head.get(name) is not None}
+        block_widths = backbone.get('block_widths')
+        if decoder_widths or block_widths:
+            extractor = CSNetExtractor(
+                out_indices=out_indices,
+                block_widths=block_widths,
+                **{name: backbone[name] for name in shared if name in backbone},
+            )
+            decoder = CSFDecoder(extractor.out_channels, **decoder_widths)
+            arguments['learned_widths'] = _widths(extractor, decoder)
+        return arguments
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
+        logits: Tensor = self.decode_head(self.backbone(images))
+        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
+
+
+def _widths(extractor: CSNetExtractor, decoder: CSFDecoder) -> dict[str, Any]:
+    """Describe the channels of two parts as ``learned_widths``."""
+    return {
+        'blocks': extractor.block_widths,
+        'fuse': decoder.fuse_channels,
+        'dilated': decoder.dilated_channels,
+        'merged': decoder.channels,
+    }

@@ -1,0 +1,311 @@
+"""The iterative top-down and bottom-up decoder of ITDBU, for any pyramid of feature maps.
+
+Paper: Wang et al., "An Iterative and Cooperative Top-down and Bottom-up Inference Network for
+Salient Object Detection", CVPR 2019. There is no released code: what the paper leaves open is an
+argument here, its default with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from sod_plugins.layers.conv_rnn import State
+from sod_plugins.networks.itdbu.layers import (
+    CELLS,
+    Concatenation,
+    InferenceLayer,
+    Place,
+    TopReadout,
+    UnifyingLayer,
+    build_cell,
+    schedule,
+)
+from sod_plugins.ops.resize import RESIZE_MODES, resize
+
+# For which parts of its place an inference layer, or a unifying layer, has weights of its own.
+SHARINGS = {
+    'i': ('direction', 'level', 'iteration'),
+    'ii': ('direction', 'level'),
+    'iii': ('direction',),
+    'iv': (),
+}
+UNIFY_SHARINGS = {
+    'level': ('level',),
+    'direction': ('direction', 'level'),
+    'none': ('direction', 'level', 'iteration'),
+}
+TOP_SALIENCIES = ('inference', 'readout')
+
+
+class SideOutput(NamedTuple):
+    """One supervised map: logits (N, 1, H, W) at the size of its level.
+
+    Levels (1 is the finest), iterations and steps count from 1; the direction is ``'top_down'`` or
+    ``'bottom_up'``.
+    """
+
+    level: int
+    direction: str
+    iteration: int
+    step: int
+    logits: Tensor
+
+
+class Visit(NamedTuple):
+    """One run of an inference layer: where, and under which names its weights are."""
+
+    place: Place
+    layer: str
+    unify: str
+
+
+class ITDBUDecoder(nn.Module):
+    """Alternate top-down and bottom-up saliency inference over a pyramid (Sec. 3.1, Fig. 3).
+
+    The first saliency map is that of the top level L. Iteration n runs the top-down layers
+    S^l = T^l(R^l([U(S^(l+1)), F^l])), l = L - 1 .. 1, and, unless it is the last, the bottom-up
+    layers S^l = B^l(R^l([D(S^(l-1)), F^l])), l = 2 .. L (Eq. 4). A layer takes T steps over its
+    input and reads logits out at each; the sigmoid of the last ones is passed on. Every pass
+    depends on the one before, so the last map needs all of them, but only their last steps.
+
+    With c_l channels at level l, u unified and h hidden ones, kernel k and G gates (1 for cnn and
+    rnn, 3 gru, 4 lstm), it has these parameters for N > 1 and T > 1:
+
+    * layers of G h (k² u + 1) + G h (k² h + 1) + h + 1 (without the middle term for cnn):
+      (2N - 1)(L - 1) + 1 of them under i, 2L - 1 under ii, 2 under iii and 1 under iv;
+    * unifying layers of u (c_l + 3), without ``unify_norm`` of u (c_l + 2), one per level.
+
+    For N = 1 nothing is there for the bottom-up direction, and R^L has u weights fewer, those of
+    the saliency map that it never gets; for T = 1 without ``carry_hidden`` the middle term goes,
+    as no hidden map is ever convolved.
+
+    Args:
+        in_channels: Channels of each map, finest first; their strides are free.
+        cell: ``'gru'`` (best in Tab. 2), ``'rnn'``, ``'lstm'`` or ``'cnn'``.
+        iterations: N, the top-down passes; N - 1 bottom-up ones lie between them (Tab. 3).
+        steps: T, the steps of each layer; 'cnn' always takes one.
+        sharing: Strategy of Fig. 3 (d) to (g). i: every layer by itself; ii: T^l shared over the
+            iterations, B^l likewise (the main tables' choice); iii: one T and one B for all
+            levels; iv: one layer for everything.
+        unify_channels: Channels after R. None leaves R out (Eq. 1 and 2), under i and ii only.
+        hidden_channels: Channels of the hidden maps.
+        kernel_size: Kernel of the cells, odd.
+        unify_sharing: ``'level'``: one R per level, since Eq. 4 writes the same R^l in both
+            directions; ``'direction'``: one each for T^l and B^l; ``'none'``: one per iteration
+            too. It holds under every strategy: the steps between the sizes of Tab. 5, 46 MB from
+            21 to 9 layers and 27 MB from 9 to 2, leave no room for more R under i than under iii.
+        unify_norm: Whether the features' part of R passes BatchNorm. The paper names none, but
+            features that no norm has tamed drive the cells' tanh into saturation, where neither
+            they nor the saliency map are learned from: on EfficientNet-Lite0, whose maps deviate by
+            3 to 9, two thirds of the hidden values lay beyond 0.95. The first author's earlier
+            ASNet has BatchNorm in this place.
+        top_saliency: How the first S^L comes about. ``'inference'``: by a layer T^L without an
+            S^(L+1), because Sec. 3.1 counts T^l up to L, the sizes of Tab. 5 fit with it (2L - 1
+            layers under ii) and it keeps all side outputs alike. ``'readout'``: a 1x1 convolution
+            of R^L(F^L), as Eq. 1 has no T^L; it counts as step T.
+        carry_hidden: Whether a layer starts from the last state at its level and direction, one
+            iteration before. By default each starts from zero: Eq. 5 indexes states by t alone.
+        upsample: U, a mode of :func:`sod_plugins.ops.resize`. Bilinear, the field's habit.
+        downsample: D, likewise; bilinear is the mean of 2x2 pixels where a level has exactly half
+            the size of the one below, which ``'area'`` gives for every ratio.
+        detach_saliency: Whether no gradient flows into a layer through its map. By default it
+            does: the paper trains end to end.
+        nonlinearity: ``'tanh'``, the cells' own, or ``'relu'`` ('cnn' has always ReLU). The paper
+            names ReLU after R; for the cells that stays a guess.
+        with_cp: Whether training recomputes each layer in the backward pass, which saves memory
+            and leaves the gradients as they are.
+
+    Raises:
+        ValueError: If an argument does not describe a decoder, or the maps do not fit it.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        cell: str = 'gru',
+        iterations: int = 3,
+        steps: int = 2,
+        sharing: str = 'ii',
+        *,
+        unify_channels: int | None = 64,
+        hidden_channels: int = 16,
+        kernel_size: int = 3,
+        unify_sharing: str = 'level',
+        unify_norm: bool = True,
+        top_saliency: str = 'inference',
+        carry_hidden: bool = False,
+        upsample: str = 'bilinear',
+        downsample: str = 'bilinear',
+        detach_saliency: bool = False,
+        nonlinearity: str = 'tanh',
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        _require_one_of(CELLS, cell=cell)
+        _require_one_of(SHARINGS, sharing=sharing)
+        _require_one_of(UNIFY_SHARINGS, unify_sharing=unify_sharing)
+        _require_one_of(TOP_SALIENCIES, top_saliency=top_saliency)
+        _require_one_of(RESIZE_MODES, upsample=upsample, downsample=downsample)
+        if len(in_channels) < 2:
+            raise ValueError(f'ITDBU needs at least two levels, got in_channels={in_channels}.')
+        counts = {
+            'iterations': iterations,
+            'steps': steps,
+            'hidden_channels': hidden_channels,
+            'unify_channels': unify_channels,
+        }
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise ValueError(f'{name} must be 1 or more, got {count}.')
+        if unify_channels is None:
+            if sharing in ('iii', 'iv'):
+                raise ValueError(
+                    f'sharing={sharing!r} shares layers over levels of different channels: it '
+                    'needs unify_channels.'
+                )
+            unify_sharing = 'direction'
+        self.in_channels = tuple(in_channels)
+        self.hidden_channels = hidden_channels
+        self.steps = 1 if cell == 'cnn' else steps
+        self.carry_hidden = carry_hidden and cell != 'cnn'
+        self.resize_modes = {'top_down': upsample, 'bottom_up': downsample}
+        self.detach_saliency = detach_saliency
+        self.with_cp = with_cp
+        own, own_unify = SHARINGS[sharing], UNIFY_SHARINGS[unify_sharing]
+        self.visits = [
+            Visit(place, _name(place, own), _name(place, own_unify))
+            for place in schedule(len(in_channels), iterations)
+        ]
+        if top_saliency == 'readout':
+            self.visits[0] = self.visits[0]._replace(layer='top_readout')
+        self.unify = self._build_unify(unify_channels, unify_norm)
+        self.layers = self._build_layers(cell, hidden_channels, kernel_size, nonlinearity)
+
+    def _build_unify(self, channels: int | None, norm: bool) -> nn.ModuleDict:
+        guided = {visit.unify for visit in self.visits[1:]}  # all but the first get a saliency map
+        modules = nn.ModuleDict()
+        for place, _, name in self.visits:
+            if name not in modules:
+                width, with_saliency = self.in_channels[place.level - 1], name in guided
+                modules[name] = (
+                    Concatenation(width, with_saliency)
+                    if channels is None
+                    else UnifyingLayer(width, channels, with_saliency, norm)
+                )
+        return modules
+
+    def _build_layers(
+        self, cell: str, hidden_channels: int, kernel_size: int, nonlinearity: str
+    ) -> nn.ModuleDict:
+        continued = {
+            visit.layer
+            for index, visit in enumerate(self.visits)
+            if any(visit.place[:2] == earlier.place[:2] for earlier in self.visits[:index])
+        }
+        modules = nn.ModuleDict()
+        for _, name, unify in self.visits:
+            width: int = self.unify[unify].out_channels  # type: ignore[assignment]
+            if name == 'top_readout':
+                modules[name] = TopReadout(width)
+            elif name not in modules:
+                recurrent = self.steps > 1 or (self.carry_hidden and name in continued)
+                modules[name] = InferenceLayer(
+                    build_cell(cell, width, hidden_channels, kernel_size, nonlinearity, recurrent)
+                )
+        return modules
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor | list[SideOutput]:
+        """Map (N, C_l, H_l, W_l), finest first, to the last map's logits (N, 1, H_1, W_1).
+
+        In training to all side outputs instead, see :meth:`side_outputs`.
+        """
+        if self.training:
+            return self.side_outputs(maps)
+        *_, (_, logits) = self._run(maps, every_step=False)
+        return logits[-1]
+
+    def side_outputs(
+        self, maps: Sequence[Tensor], last_step_only: bool = False
+    ) -> list[SideOutput]:
+        """Return the map of every level, direction, iteration and step, in the order of inference.
+
+        The last one is the network's result.
+
+        Args:
+            maps: Features (N, C_l, H_l, W_l), finest first.
+            last_step_only: Whether the read-outs before step T are left out.
+        """
+        return [
+            SideOutput(
+                place.level, place.direction, place.iteration, self.steps - len(logits) + step, x
+            )
+            for place, logits in self._run(maps, every_step=not last_step_only)
+            for step, x in enumerate(logits, 1)
+        ]
+
+    def _run(
+        self, maps: Sequence[Tensor], every_step: bool
+    ) -> Iterator[tuple[Place, list[Tensor]]]:
+        """Yield the logits of each visit, at every step or at the last."""
+        if len(maps) != len(self.in_channels):
+            raise ValueError(f'ITDBU needs {len(self.in_channels)} maps, got {len(maps)}.')
+        last_use = {visit.unify: visit for visit in self.visits}
+        projected: dict[str, Tensor] = {}
+        states: dict[tuple[str, int], State] = {}
+        saliency: Tensor | None = None
+        for visit in self.visits:
+            place, _, unify = visit
+            spot = place.direction, place.level
+            if unify not in projected:
+                project: Callable[[Tensor], Tensor] = self.unify[unify].project  # type: ignore[assignment]
+                projected[unify] = project(maps[place.level - 1])
+            features = projected[unify]
+            if last_use[unify] is visit:
+                del projected[unify]
+            if saliency is not None:
+                size = features.shape[-2], features.shape[-1]
+                saliency = resize(saliency, size, self.resize_modes[place.direction])
+            inputs = (visit, features, saliency, states.get(spot), every_step)
+            if self.with_cp and torch.is_grad_enabled():
+                logits, state = checkpoint(
+                    self._infer, *inputs, use_reentrant=False, preserve_rng_state=False
+                )
+            else:
+                logits, state = self._infer(*inputs)
+            if self.carry_hidden:
+                states[spot] = state
+            yield place, logits
+            saliency = logits[-1].sigmoid()
+            if self.detach_saliency:
+                saliency = saliency.detach()
+
+    def _infer(
+        self,
+        visit: Visit,
+        features: Tensor,
+        saliency: Tensor | None,
+        state: State | None,
+        every_step: bool,
+    ) -> tuple[list[Tensor], State]:
+        x = self.unify[visit.unify](features, saliency)
+        result: tuple[list[Tensor], State] = self.layers[visit.layer](
+            x, state, self.steps, every_step
+        )
+        return result
+
+
+def _name(place: Place, parts: Sequence[str]) -> str:
+    """Name the weights that are used where these parts of the place are the same."""
+    values = {part: getattr(place, part) for part in parts}
+    return '_'.join(v if isinstance(v, str) else f'{k}{v}' for k, v in values.items()) or 'shared'
+
+
+def _require_one_of(known: Collection[str], **arguments: str) -> None:
+    for name, value in arguments.items():
+        if value not in known:
+            raise ValueError(f'{name} must be one of {sorted(known)}, got {value!r}.')

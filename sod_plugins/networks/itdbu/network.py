@@ -1,0 +1,133 @@
+"""ITDBU: any feature extractor with the iterative top-down and bottom-up decoder.
+
+Paper: Wang et al., "An Iterative and Cooperative Top-down and Bottom-up Inference Network for
+Salient Object Detection", CVPR 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
+from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.itdbu.decoder import ITDBUDecoder, SideOutput
+from sod_plugins.ops.resize import resize_bilinear
+
+DECODER_ARGUMENTS = (
+    'cell',
+    'iterations',
+    'steps',
+    'sharing',
+    'unify_channels',
+    'hidden_channels',
+    'kernel_size',
+    'unify_sharing',
+    'unify_norm',
+    'top_saliency',
+    'carry_hidden',
+    'upsample',
+    'downsample',
+    'detach_saliency',
+    'nonlinearity',
+    'with_cp',
+)
+
+
+class ITDBU(SaliencyNetwork):
+    """ITDBU (Sec. 3): images to saliency logits by alternating top-down and bottom-up passes.
+
+    The features are computed once for all passes. In evaluation only what the last map needs is
+    computed; :meth:`side_outputs` gives all maps in either mode. With VGG-16 the finest map has the
+    size of the input; with ``'resnet50'``, whose finest map is half of it (a stride-2 convolution
+    is its first layer), or any coarser one, the last logits are resized bilinearly to that of the
+    input, a step that the paper does not describe.
+
+    ``ITDBU()`` is VGG-16 without its last pooling, L = 5, convGRU, N = 3, T = 2 and strategy ii:
+    407,225 parameters in the decoder. The sizes in Tab. 5 (364 to 448 MB) are far from any reading
+    of the text and cannot be met.
+
+    Args:
+        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            takes it: the name of a preset or ``{'type': 'ResNet', 'depth': 50}``.
+        cell: See :class:`ITDBUDecoder`, also for the rest.
+        iterations: N.
+        steps: T.
+        sharing: Strategy i, ii, iii or iv.
+        unify_channels: Likewise.
+        hidden_channels: Likewise.
+        kernel_size: Likewise.
+        unify_sharing: Likewise.
+        unify_norm: Likewise.
+        top_saliency: Likewise.
+        carry_hidden: Likewise.
+        upsample: Likewise.
+        downsample: Likewise.
+        detach_saliency: Likewise.
+        nonlinearity: Likewise.
+        with_cp: Likewise.
+
+    Raises:
+        ValueError: If the arguments do not describe a network.
+    """
+
+    def __init__(
+        self,
+        backbone: str | Mapping[str, Any] = 'vgg16',
+        cell: str = 'gru',
+        iterations: int = 3,
+        steps: int = 2,
+        sharing: str = 'ii',
+        *,
+        unify_channels: int | None = 64,
+        hidden_channels: int = 16,
+        kernel_size: int = 3,
+        unify_sharing: str = 'level',
+        unify_norm: bool = True,
+        top_saliency: str = 'inference',
+        carry_hidden: bool = False,
+        upsample: str = 'bilinear',
+        downsample: str = 'bilinear',
+        detach_saliency: bool = False,
+        nonlinearity: str = 'tanh',
+        with_cp: bool = False,
+    ) -> None:
+        given = locals()
+        decoder_arguments = {name: given[name] for name in DECODER_ARGUMENTS}
+        super().__init__({'backbone': plain_spec(backbone), **decoder_arguments})
+        self.backbone = build_backbone(backbone)
+        channels = self.backbone.out_channels
+        self.decode_head = ITDBUDecoder(channels, **decoder_arguments)
+
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of a backbone of this package, ``sod_plugins.VGG`` for instance.
+            head: Config of ``sod_plugins.ITDBUHead``.
+
+        Raises:
+            ValueError: If the backbone is none of this package, or the head skips some of its maps.
+        """
+        in_index = head.get('in_index')
+        if in_index is not None and tuple(in_index) != tuple(range(len(head['in_channels']))):
+            raise ValueError('its ITDBUHead does not take the maps of its backbone in order')
+        arguments = {name: head[name] for name in DECODER_ARGUMENTS if name in head}
+        return {'backbone': backbone_spec(backbone), **arguments}
+
+    def forward(self, images: Tensor) -> Tensor | list[SideOutput]:
+        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W); in training to side outputs.
+
+        The side outputs are those of :meth:`side_outputs`, each at its level's size.
+        """
+        if self.training:
+            return self.side_outputs(images)
+        logits: Tensor = self.decode_head(self.backbone(images))
+        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
+
+    def side_outputs(self, images: Tensor, last_step_only: bool = False) -> list[SideOutput]:
+        """Return every map that leads to the result, see :meth:`ITDBUDecoder.side_outputs`."""
+        return self.decode_head.side_outputs(self.backbone(images), last_step_only)

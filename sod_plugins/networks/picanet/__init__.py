@@ -1,0 +1,16 @@
+"""PiCANet: its decoder and losses, the whole network, and its use in DeepLab and SSD."""
+
+from sod_plugins.networks.picanet.aspp import PiCANetASPP
+from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet.losses import picanet_losses
+from sod_plugins.networks.picanet.network import PiCANet
+from sod_plugins.networks.picanet.ssd import PiCANetSSDNeck
+
+__all__ = [
+    'Decoded',
+    'PiCANet',
+    'PiCANetASPP',
+    'PiCANetDecoder',
+    'PiCANetSSDNeck',
+    'picanet_losses',
+]

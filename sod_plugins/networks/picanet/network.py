@@ -1,0 +1,154 @@
+"""PiCANet: a feature extractor with a U-Net decoder whose pixels attend to their context.
+
+Paper: Liu, Han and Yang, "PiCANet: Pixel-wise Contextual Attention Learning for Accurate Saliency
+Detection", IEEE TIP 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
+from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.ops.resize import resize_bilinear
+from sod_plugins.ops.window import Size
+
+DECODER_ARGUMENTS = (
+    'setting',
+    'channels',
+    'gap_kernel_size',
+    'gap_dilation',
+    'local_kernel_size',
+    'local_dilation',
+    'renet_channels',
+    'attention_channels',
+    'attention_norm',
+    'order',
+    'upsample',
+    'in_strides',
+    'tap_norm',
+    'init_std',
+)
+# What these names mean here: encoders at stride 8, VGG as DeepLab has it, before its ReLUs.
+ENCODERS: dict[str, dict[str, Any]] = {
+    'vgg16': {
+        'type': 'VGG',
+        'depth': 16,
+        'out_indices': (0, 1, 2, 3, 4, 5),
+        'pool_size': 3,
+        'pool_strides': (2, 2, 2, 1, 1),
+        'dilations': (1, 1, 1, 1, 2),
+        'fc_channels': 1024,
+        'fc_dilation': 12,
+        'pre_activation': True,
+    },
+    'resnet50': {
+        'type': 'ResNet',
+        'depth': 50,
+        'strides': (1, 2, 1, 1),
+        'dilations': (1, 1, 2, 4),
+    },
+}
+
+
+class PiCANet(SaliencyNetwork):
+    """PiCANet (Sec. 4): images to saliency logits by decoders that attend to chosen context.
+
+    In evaluation only the last map is returned, at the size of the input, to which it is resized
+    bilinearly where the finest encoder map is smaller; :meth:`decode` gives all maps in either
+    mode. Any input size is taken: the paper's is 224x224, at others the grid of GAP spans the map.
+
+    ``PiCANet()`` has 57,145,278 parameters, ``PiCANet('6GAP_5432LAP')`` 36,739,006 and
+    ``PiCANet('cvpr')``, the released network, 36,729,687, with one bias per gate of the LSTMs; with
+    the two of ``nn.LSTM`` they would be 57,149,374, 36,743,102 and 36,737,879. On ResNet-50 the
+    released one is ``PiCANet('54GAP_321LAP', 'resnet50', upsample='learned',
+    order='columns_first', tap_norm='none')``.
+
+    Args:
+        setting: Which decoders have which context, see :class:`PiCANetDecoder`; an encoder with
+            five maps has decoders 5 to 1, so ``'5GAP_432AC'`` there.
+        backbone: The encoder. ``'vgg16'`` and ``'resnet50'`` are those of the paper, at stride 8
+            (``ENCODERS``); any other as :func:`~sod_plugins.networks.backbones.build_backbone`
+            takes it.
+        channels: See :class:`PiCANetDecoder`, also for the rest.
+        gap_kernel_size: Likewise.
+        gap_dilation: Likewise.
+        local_kernel_size: Likewise.
+        local_dilation: Likewise.
+        renet_channels: Likewise.
+        attention_channels: Likewise.
+        attention_norm: Likewise.
+        order: Likewise.
+        upsample: Likewise.
+        in_strides: Likewise; by default those of the encoder.
+        tap_norm: Likewise.
+        init_std: Likewise.
+
+    Raises:
+        ValueError: If the arguments do not describe a network.
+    """
+
+    def __init__(
+        self,
+        setting: str = '6GAP_5432AC',
+        backbone: str | Mapping[str, Any] = 'vgg16',
+        *,
+        channels: Sequence[int] | None = None,
+        gap_kernel_size: Size = 10,
+        gap_dilation: Size | None = None,
+        local_kernel_size: int = 7,
+        local_dilation: int = 2,
+        renet_channels: int = 256,
+        attention_channels: int = 128,
+        attention_norm: bool = True,
+        order: str | None = None,
+        upsample: str | None = None,
+        in_strides: Sequence[int] | None = None,
+        tap_norm: str = 'but_deepest',
+        init_std: float | None = 0.01,
+    ) -> None:
+        given = locals()
+        arguments = {name: given[name] for name in DECODER_ARGUMENTS}
+        super().__init__({'backbone': plain_spec(backbone), **arguments})
+        self.backbone = build_backbone(
+            ENCODERS.get(backbone, backbone) if isinstance(backbone, str) else backbone
+        )
+        if in_strides is None:
+            arguments['in_strides'] = self.backbone.out_strides
+        self.decode_head = PiCANetDecoder(self.backbone.out_channels, **arguments)
+
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of a backbone of this package, ``sod_plugins.VGG`` for instance.
+            head: Config of ``sod_plugins.PiCANetHead``.
+
+        Raises:
+            ValueError: If the backbone is none of this package, or the head skips some of its maps.
+        """
+        in_index = head.get('in_index')
+        if in_index is not None and tuple(in_index) != tuple(range(len(head['in_channels']))):
+            raise ValueError('its PiCANetHead does not take the maps of its backbone in order')
+        arguments = {name: head[name] for name in DECODER_ARGUMENTS if name in head}
+        return {'backbone': backbone_spec(backbone), **arguments}
+
+    def forward(self, images: Tensor) -> Tensor | list[Decoded]:
+        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).
+
+        In training to what every decoder makes, the deepest first: its ``logits`` at its own size,
+        its ``attention``, and what they come from.
+        """
+        decoded: Tensor | list[Decoded] = self.decode_head(self.backbone(images))
+        if isinstance(decoded, Tensor):
+            return resize_bilinear(decoded, (images.shape[-2], images.shape[-1]))
+        return decoded
+
+    def decode(self, images: Tensor) -> list[Decoded]:
+        """Return what every decoder makes, the deepest first, in either mode."""
+        return list(self.decode_head.decode(self.backbone(images)))

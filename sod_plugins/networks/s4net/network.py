@@ -1,0 +1,225 @@
+"""S4Net: salient instances in a single stage.
+
+Paper: Fan et al., "S4Net: Single Stage Salient-Instance Segmentation", CVPR 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
+from sod_plugins.networks.backbones import PRESETS, backbone_spec, build_backbone, plain_spec
+from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.s4net.flow import S4NetFlow
+from sod_plugins.networks.s4net.fpn import S4NetFPN
+from sod_plugins.networks.s4net.head import S4NetHead
+from sod_plugins.networks.s4net.mask_branch import S4NetMaskBranch
+
+INPUT_SIZE = (320, 320)
+# What a layout changes in each part's own defaults, which are the paper's.
+LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
+    'paper': {'neck': {}, 'bbox_head': {}, 'roi_extractor': {}, 'mask_head': {}},
+    'released': {
+        'neck': {'num_outs': 5, 'upsample': 'legacy_bilinear', 'init_std': 0.01},
+        'bbox_head': {
+            'strides': (4, 8, 16, 32, 64),
+            'anchors': 'released',
+            'positive_iou': 0.4,
+            'delta_std': (1.0, 1.0, 1.0, 1.0),
+            'beta': 1 / 9,
+            'objectness': 'ohem',
+            'weights': (0.3, 0.3),
+            'box_reduction': 'level',
+            'offset': 1,
+            'init_std': 0.01,
+        },
+        'roi_extractor': {'out_channels': 128, 'kernel_size': 3},
+        'mask_head': {'num_logits': 2, 'relu_logits': True, 'init_std': 0.01},
+    },
+}
+EXTRACTORS: dict[str, tuple[type[RoIExtractor], dict[str, Any]]] = {
+    'ternary': (RoIMasking, {'mode': 'ternary'}),
+    'binary': (RoIMasking, {'mode': 'binary'}),
+    'expanded': (RoIMasking, {'mode': 'expanded'}),
+    'align': (RoIAlign, {}),
+    'pool': (RoIPool, {}),
+}
+PARTS = ('neck', 'bbox_head', 'roi_extractor', 'mask_head')
+# Arguments of the hosts' classes that are none of the plain ones'.
+ADAPTER_ARGUMENTS = {'type', 'init_cfg', 'in_channels', 'featmap_strides'}
+
+
+class S4Net(S4NetFlow, DescribedNetwork):
+    """S4Net (Sec. 3): images to boxes and masks of salient instances, of no class.
+
+    Training takes :meth:`losses`, in the training mode or not. ``S4Net()`` is the paper's form on
+    ResNet-50; ``S4Net(layout='released')`` has 28,264,468 parameters, 2,754,304 of them in the
+    pyramid, 1,263,122 in the detection head and 739,010 from the convolution before RoIMasking on.
+
+    Departures from the released code, in either layout: the maps of ResNet are those behind its
+    groups of blocks, whose stride is at their start (released: before the last block of each, which
+    has the stride); RoIMasking and mask targets are by area (released: by whole cells;
+    ``roi_extractor={'quantized': True}`` for the former).
+    Backbones without a map of stride 32 (VGG) get the levels beyond by pooling.
+
+    Args:
+        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            takes it; of its maps those with the strides of levels are taken.
+        layout: ``'paper'`` or ``'released'``: the defaults of all parts, see ``LAYOUTS``.
+        roi: ``'ternary'``, ``'binary'`` or ``'expanded'`` RoIMasking, or ``'align'`` or ``'pool'``
+            for RoIAlign and RoIPool (Tab. 1).
+        alpha: Width of the surroundings in RoIMasking as a share of the box's (Tab. 2).
+        mask_branch: ``'dilated'`` for Fig. 2(c) or ``'plain'`` for Fig. 2(b).
+        num_proposals: Instances of an image at most.
+        neck: Arguments of :class:`S4NetFPN` that differ from the layout's.
+        bbox_head: Likewise of :class:`S4NetHead`.
+        roi_extractor: Likewise of :class:`RoIMasking`, :class:`RoIAlign` or :class:`RoIPool`.
+        mask_head: Likewise of :class:`S4NetMaskBranch`.
+        freeze_norm: Whether the backbone's BatchNorms keep their statistics in training, for
+            pretrained weights and small batches.
+
+    Raises:
+        ValueError: If the arguments do not describe a network.
+    """
+
+    def __init__(
+        self,
+        backbone: str | Mapping[str, Any] = 'resnet50',
+        layout: str = 'paper',
+        *,
+        roi: str = 'ternary',
+        alpha: float = 1 / 3,
+        mask_branch: str = 'dilated',
+        num_proposals: int = 20,
+        neck: Mapping[str, Any] | None = None,
+        bbox_head: Mapping[str, Any] | None = None,
+        roi_extractor: Mapping[str, Any] | None = None,
+        mask_head: Mapping[str, Any] | None = None,
+        freeze_norm: bool = False,
+    ) -> None:
+        if layout not in LAYOUTS:
+            raise ValueError(f'layout must be one of {sorted(LAYOUTS)}, got {layout!r}.')
+        if roi not in EXTRACTORS:
+            raise ValueError(f'roi must be one of {sorted(EXTRACTORS)}, got {roi!r}.')
+        given = (neck, bbox_head, roi_extractor, mask_head)
+        overrides = {name: dict(part or {}) for name, part in zip(PARTS, given, strict=True)}
+        super().__init__(
+            {
+                'backbone': plain_spec(backbone),
+                'layout': layout,
+                'roi': roi,
+                'alpha': alpha,
+                'mask_branch': mask_branch,
+                'num_proposals': num_proposals,
+                'freeze_norm': freeze_norm,
+                **overrides,
+            }
+        )
+        self.preprocessing = Preprocessing(INPUT_SIZE)
+        extractor, extractor_arguments = EXTRACTORS[roi]
+        masking = {'alpha': alpha} if extractor is RoIMasking else {}
+        arguments = {
+            name: {**own, **LAYOUTS[layout][name], **overrides[name]}
+            for name, own in (
+                ('neck', {}),
+                ('bbox_head', {'num_proposals': num_proposals}),
+                ('roi_extractor', {**extractor_arguments, **masking}),
+                ('mask_head', {'kind': mask_branch}),
+            )
+        }
+        self.freeze_norm = freeze_norm
+        strides = arguments['bbox_head'].get('strides', (8, 16, 32, 64))
+        self.backbone = _build_with_strides(backbone, strides)
+        channels = arguments['neck'].get('out_channels', 256)
+        try:
+            self.neck = S4NetFPN(self.backbone.out_channels, **arguments['neck'])
+            self.bbox_head = S4NetHead(channels, **arguments['bbox_head'])
+            self.roi_extractor = extractor(channels, **arguments['roi_extractor'])
+            features = self.roi_extractor.out_channels
+            self.mask_head = S4NetMaskBranch(features, **arguments['mask_head'])
+        except TypeError as error:
+            raise ValueError(f'A part of S4Net cannot be built: {error}.') from error
+        if self.neck.num_outs != len(strides) or self.roi_extractor.stride not in strides:
+            raise ValueError(
+                f'neck.num_outs must be the number of bbox_head.strides, and roi_extractor.stride '
+                f'one of them, got {self.neck.num_outs}, {tuple(strides)} and '
+                f'{self.roi_extractor.stride}.'
+            )
+
+    @staticmethod
+    def arguments_of_config(model: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network in a config of the registered detector.
+
+        Args:
+            model: Config of ``sod_plugins.S4Net`` with ``backbone``, ``neck``, ``bbox_head``,
+                ``roi_extractor`` and ``mask_head``.
+
+        Raises:
+            KeyError, ValueError: If it describes another network.
+        """
+        for name, plain in (('neck', S4NetFPN), ('bbox_head', S4NetHead)):
+            _require_type(model[name], f'sod_plugins.{plain.__name__}')
+        _require_type(model['mask_head'], 'sod_plugins.S4NetMaskHead')
+        parts = {
+            name: {k: v for k, v in model[name].items() if k not in ADAPTER_ARGUMENTS}
+            for name in PARTS
+        }
+        extractor = model['roi_extractor']['type']
+        roi = {'sod_plugins.RoIAlign': 'align', 'sod_plugins.RoIPool': 'pool'}.get(extractor)
+        if roi is None:
+            _require_type(model['roi_extractor'], 'sod_plugins.RoIMasking')
+            roi = parts['roi_extractor'].get('mode', 'ternary')
+        return {'backbone': backbone_spec(model['backbone']), 'roi': roi, **parts}
+
+    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+        """Find salient instances in normalised images (N, 3, H, W).
+
+        Returns:
+            Of each image, best first: ``boxes`` (K, 4) x1, y1, x2, y2 in pixels of the input,
+            ``scores`` (K,) and ``masks`` (K, H, W), bool. For masks at other sizes see
+            :meth:`detect` and :meth:`masks_of`.
+        """
+        size = (images.shape[2], images.shape[3])
+        return [
+            {'boxes': d.boxes, 'scores': d.scores, 'masks': self.masks_of(d, size)}
+            for d in self.detect(images)
+        ]
+
+    def train(self, mode: bool = True) -> S4Net:
+        """Switch to training, except for frozen statistics."""
+        super().train(mode)
+        if self.freeze_norm:
+            for module in self.backbone.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+
+def _require_type(config: Mapping[str, Any], name: str) -> None:
+    if config['type'] != name:
+        raise ValueError(f'its {config["type"]} is no {name}')
+
+
+def _build_with_strides(spec: str | Mapping[str, Any], strides: tuple[int, ...]) -> Any:
+    """Build a backbone that returns the maps of levels only."""
+    plain = plain_spec(spec)
+    plain = dict(PRESETS.get(plain, {'type': plain})) if isinstance(plain, str) else plain
+    with torch.device('meta'):  # only its strides are asked for
+        probe = build_backbone(plain)
+    indices = [
+        index
+        for index, stride in zip(probe.out_indices, probe.out_strides, strict=True)
+        if stride in strides
+    ]
+    backbone = build_backbone({**plain, 'out_indices': indices}) if indices else probe
+    if not indices or backbone.out_strides != tuple(strides[: len(indices)]):
+        raise ValueError(
+            f'S4Net needs maps of the strides {tuple(strides)} from the finest one on; the '
+            f'backbone has {probe.out_strides}.'
+        )
+    return backbone

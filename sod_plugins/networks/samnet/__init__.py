@@ -1,0 +1,6 @@
+"""SAMNet: its decoder and the whole network."""
+
+from sod_plugins.networks.samnet.decoder import PyramidPooling, SAMNetDecoder, upsample_logits
+from sod_plugins.networks.samnet.network import SAMNet
+
+__all__ = ['PyramidPooling', 'SAMNet', 'SAMNetDecoder', 'upsample_logits']

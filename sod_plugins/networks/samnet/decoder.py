@@ -1,0 +1,156 @@
+"""SAMNet's decoder, for any pyramid of maps.
+
+Paper: Liu et al., "SAMNet: Stereoscopically Attentive Multi-scale Network for Lightweight Salient
+Object Detection", IEEE TIP; section and table numbers are those of this text. The defaults are the
+released network, which alone has the published number of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
+from sod_plugins.layers.sam import require_batch
+from sod_plugins.ops.resize import average_pool, resize_bilinear
+
+POOL_SIZES = (1, 2, 3, 6)
+
+UPSAMPLINGS = ('saliency', 'logits')
+
+
+class PyramidPooling(nn.Module):
+    """Pyramid pooling module: context of 1x1, 2x2, 3x3 and 6x6 regions beside the map itself.
+
+    Args:
+        in_channels: Channels of the input (N, in_channels, H, W).
+        channels: Channels of the output; each context has a quarter of them.
+    """
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        reduced = channels // len(POOL_SIZES)
+        self.reduce = nn.ModuleList(ConvNormAct(in_channels, reduced) for _ in POOL_SIZES)
+        self.fuse = ConvNormAct(in_channels + reduced * len(POOL_SIZES), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, channels, H, W)."""
+        size = (x.shape[-2], x.shape[-1])
+        contexts = []
+        for side, reduce in zip(POOL_SIZES, self.reduce, strict=True):
+            if side == 1:
+                require_batch(reduce, x)
+            pooled = reduce(average_pool(x, (side, side)))
+            contexts.append(resize_bilinear(pooled, size, align_corners=True))
+        fused: Tensor = self.fuse(torch.cat((x, *contexts), 1))
+        return fused
+
+
+class SAMNetDecoder(nn.Module):
+    """Decoder of SAMNet (Sec. III-C, Fig. 2), for any pyramid of at least two maps.
+
+    From the coarsest map on, R = G(L(S) + Up(R above)): L is a 1x1 convolution with BatchNorm, G a
+    depthwise separable convolution that leaves the channels of the next finer level. The coarsest
+    level has the pyramid pooling of its map in place of a level above.
+
+    Args:
+        in_channels: Channels of each map, finest first.
+        channels: Channels of each level after its lateral convolution; by default
+            ``in_channels``, as released.
+        pyramid_pooling: Whether pyramid pooling is there (Tab. IV).
+        kernel_sizes: Kernel of each G, finest first; by default 5, for the two coarsest levels 3.
+            The paper leaves it open, the default is released.
+        dilations: Dilation of each G, likewise; by default 2, for the coarsest level 1.
+        dropout: Share of the channels that are dropped before each classifier in training.
+
+    Raises:
+        ValueError: If the arguments do not fit each other, or a single image is trained on with
+            pyramid pooling (BatchNorm of pooled features needs two).
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: Sequence[int] | None = None,
+        pyramid_pooling: bool = True,
+        kernel_sizes: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        levels = len(in_channels)
+        if levels < 2:
+            raise ValueError(f'SAMNetDecoder needs at least two maps, got {in_channels=}.')
+        channels = tuple(in_channels if channels is None else channels)
+        kernels = tuple(kernel_sizes or (5,) * (levels - 2) + (3, 3))
+        rates = tuple(dilations or (2,) * (levels - 1) + (1,))
+        given = {'channels': channels, 'kernel_sizes': kernels, 'dilations': rates}
+        for name, values in given.items():
+            if len(values) != levels:
+                raise ValueError(f'{name} needs {levels} entries, one per map, got {values}.')
+        if any(kernel % 2 == 0 for kernel in kernels):
+            raise ValueError(f'kernel_sizes must be odd, so that maps keep their size: {kernels}.')
+        self.channels = channels
+        self.laterals = nn.ModuleList(
+            ConvNormAct(c_in, c, act=False) for c_in, c in zip(in_channels, channels, strict=True)
+        )
+        self.pooling = PyramidPooling(in_channels[-1], channels[-1]) if pyramid_pooling else None
+        fused = (channels[0], *channels[:-1])
+        self.fusions = nn.ModuleList(
+            DepthwiseSeparableConv(c, out, kernel, dilation=rate)
+            for c, out, kernel, rate in zip(channels, fused, kernels, rates, strict=True)
+        )
+        self.classifiers = nn.ModuleList(
+            nn.Sequential(nn.Dropout2d(dropout), nn.Conv2d(c, 1, 1)) for c in fused
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Map a pyramid (N, C_i, H_i, W_i), finest first, to logits (N, 1, H_i, W_i).
+
+        Returns:
+            In training one map per level, R1 of the finest first and then from the coarsest on: R1,
+            R5, R4, R3, R2. In evaluation R1 alone.
+        """
+        fused = []
+        above = None
+        for level in reversed(range(len(maps))):
+            lateral = self.laterals[level](maps[level])
+            if above is not None:
+                size = (lateral.shape[-2], lateral.shape[-1])
+                lateral = lateral + resize_bilinear(above, size, align_corners=True)
+            elif self.pooling is not None:
+                lateral = lateral + self.pooling(maps[level])
+            above = self.fusions[level](lateral)
+            fused.append(above)
+        main = self.classifiers[0](fused.pop())
+        if not self.training:
+            return [main]
+        sides = reversed(self.classifiers[1:])
+        return [main, *(classify(x) for classify, x in zip(sides, fused, strict=True))]
+
+
+def upsample_logits(
+    logits: Tensor, size: tuple[int, int], upsampling: str = 'saliency', clamp: bool = True
+) -> Tensor:
+    """Resize logits (N, 1, h, w) to (N, 1, *size) as SAMNet does, corners aligned.
+
+    Args:
+        logits: The logits of a level.
+        size: Height and width of the result, in pixels.
+        upsampling: ``'saliency'`` resizes their sigmoid and returns its logits, clamped to
+            [1e-6, 1 - 1e-6] and in float32; ``'logits'`` resizes the logits themselves.
+        clamp: False leaves the clamp out, for a loss: a pixel that is wrong beyond the clamp would
+            get no gradient.
+    """
+    if upsampling == 'logits':
+        return resize_bilinear(logits, size, align_corners=True)
+    logits = logits.float()
+    saliency = resize_bilinear(logits.sigmoid(), size, align_corners=True)
+    if clamp:
+        return torch.logit(saliency, eps=1e-6)
+    # 1 - saliency would lose what is close to 0; at 1e-38 both logarithms are finite.
+    background = resize_bilinear((-logits).sigmoid(), size, align_corners=True)
+    tiny = torch.finfo(saliency.dtype).tiny
+    return (saliency + tiny).log() - (background + tiny).log()

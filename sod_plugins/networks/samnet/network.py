@@ -1,0 +1,117 @@
+"""SAMNet: a light-weight salient object detector, as a whole network.
+
+Paper: Liu et al., "SAMNet: Stereoscopically Attentive Multi-scale Network for Lightweight Salient
+Object Detection", IEEE TIP; section and table numbers are those of this text. The defaults are the
+released network, which alone has the published number of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
+from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.samnet.decoder import UPSAMPLINGS, SAMNetDecoder, upsample_logits
+
+# Arguments that the network and the registered head have in common.
+HEAD_ARGUMENTS = (
+    'channels',
+    'pyramid_pooling',
+    'kernel_sizes',
+    'dilations',
+    'dropout',
+    'upsampling',
+)
+
+
+class SAMNet(SaliencyNetwork):
+    """SAMNet (Sec. III-C): images to saliency logits; 1,330,129 parameters as released.
+
+    The released network up-samples probabilities, not logits: in evaluation the result is
+    ``logit(clamp(up(sigmoid(z)), 1e-6, 1 - 1e-6))`` in float32, whose sigmoid is the released
+    output and which is always finite. The N + 1 spatial maps of the paper's text, 1,330,933
+    parameters, are ``backbone={'type': 'SAMNet', 'shared_spatial': False}``.
+
+    Args:
+        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            takes it: ``'samnet'``, another preset's name, or ``{'type': 'SAMNet', 'width': 0.75}``.
+        channels: See :class:`SAMNetDecoder`, also for the next four.
+        pyramid_pooling: Likewise.
+        kernel_sizes: Likewise.
+        dilations: Likewise.
+        dropout: Likewise.
+        upsampling: What is resized to the input's size, ``'saliency'`` as released or ``'logits'``.
+
+    Raises:
+        ValueError: If the arguments do not describe a network, or a single image is trained on:
+            the batch needs two, because pooled features are normalised over it.
+    """
+
+    def __init__(
+        self,
+        backbone: str | Mapping[str, Any] = 'samnet',
+        channels: Sequence[int] | None = None,
+        pyramid_pooling: bool = True,
+        kernel_sizes: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        dropout: float = 0.1,
+        upsampling: str = 'saliency',
+    ) -> None:
+        if upsampling not in UPSAMPLINGS:
+            raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
+        super().__init__(
+            {
+                'backbone': plain_spec(backbone),
+                'channels': channels,
+                'pyramid_pooling': pyramid_pooling,
+                'kernel_sizes': kernel_sizes,
+                'dilations': dilations,
+                'dropout': dropout,
+                'upsampling': upsampling,
+            }
+        )
+        self.preprocessing = Preprocessing(size=(336, 336))
+        self.upsampling = upsampling
+        self.backbone = build_backbone(backbone)
+        self.decode_head = SAMNetDecoder(
+            self.backbone.out_channels, channels, pyramid_pooling, kernel_sizes, dilations, dropout
+        )
+
+    @staticmethod
+    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the network that a registered backbone and head make.
+
+        Args:
+            backbone: Config of any backbone of this package, for instance ``sod_plugins.SAMNet``.
+            head: Config of ``sod_plugins.SAMNetHead``.
+
+        Raises:
+            ValueError: If the backbone is none of this package, or the head does not take all of
+                its maps in order.
+        """
+        spec = backbone_spec(backbone)
+        with torch.device('meta'):
+            out_channels = build_backbone(spec).out_channels
+        in_channels = tuple(head['in_channels'])
+        in_index = head.get('in_index')
+        in_order = in_index is None or tuple(in_index) == tuple(range(len(in_channels)))
+        if in_channels != out_channels or not in_order:
+            raise ValueError('its SAMNetHead does not take all maps of its backbone in order')
+        return {'backbone': spec, **{name: head[name] for name in HEAD_ARGUMENTS if name in head}}
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        """Map normalised images (N, 3, H, W) to logits.
+
+        Returns:
+            In evaluation (N, 1, H, W); in training the five maps of :class:`SAMNetDecoder`, each at
+            the size of its level.
+        """
+        logits: list[Tensor] = self.decode_head(self.backbone(images))
+        if self.training:
+            return logits
+        return upsample_logits(logits[0], (images.shape[-2], images.shape[-1]), self.upsampling)
