@@ -31,8 +31,8 @@ from sod_plugins.data.pseudo_labels import (
     read_keywords,
     write_pseudo_labels,
 )
-from sod_plugins.data.random import sample_rng
 from sod_plugins.data.rle import bounding_box, compress_mask, decode_segmentation, encode_rle
+from sod_plugins.data.sampling import sample_rng
 from sod_plugins.data.scenes import Scene, draw_scene
 from sod_plugins.data.synthetic import generate_scenes
 

@@ -13,7 +13,7 @@ from sod_plugins._common.choices import require_choice
 from sod_plugins._common.names import SPLITS
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.instances import add_image, new_coco
-from sod_plugins.data.random import sample_rng
+from sod_plugins.data.sampling import sample_rng
 from sod_plugins.data.scenes import draw_scene
 
 _VERSION = 1  # raise it whenever the same seed gives other scenes

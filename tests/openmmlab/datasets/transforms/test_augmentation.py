@@ -1,182 +1,67 @@
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
 pytest.importorskip('mmcv')
 
-from sod_plugins.openmmlab.datasets.transforms import (
-    RandomMarginCrop,
-    RandomResizedCrop,
-    RandomSaliencyCrop,
-    RandomSaliencyFlip,
-)
+from sod_plugins import transforms as plain
+from sod_plugins.openmmlab.datasets import transforms
+
+NAMES = [
+    'ColorJitter',
+    'MultiSizeResize',
+    'RandomMarginCrop',
+    'RandomResizedCrop',
+    'RandomSaliencyCrop',
+    'RandomSaliencyFlip',
+    'ResizeCenterCrop',
+    'ResizeSaliency',
+]
+ARGUMENTS = {
+    'ColorJitter': {'brightness': 0.3, 'hue': 0.2},
+    'MultiSizeResize': {'sizes': [(20, 24)], 'max_margins': [3]},
+    'RandomResizedCrop': {'size': [20, 24]},
+    'RandomSaliencyCrop': {'size': [20, 24]},
+    'ResizeSaliency': {'size': [20, 24]},
+    'ResizeCenterCrop': {'size': [20, 24], 'short_edge': 30},
+}
 
 
-def coordinates(height, width):
-    """Make an image whose pixels are their own row and column, and a mask that tells both."""
-    rows, columns = np.mgrid[:height, :width]
+def sample(seed=3):
+    rng = np.random.default_rng(0)
     return {
-        'img': np.stack([rows, columns, rows], axis=2).astype(np.uint8),
-        'gt_seg_map': (rows * 256 + columns).astype(np.float32),
+        'img': rng.integers(0, 256, (40, 50, 3), dtype=np.uint8),
+        'gt_seg_map': rng.random((40, 50), dtype=np.float32),
+        'rng': np.random.default_rng(seed),
     }
 
 
-def matches(results):
-    image, mask = results['img'].astype(np.float32), results['gt_seg_map']
-    return np.array_equal(image[..., 0] * 256 + image[..., 1], mask)
+@pytest.mark.parametrize('name', NAMES)
+def test_an_adapter_does_and_shows_what_the_plain_transform_does(name):
+    adapter, transform = getattr(transforms, name), getattr(plain, name)
+    assert inspect.signature(adapter) == inspect.signature(transform)
+    assert inspect.getdoc(adapter) == inspect.getdoc(transform)
+    arguments = ARGUMENTS.get(name, {})
+    assert repr(adapter(**arguments)) == repr(transform(**arguments))
+    given = sample()
+    image, mask = transform(**arguments).apply(given['img'], given['gt_seg_map'], given['rng'])
+    results = adapter(**arguments)(sample())
+    np.testing.assert_array_equal(results['img'], image)
+    np.testing.assert_array_equal(results['gt_seg_map'], mask)
+    assert results['img_shape'] == image.shape[:2]
 
 
-def test_margins_cover_their_ranges_independently():
-    margins = []
-    for seed in range(600):
-        results = {**coordinates(40, 50), 'rng': np.random.default_rng(seed)}
-        results = RandomMarginCrop(max_margin=3)(results)
-        assert matches(results)
-        assert results['img_shape'] == results['img'].shape[:2]
-        top, left = results['img'][0, 0, :2]
-        bottom, right = results['img'][-1, -1, :2]
-        margins.append((top, left, 39 - bottom, 49 - right))
-    # 600 draws miss one of 4 margins of a side with a probability of 0.75^600.
-    assert [sorted(set(side)) for side in zip(*margins, strict=True)] == [
-        [0, 1, 2, 3],
-        [0, 1, 2, 3],
-        [1, 2, 3, 4],
-        [1, 2, 3, 4],
-    ]
-    # 256 combinations, each missed with a probability of (255/256)^600: some 230 are expected.
-    assert len(set(margins)) > 200
-
-
-@pytest.mark.parametrize('side', [1, 2, 5])
-def test_tiny_images_keep_a_pixel(side):
-    for seed in range(50):
-        results = {**coordinates(side, side), 'rng': np.random.default_rng(seed)}
-        results = RandomMarginCrop(max_margin=14)(results)
-        assert min(results['img'].shape[:2]) >= 1
-        assert matches(results)
-
-
-def test_crops_of_one_size_come_from_everywhere():
-    corners = []
-    for seed in range(300):
-        results = {**coordinates(10, 7), 'rng': np.random.default_rng(seed)}
-        results = RandomSaliencyCrop(size=(8, 4))(results)
-        assert matches(results)
-        assert results['img'].shape == (8, 4, 3) and results['img_shape'] == (8, 4)
-        corners.append(tuple(results['img'][0, 0, :2].tolist()))
-    # Of 3 x 4 places each is missed with a probability of (11/12)^300.
-    assert set(corners) == {(row, column) for row in range(3) for column in range(4)}
-    with pytest.raises(ValueError, match=r'cannot cut \(11, 7\) out of an image of \(10, 7\)'):
-        RandomSaliencyCrop((11, 7))({**coordinates(10, 7), 'rng': np.random.default_rng(0)})
-
-
-def test_flips_are_as_frequent_as_asked():
-    flip = RandomSaliencyFlip(prob=0.5, directions=('horizontal', 'vertical'))
-    counts = {None: 0, 'horizontal': 0, 'vertical': 0}
-    original = coordinates(4, 6)
-    flipped = {
-        None: original['img'],
-        'horizontal': original['img'][:, ::-1],
-        'vertical': original['img'][::-1],
-    }
-    for seed in range(1000):
-        results = flip({**coordinates(4, 6), 'rng': np.random.default_rng(seed)})
-        direction = results['flip_direction']
-        np.testing.assert_array_equal(results['img'], flipped[direction])
-        assert matches(results)
-        assert results['flip'] == (direction is not None)
-        counts[direction] += 1
-    # Expected 500, 250, 250 with standard deviations of 16 and 14; five of them are allowed.
-    assert abs(counts[None] - 500) < 80
-    assert abs(counts['horizontal'] - 250) < 70
-
-
-def test_choices_depend_on_the_given_generator_alone():
-    def crop():
-        results = {**coordinates(40, 40), 'rng': np.random.default_rng(8)}
-        return RandomSaliencyFlip()(RandomMarginCrop()(results))['img']
-
-    np.random.seed(1)
-    first = crop()
-    np.random.seed(2)
-    np.testing.assert_array_equal(crop(), first)
+def test_a_flip_is_noted():
+    results = transforms.RandomSaliencyFlip(prob=1, directions=['vertical'])(sample())
+    assert (results['flip'], results['flip_direction']) == (True, 'vertical')
+    results = transforms.RandomSaliencyFlip(prob=0)(sample())
+    assert (results['flip'], results['flip_direction']) == (False, None)
 
 
 def test_works_without_a_mask():
-    results = {'img': coordinates(40, 40)['img'], 'rng': np.random.default_rng(0)}
-    results = RandomSaliencyFlip(prob=1)(RandomMarginCrop()(results))
+    results = {key: value for key, value in sample().items() if key != 'gt_seg_map'}
+    results = transforms.RandomSaliencyFlip(prob=1)(transforms.RandomMarginCrop()(results))
     assert 'gt_seg_map' not in results
-
-
-@pytest.mark.parametrize(
-    ('make', 'message'),
-    [
-        (lambda: RandomMarginCrop(max_margin=-1), 'max_margin must be 0 or larger, but is -1'),
-        (lambda: RandomSaliencyFlip(prob=1.5), 'prob must lie between 0 and 1, but is 1.5'),
-        (lambda: RandomSaliencyFlip(directions=['diagonal']), "chosen from.*'diagonal'"),
-        (lambda: RandomSaliencyFlip(directions=[]), 'directions must be chosen from'),
-        (lambda: RandomResizedCrop((8, 8), scale=(0.5, 1.5)), 'scale must rise within 0'),
-        (lambda: RandomResizedCrop((8, 8), ratio=(2, 1)), r'ratio must rise .* is \(2, 1\)'),
-    ],
-)
-def test_refuses_nonsense(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-def parts(shape, count=2000, **kwargs):
-    """Return (top, left, rows, columns) of the parts that ``RandomResizedCrop`` cuts out."""
-    crop = RandomResizedCrop((2, 2), **kwargs)
-    drawn = [crop._part(*shape, np.random.default_rng(seed)) for seed in range(count)]
-    return np.array(
-        [(r.start, c.start, r.stop - r.start, c.stop - c.start) for r, c in drawn], dtype=float
-    )
-
-
-def test_parts_fill_area_shape_and_place():
-    height, width = 300, 400
-    # Half of the image at most: hardly any trial fails, which would favour the small parts.
-    top, left, rows, columns = parts((height, width), scale=(0.1, 0.5)).T
-    area, ratio = rows * columns / (height * width), np.log(columns / rows)
-    limit = np.log(4 / 3)
-    # Sides are rounded to whole pixels, which moves areas and ratios by about 1%.
-    assert 0.099 < area.min() < 0.11 and 0.49 < area.max() < 0.505
-    assert -limit - 0.02 < ratio.min() < -limit + 0.02 and limit - 0.02 < ratio.max() < limit + 0.02
-    for values, low, high in ((area, 0.1, 0.5), (ratio, -limit, limit)):
-        deviation = (high - low) / np.sqrt(12)
-        assert abs(values.mean() - (low + high) / 2) < 5 * deviation / np.sqrt(len(values))
-        assert abs(values.std() - deviation) < 0.05 * deviation
-    for start, length, side in ((top, rows, height), (left, columns, width)):
-        assert start.min() >= 0 and (start + length).max() <= side
-        place = start / np.maximum(side - length, 1)
-        assert place.min() < 0.01 and place.max() > 0.99
-        assert abs(place.mean() - 0.5) < 5 * 0.289 / np.sqrt(len(place))
-
-
-@pytest.mark.parametrize(
-    ('shape', 'expected'),
-    [
-        ((10, 100), (0, 43, 10, 13)),  # as wide as allowed, in the middle
-        ((100, 10), (43, 0, 13, 10)),
-        ((1, 1), (0, 0, 1, 1)),
-    ],
-)
-def test_the_centre_is_taken_where_no_part_fits(shape, expected):
-    """The whole area never has an allowed shape in a long image."""
-    assert set(map(tuple, parts(shape, 20, scale=(1, 1)))) == {expected}
-
-
-def test_a_part_is_resized_with_its_mask():
-    crop = RandomResizedCrop((12, 16), scale=(0.3, 0.9))
-    results = crop({**coordinates(60, 80), 'rng': np.random.default_rng(4)})
-    rows, columns = crop._part(60, 80, np.random.default_rng(4))
-    assert results['img'].shape == (12, 16, 3) and results['img'].dtype == np.float32
-    assert results['img_shape'] == results['gt_seg_map'].shape == (12, 16)
-    # Half-pixel centres: pixel i of n shows (i + 0.5) * scale - 0.5 within the part.
-    expected = rows.start + (np.arange(12) + 0.5) * (rows.stop - rows.start) / 12 - 0.5
-    np.testing.assert_allclose(results['img'][:, 3, 0], expected, rtol=0, atol=1e-3)
-    expected = columns.start + (np.arange(16) + 0.5) * (columns.stop - columns.start) / 16 - 0.5
-    np.testing.assert_allclose(results['img'][3, :, 1], expected, rtol=0, atol=1e-3)
-    image = results['img'][..., 0] * 256 + results['img'][..., 1]
-    np.testing.assert_allclose(results['gt_seg_map'], image, rtol=1e-4)

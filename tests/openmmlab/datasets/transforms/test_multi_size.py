@@ -12,7 +12,7 @@ from sod_plugins.openmmlab import launch
 from sod_plugins.openmmlab.datasets import SaliencyDataset
 from sod_plugins.openmmlab.datasets.samplers import DrawSampler
 from sod_plugins.openmmlab.datasets.transforms import MultiSizeResize
-from sod_plugins.openmmlab.datasets.transforms.resize import resize_image
+from sod_plugins.transforms import resize_image
 
 SIZES = [(12, 16), (20, 8), (16, 16)]
 

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-pytest.importorskip('mmcv')
-
-from sod_plugins.openmmlab.datasets.transforms import ColorJitter
-from sod_plugins.openmmlab.datasets.transforms.color import (
+from sod_plugins.transforms import ColorJitter, color
+from sod_plugins.transforms.color import (
     change_brightness,
     change_contrast,
     change_saturation,
@@ -71,13 +69,24 @@ def test_hue_turns_as_in_colorsys(turn, image):
     np.testing.assert_allclose(changed, expected, rtol=0, atol=2e-3)
 
 
+def test_hue_turns_as_in_opencv(image):
+    """What the hosts' colour jitter computes, to a thousandth of a grey level."""
+    cv2 = pytest.importorskip('cv2')
+    hsv = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0] + np.float32(360 * 0.07)) % 360
+    expected = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    np.testing.assert_allclose(
+        turn_hue(image.astype(np.float32), 0.07), expected, rtol=0, atol=1e-3
+    )
+
+
 def test_factors_fill_their_range():
     """A grey pixel shows brightness alone: its factors are uniform."""
     jitter = ColorJitter(brightness=0.2, saturation=0.5, hue=0.3)
     grey = np.full((1, 1, 3), 100, np.uint8)
     factors = np.array(
         [
-            jitter({'img': grey, 'rng': np.random.default_rng(seed)})['img'][0, 0, 0] / 100
+            jitter.apply(grey, None, np.random.default_rng(seed))[0][0, 0, 0] / 100
             for seed in range(1000)
         ]
     )
@@ -88,8 +97,6 @@ def test_factors_fill_their_range():
 
 
 def test_every_order_occurs(monkeypatch):
-    from sod_plugins.openmmlab.datasets.transforms import color
-
     names = ('brightness', 'contrast', 'saturation', 'hue')
     orders = []
     for name in names:
@@ -98,15 +105,14 @@ def test_every_order_occurs(monkeypatch):
     jitter = ColorJitter(0.2, 0.2, 0.2, 0.1)
     for seed in range(400):
         orders.append([])
-        jitter({'img': np.zeros((1, 1, 3), np.uint8), 'rng': np.random.default_rng(seed)})
+        jitter.apply(np.zeros((1, 1, 3), np.uint8), None, np.random.default_rng(seed))
     # One of the 24 is missed with a probability of 24 * (23/24)^400 = 1e-6.
     assert set(map(tuple, orders)) == set(permutations(names))
 
 
 def test_choices_depend_on_the_given_generator_alone(image):
     def jittered(seed):
-        rng = np.random.default_rng(seed)
-        return ColorJitter(0.2, 0.2, 0.2, 0.1)({'img': image, 'rng': rng})['img']
+        return ColorJitter(0.2, 0.2, 0.2, 0.1).apply(image, None, np.random.default_rng(seed))[0]
 
     np.random.seed(1)
     first = jittered(8)
@@ -118,11 +124,10 @@ def test_choices_depend_on_the_given_generator_alone(image):
 def test_masks_and_whole_numbers_of_the_source_stay(image):
     original = image.copy()
     mask = np.ones((13, 11), np.float32)
-    results = {'img': image, 'gt_seg_map': mask, 'rng': np.random.default_rng(0)}
-    results = ColorJitter()(results)
-    np.testing.assert_array_equal(results['img'], original)
-    assert results['gt_seg_map'] is mask
-    ColorJitter(1, 1, 1, 0.5)({'img': image, 'rng': np.random.default_rng(0)})
+    changed, kept = ColorJitter().apply(image, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(changed, original)
+    assert kept is mask
+    ColorJitter(1, 1, 1, 0.5).apply(image, None, np.random.default_rng(0))
     np.testing.assert_array_equal(image, original)
 
 

@@ -1,0 +1,31 @@
+"""What all transforms have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pair = tuple[Array, Array | None]
+
+
+class Transform:
+    """A change of an image (H, W, 3), in RGB from 0 to 255, and its mask (H, W), from 0 to 1."""
+
+    def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
+        """Return the changed image and mask; the given arrays stay as they are.
+
+        Args:
+            image: Pixels (H, W, 3), uint8 or float32.
+            mask: Saliency (H, W), float32; None where there is none.
+            generator: Where all random choices come from.
+        """
+        raise NotImplementedError
+
+
+def on_both(change: Callable[[Array], Array], image: Array, mask: Array | None) -> Pair:
+    """Change an image and, where there is one, its mask alike."""
+    return change(image), None if mask is None else change(mask)

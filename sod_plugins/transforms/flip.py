@@ -1,0 +1,58 @@
+"""Random flips of an image and its saliency mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sod_plugins.transforms.base import Array, Pair, Transform, on_both
+
+_AXES = {'horizontal': 1, 'vertical': 0}
+
+
+@dataclass(eq=False)
+class RandomSaliencyFlip(Transform):
+    """Flip at random, in a direction chosen at random.
+
+    CSNet's released training flips half of the images, one half of these left-right and one half
+    up-down: ``directions=('horizontal', 'vertical')``.
+
+    Args:
+        prob: The probability of a flip.
+        directions: The directions to choose from with equal probability: ``'horizontal'``
+            exchanges left and right, ``'vertical'`` top and bottom.
+
+    Raises:
+        ValueError: If the probability is none, or a direction is unknown.
+    """
+
+    prob: float = 0.5
+    directions: Sequence[str] = ('horizontal',)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.prob <= 1:
+            raise ValueError(f'prob must lie between 0 and 1, but is {self.prob}.')
+        if not self.directions or not set(self.directions) <= set(_AXES):
+            raise ValueError(
+                f'directions must be chosen from {sorted(_AXES)}, but is {self.directions}.'
+            )
+        self.directions = tuple(self.directions)
+
+    def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
+        """Flip an image (H, W, 3) and its mask (H, W), or neither."""
+        return flip(image, mask, self.draw_direction(generator))
+
+    def draw_direction(self, generator: np.random.Generator) -> str | None:
+        """Draw the direction of a flip, None for no flip."""
+        if generator.random() < self.prob:
+            return self.directions[int(generator.integers(len(self.directions)))]
+        return None
+
+
+def flip(image: Array, mask: Array | None, direction: str | None) -> Pair:
+    """Flip an image and its mask in a direction; None leaves them as they are."""
+    if direction is None:
+        return image, mask
+    return on_both(lambda x: np.flip(x, axis=_AXES[direction]), image, mask)
