@@ -8,6 +8,7 @@ from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writ
 from sod_plugins.data.images import (
     DecodedMask,
     decode_mask,
+    decode_prediction,
     read_image,
     read_mask,
     read_numbers,
@@ -60,6 +61,7 @@ __all__ = [
     'compress_mask',
     'convert_instances',
     'decode_mask',
+    'decode_prediction',
     'decode_segmentation',
     'draw_scene',
     'encode_rle',

@@ -3,7 +3,8 @@
 The readers honour the EXIF orientation and turn everything that Pillow cannot read (a missing,
 truncated or foreign file) into a ``DataError`` that names the file.
 
-What a mask becomes (``read_mask``), by what its file holds:
+What a mask becomes (``read_mask``), by what its file holds (a saved saliency map follows the same
+rules, except that it may be as dark as it is, see ``decode_prediction``):
 
 ==============================  ==================================================================
 the mask file                   its values become
@@ -37,7 +38,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +74,27 @@ class DecodedMask:
     Attributes:
         values: float32 array (H, W) in [0, 1].
         coding: The kind of file, in words, such as ``'1-bit'`` or ``'8-bit grey 0..255'``.
+        scale: The value of the file that became 1.
+        white: The largest value that the type of the file holds: larger than ``scale`` where
+            the largest value found decided the scale.
     """
 
     values: NDArray[np.float32]
     coding: str
+    scale: int = 1
+    white: int = 1
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The file that is being decoded, and what it is to be."""
+
+    path: str | Path
+    role: Literal['mask', 'prediction']
+    full_scale: bool = False
+
+    def refuse(self, reason: str, remedy: str) -> NoReturn:
+        _refuse(self.path, self.role, reason, remedy)
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -150,22 +168,42 @@ def read_mask(path: str | Path) -> NDArray[np.float32]:
 
 def decode_mask(path: str | Path) -> DecodedMask:
     """Read a saliency mask as ``read_mask`` does and say how the file was understood."""
-    image = _load(path, 'mask')
+    return _decode(_Source(path, 'mask'))
+
+
+def decode_prediction(path: str | Path, *, full_scale: bool = False) -> DecodedMask:
+    """Read a saved saliency map by the rules of masks and say how the file was understood.
+
+    A map may be dark, so no largest value is refused; but a map of 0 and 1 counts as 0/1-coded,
+    and 16 bits that hold values up to 255 as 8 bits.
+
+    Args:
+        path: An image file that Pillow reads.
+        full_scale: Whether 1 is the file type's white instead, so that such maps are dark ones.
+
+    Raises:
+        DataError: The file is missing, damaged, or cannot be understood as a saliency map.
+    """
+    return _decode(_Source(path, 'prediction', full_scale))
+
+
+def _decode(source: _Source) -> DecodedMask:
+    image = _load(source.path, source.role)
     if image.mode not in _INTEGER_MODES and image.has_transparency_data:
         alpha = np.asarray(image.convert('RGBA').getchannel('A'))
         if alpha.min() != alpha.max():
-            return _decode_alpha(path, image, alpha)
+            return _decode_alpha(source, image, alpha)
     if image.mode == '1':
         return DecodedMask(np.asarray(image).astype(np.float32), '1-bit')
     if image.mode in _INTEGER_MODES:
-        return _decode_integers(path, np.asarray(image))
+        return _decode_integers(source, np.asarray(image))
     if image.mode == 'F':
-        return _decode_floats(path, np.asarray(image))
+        return _decode_floats(source, np.asarray(image))
     if image.mode == 'P':
-        return _decode_palette(path, image)
+        return _decode_palette(source, image)
     if image.mode in ('L', 'LA', 'La'):
-        return _decode_grey(path, np.asarray(image.convert('L')), '8-bit grey')
-    return _decode_grey(path, _grey_of_colours(path, image), 'RGB')
+        return _decode_grey(source, np.asarray(image.convert('L')), '8-bit grey')
+    return _decode_grey(source, _grey_of_colours(source, image), 'RGB')
 
 
 def read_numbers(path: str | Path) -> NDArray[np.int64]:
@@ -212,23 +250,26 @@ def _refuse(path: str | Path, role: str, reason: str, remedy: str) -> NoReturn:
     raise DataError(f"Cannot read {role} '{path}': {reason}. {remedy}.")
 
 
-def _decode_grey(path: str | Path, values: NDArray[Any], coding: str) -> DecodedMask:
+def _decode_grey(
+    source: _Source, values: NDArray[Any], coding: str, white: int = 255
+) -> DecodedMask:
     """Apply the rules of 8-bit grey to integers from 0 to 255."""
     largest = int(values.max())
     if largest > 1:
-        _refuse_labels(path, largest, 255)
-    scale = 1 if largest <= 1 else 255
+        _refuse_labels(source, largest, 255)
+    scale = white if source.full_scale else 1 if largest <= 1 else 255
     return DecodedMask(
-        values.astype(np.float32) / np.float32(scale), f'{coding} {_levels(values, largest)}'
+        values.astype(np.float32) / np.float32(scale),
+        f'{coding} {_levels(values, largest)}',
+        scale,
+        white,
     )
 
 
-def _refuse_labels(path: str | Path, largest: float, white: int) -> None:
+def _refuse_labels(source: _Source, largest: float, white: int) -> None:
     """Refuse a mask whose largest value is too far below white for a salient object."""
-    if largest * 255 < _DARKEST_MASK * white:
-        _refuse(
-            path,
-            'mask',
+    if source.role == 'mask' and largest * 255 < _DARKEST_MASK * white:
+        source.refuse(
             f'its largest value is {largest:g} of {white}, so it seems to hold class or instance '
             'numbers',
             f'Save the salient part as {white} (or 1) on 0',
@@ -241,46 +282,44 @@ def _levels(values: NDArray[Any], largest: int) -> str:
     return '0/255' if bool(np.isin(values, (0, 255)).all()) else 'levels'
 
 
-def _decode_integers(path: str | Path, values: NDArray[Any]) -> DecodedMask:
+def _decode_integers(source: _Source, values: NDArray[Any]) -> DecodedMask:
     if values.min() < 0 or values.max() > 65535:
-        _refuse(path, 'mask', 'its values are not 8- or 16-bit', 'Save it as 8-bit grey')
+        source.refuse('its values are not 8- or 16-bit', 'Save it as 8-bit grey')
     if values.max() <= 255:
-        return _decode_grey(path, values, '16-bit with 8-bit values')
-    _refuse_labels(path, int(values.max()), 65535)
-    return DecodedMask(values.astype(np.float32) / np.float32(65535), '16-bit grey')
+        return _decode_grey(source, values, '16-bit with 8-bit values', white=65535)
+    _refuse_labels(source, int(values.max()), 65535)
+    scaled = values.astype(np.float32) / np.float32(65535)
+    return DecodedMask(scaled, '16-bit grey', 65535, 65535)
 
 
-def _decode_floats(path: str | Path, values: NDArray[Any]) -> DecodedMask:
+def _decode_floats(source: _Source, values: NDArray[Any]) -> DecodedMask:
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
-        _refuse(path, 'mask', 'its values are not within 0 to 1 or 0 to 255', 'Scale them')
+        source.refuse('its values are not within 0 to 1 or 0 to 255', 'Scale them')
     scale = 1 if values.max() <= 1 else 255
     if scale == 255:
-        _refuse_labels(path, float(values.max()), 255)
-    return DecodedMask(values.astype(np.float32) / np.float32(scale), f'float 0..{scale}')
+        _refuse_labels(source, float(values.max()), 255)
+    scaled = values.astype(np.float32) / np.float32(scale)
+    return DecodedMask(scaled, f'float 0..{scale}', scale, scale)
 
 
-def _decode_palette(path: str | Path, image: Image.Image) -> DecodedMask:
+def _decode_palette(source: _Source, image: Image.Image) -> DecodedMask:
     indices = np.asarray(image)
     colours = np.asarray(image.convert('RGB'))
     if not np.ptp(colours, axis=2).any():
-        return _decode_grey(path, colours[..., 0], 'grey palette')
+        return _decode_grey(source, colours[..., 0], 'grey palette')
     if indices.max() > 1:
-        _refuse(
-            path,
-            'mask',
+        source.refuse(
             'its palette has colours, which code labels',
             'Save the salient part as 255 on 0, without a palette',
         )
     return DecodedMask(indices.astype(np.float32), 'colour palette, indices 0/1')
 
 
-def _grey_of_colours(path: str | Path, image: Image.Image) -> NDArray[np.uint8]:
+def _grey_of_colours(source: _Source, image: Image.Image) -> NDArray[np.uint8]:
     colours = np.asarray(image.convert('RGB'))
     if _coloured(colours):
-        _refuse(
-            path,
-            'mask',
-            'its colour channels differ, so it is a photo or its colours code labels',
+        source.refuse(
+            'it has colours: its colour channels differ, so it is a photo or they code labels',
             'Save the salient part as white on black',
         )
     grey: NDArray[np.uint8] = np.rint(colours.mean(axis=2)).astype(np.uint8)
@@ -294,16 +333,14 @@ def _coloured(colours: NDArray[np.uint8]) -> bool:
     return bool(differences.max() > _STRAY_CHROMA_NOISE) or stray > _STRAY_SHARE
 
 
-def _decode_alpha(path: str | Path, image: Image.Image, alpha: NDArray[np.uint8]) -> DecodedMask:
+def _decode_alpha(source: _Source, image: Image.Image, alpha: NDArray[np.uint8]) -> DecodedMask:
     visible = np.asarray(image.convert('RGB'))[alpha > 0]
     if not _coloured(visible) and np.ptp(visible) > _JPEG_CHROMA_NOISE:
-        _refuse(
-            path,
-            'mask',
-            'both its grey values and its alpha vary, so either may be the mask',
-            'Save the mask as 8-bit grey without alpha',
+        source.refuse(
+            f'both its grey values and its alpha vary, so either may be the {source.role}',
+            f'Save the {source.role} as 8-bit grey without alpha',
         )
-    return DecodedMask(alpha.astype(np.float32) / np.float32(255), 'alpha')
+    return DecodedMask(alpha.astype(np.float32) / np.float32(255), 'alpha', 255, 255)
 
 
 def save_png(path: str | Path, pixels: NDArray[np.uint8]) -> None:

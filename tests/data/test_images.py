@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sod_plugins.data import DataError, decode_mask, read_image, read_mask, read_size
+from sod_plugins.data import (
+    DataError,
+    decode_mask,
+    decode_prediction,
+    read_image,
+    read_mask,
+    read_size,
+)
 
 ORIENTATION = 0x0112
 
@@ -311,3 +318,38 @@ def test_size_of_a_truncated_photo_is_refused(tmp_path, name):
     path.write_text('hello')
     with pytest.raises(DataError, match=rf"{name}': it is no image that"):
         read_size(path)
+
+
+# --- saved saliency maps: the rules of masks, but for how dark they may be ---
+
+
+@pytest.mark.parametrize(
+    ('high', 'dtype', 'value', 'dark'),
+    [
+        (1, np.uint8, 1, 1 / 255),
+        (255, np.uint16, 1, 255 / 65535),
+        (1, np.uint16, 1, 1 / 65535),
+        (9, np.uint8, 9 / 255, 9 / 255),  # a mask of 9 would be refused as a class
+        (300, np.uint16, 300 / 65535, 300 / 65535),
+        (200, np.uint8, 200 / 255, 200 / 255),
+    ],
+)
+def test_predictions_are_read_by_the_rules_of_masks_or_at_full_scale(
+    tmp_path, high, dtype, value, dark
+):
+    path = save(tmp_path / 'p.png', two_columns(0, high, dtype))
+    for full_scale, expected in ((False, value), (True, dark)):
+        found = decode_prediction(path, full_scale=full_scale)
+        np.testing.assert_allclose(found.values, EXPECTED * expected, rtol=1e-6)
+        assert found.white == np.iinfo(dtype).max
+        assert found.scale == round(high / expected)
+
+
+def test_predictions_may_have_the_chroma_noise_of_jpeg_but_no_colours(tmp_path):
+    grey = np.repeat(two_columns(20, 200)[..., None], 3, axis=2)
+    noisy = grey + np.array([2, 0, 1], np.uint8)
+    found = decode_prediction(save(tmp_path / 'p.png', noisy))
+    np.testing.assert_array_equal(np.rint(found.values * 255), two_columns(21, 201))
+    grey[0, :, 0] += 40
+    with pytest.raises(DataError, match=r"Cannot read prediction '.*p\.png': it has colours"):
+        decode_prediction(save(tmp_path / 'p.png', grey))
