@@ -1,0 +1,97 @@
+"""The one way to read a file that a user, a list or another file names: regular files only.
+
+A pipe or a device under such a name would hang the reader or never end, so it is refused before
+anything of it is read.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+# No list, label file or annotation of a published set comes near; a file that does is no such file.
+LARGEST_TEXT = 1 << 30
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read bytes.
+
+    Raises:
+        OSError: It does not exist, may not be read, or is a folder, pipe or device; its
+            ``strerror`` is the reason.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
+    flags = os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0)
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, 'it is a pipe or a device, no regular file', str(path))
+        return os.fdopen(descriptor, 'rb')
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> bytes:
+    """Read a whole file.
+
+    Args:
+        path: The file.
+        largest: More bytes than this are refused unread.
+
+    Raises:
+        OSError: See :func:`open_regular`; or the file is larger.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            reason = f'it has {size:,} bytes, more than the {largest:,} that are read at once'
+            raise OSError(errno.EFBIG, reason, str(path))
+        return file.read()
+
+
+def read_text(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> str:
+    """Read a text file as editors on any system write it.
+
+    It is UTF-8, or UTF-16 in either order of bytes; a byte order mark is taken off. Line ends stay
+    as they are: split by ``str.splitlines``.
+
+    Args:
+        path: The file.
+        largest: More bytes than this are refused unread.
+
+    Raises:
+        OSError: See :func:`read_bytes`.
+        ValueError: It is in another encoding.
+    """
+    content = read_bytes(path, largest)
+    try:
+        return content.decode(_encoding(content))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"'{Path(path)}' is text neither in UTF-8 nor in UTF-16 (byte {error.start} fits "
+            'neither). Save it as UTF-8.'
+        ) from error
+
+
+def why(error: OSError) -> str:
+    """Return the reason of an error without number and name, to be put into a sentence."""
+    return error.strerror or str(error)
+
+
+def _encoding(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return 'utf-16'
+    # Text has no zero bytes, but half of the bytes of plain words in UTF-16 are zero.
+    if content[1:2] == b'\0' != content[:1]:
+        return 'utf-16-le'
+    if content[:1] == b'\0' != content[1:2]:
+        return 'utf-16-be'
+    return 'utf-8-sig'
