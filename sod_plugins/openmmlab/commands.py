@@ -29,7 +29,14 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
         metavar='CHECKPOINT',
         help='go on from a checkpoint, or from the newest one of the work folder',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--amp', action='store_true', help='train in mixed precision, on a CPU in bfloat16'
+    )
+    parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help='keep the channels of a pixel side by side in memory, which is faster',
+    )
     arguments = _parse(parser, argv)
     return _run(
         parser,
@@ -37,6 +44,7 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
         arguments.config,
         resume=arguments.resume,
         amp=arguments.amp,
+        channels_last=arguments.channels_last,
         **_common(arguments),
     )
 

@@ -39,6 +39,7 @@ def train(
     work_dir: str | Path | None = None,
     resume: str | Path | None = None,
     amp: bool = False,
+    channels_last: bool = False,
     options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
 ) -> Runner:
@@ -50,7 +51,9 @@ def train(
             ``work_dirs/<name of the config>``.
         resume: A checkpoint to go on from, or ``'auto'`` for the newest one of the work folder
             (from the beginning where there is none yet).
-        amp: Whether to train in mixed precision.
+        amp: Whether to train in mixed precision; on a CPU that is bfloat16.
+        channels_last: Whether convolutions keep the channels of a pixel side by side in memory,
+            which is faster on GPUs in mixed precision and on CPUs.
         options: Values to set in the config, by dotted key.
         launcher: How the processes were started, one of ``LAUNCHERS``.
 
@@ -71,6 +74,8 @@ def train(
         if cfg.get('resume'):
             _prepare_resume(cfg)
         runner = _build(cfg)
+        if channels_last:
+            runner.model.to(memory_format=torch.channels_last)
         runner.train()
     return runner
 
@@ -195,11 +200,12 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def _use_amp(cfg: Config) -> None:
-    if get_device() == 'cpu':
-        raise LaunchError('--amp needs an accelerator, and there is none here: leave it out.')
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'sod_plugins.BFloat16OptimWrapper'):
         raise LaunchError(f"--amp replaces an 'OptimWrapper', but the config has a '{kind}'.")
+    if get_device() == 'cpu':
+        cfg.optim_wrapper.type = 'sod_plugins.BFloat16OptimWrapper'
+        return
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 

@@ -77,7 +77,6 @@ def test_what_needs_an_accelerator_says_so(toy_config, tmp_path, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
     path = write(toy_config(), tmp_path / 'toy.py')
     for kwargs, message in (
-        ({'amp': True}, '--amp needs an accelerator'),
         ({'launcher': 'slurm'}, '--launcher slurm needs an accelerator'),
         ({'launcher': 'pytorch'}, '--launcher pytorch needs torchrun'),
     ):
@@ -91,6 +90,35 @@ def test_amp_replaces_only_the_plain_wrapper(toy_config, tmp_path, monkeypatch):
     config.optim_wrapper.type = 'ApexOptimWrapper'
     with pytest.raises(LaunchError, match="the config has a 'ApexOptimWrapper'"):
         launch.train(write(config, tmp_path / 'toy.py'), work_dir=tmp_path, amp=True)
+
+
+@pytest.mark.parametrize(('amp', 'channels_last'), [(True, False), (False, True), (True, True)])
+def test_cpu_trains_in_bfloat16_and_channels_last(
+    amp, channels_last, toy_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    seen = []
+
+    def note(layer, _, out):
+        seen.append((layer.training, out.dtype, layer.weight.is_contiguous()))
+
+    class Runner(launch.Runner):
+        def build_model(self, model):
+            model = super().build_model(model)
+            model.layers[0].register_forward_hook(note)
+            return model
+
+    monkeypatch.setattr(launch, 'Runner', Runner)
+    runner = launch.train(
+        write(toy_config(), tmp_path / 'toy.py'),
+        work_dir=tmp_path,
+        amp=amp,
+        channels_last=channels_last,
+    )
+    trained = {(kind, plain) for training, kind, plain in seen if training}
+    assert trained == {(torch.bfloat16 if amp else torch.float32, not channels_last)}
+    assert {kind for training, kind, _ in seen if not training} == {torch.float32}
+    assert all(p.dtype == torch.float32 for p in runner.model.parameters())
 
 
 @pytest.mark.parametrize(

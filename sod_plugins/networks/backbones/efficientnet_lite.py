@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.networks.backbones.base import Backbone
 
 # Factors on the channels and on the blocks of each variant.
@@ -164,7 +165,7 @@ class MBConv(nn.Module):
         return out
 
 
-class SamePaddedConv(nn.Conv2d):
+class SamePaddedConv(AutocastConv2d):
     """Convolution with TensorFlow's "SAME" padding: ceil(H / stride) rows for H.
 
     Where the padding is odd, the pixel more is below and on the right.

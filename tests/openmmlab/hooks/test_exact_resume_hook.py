@@ -62,6 +62,21 @@ def test_every_checkpoint_can_be_resumed(by_epoch, toy_config, tmp_path):
         assert_same(whole, resumed)
 
 
+def test_averaged_weights_are_resumed_exactly(toy_config, tmp_path):
+    config = toy_config()
+    average = dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.1)
+    config.custom_hooks = [dict(**average, update_buffers=True)]
+    whole = train(config, tmp_path / 'whole')
+    resumed = train(config, tmp_path / 'resumed', resume=tmp_path / 'whole' / 'iter_4.pth')
+    assert_same(whole, resumed)
+    names = whole['ema_state_dict'].keys()
+    assert any(name.startswith('module.') for name in names)
+    for name in names:  # beside the averages, which are the checkpoint's weights, the trained ones
+        torch.testing.assert_close(
+            resumed['ema_state_dict'][name], whole['ema_state_dict'][name], rtol=0, atol=0
+        )
+
+
 def test_without_the_hook_the_weights_differ(toy_config, tmp_path):
     """The control: so the tests above could fail."""
     config = toy_config(by_epoch=False)
