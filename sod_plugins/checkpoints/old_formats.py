@@ -61,10 +61,12 @@ def read_preprocessing(
     model: Mapping[str, Any], pipeline: Sequence[Mapping[str, Any]], resize: str
 ) -> Preprocessing:
     """Return what a model's config and a test pipeline do to images, by the name of its resize."""
+    transform = _resize_of(pipeline, resize)
     return Preprocessing(
-        _input_size(pipeline, resize),
+        _input_size(transform),
         tuple(model['data_preprocessor']['mean']),
         tuple(model['data_preprocessor']['std']),
+        transform.get('antialias', False),
     )
 
 
@@ -77,15 +79,20 @@ def _describe_segmentor(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return network.__name__, network.arguments_of_parts(model['backbone'], model['decode_head'])
 
 
-def _input_size(pipeline: Sequence[Mapping[str, Any]], resize: str) -> tuple[int, int]:
-    """Return the height and width that a test pipeline resizes images to by a transform."""
+def _resize_of(pipeline: Sequence[Mapping[str, Any]], resize: str) -> Mapping[str, Any]:
+    """Return the one transform of a test pipeline that resizes images to a fixed size."""
     resizes = [t for t in pipeline if t['type'] in (resize, f'mmdet.{resize}')]
     if len(resizes) != 1 or resizes[0].get('keep_ratio'):
         raise ValueError(f'its test pipeline has no single {resize} to a fixed size')
-    if 'size' in resizes[0]:
-        height, width = resizes[0]['size']
+    return resizes[0]
+
+
+def _input_size(transform: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the height and width that a transform resizes images to."""
+    if 'size' in transform:
+        height, width = transform['size']
     else:
-        width, height = resizes[0]['scale']
+        width, height = transform['scale']
     return height, width
 
 

@@ -22,17 +22,20 @@ class Preprocessing:
         size: Height and width that images are resized to, in pixels.
         mean: Mean of the red, green and blue channel, on the scale 0 to 255.
         std: Their standard deviations, on the same scale.
+        antialias: Whether images are reduced with antialiasing. The released networks were trained
+            without; networks that were trained with it need it.
     """
 
     size: tuple[int, int] = (224, 224)
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    antialias: bool = False
 
     def apply(self, image: npt.NDArray[np.uint8]) -> Tensor:
         """Turn an RGB image (H, W, 3) of 8 bits into a normalised batch (1, 3, *size), float32."""
         pixels = torch.tensor(image, dtype=torch.float32).permute(2, 0, 1)[None]
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
-        return (resize_bilinear(pixels, self.size) - mean) / std
+        return (resize_bilinear(pixels, self.size, antialias=self.antialias) - mean) / std
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
@@ -41,7 +44,11 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """Build from :meth:`to_dict`'s values."""
-        return cls(**{name: tuple(value) for name, value in values.items()})
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list | tuple) else value
+            for name, value in values.items()
+        }
+        return cls(**plain)
 
 
 def saliency_map(logits: Tensor, size: tuple[int, int]) -> Tensor:

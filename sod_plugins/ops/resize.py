@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Resize maps bilinearly, without antialiasing and, by default, with half-pixel centres.
+def resize_bilinear(
+    x: Tensor, size: tuple[int, int], *, align_corners: bool = False, antialias: bool = False
+) -> Tensor:
+    """Resize maps bilinearly, by default without antialiasing and with half-pixel centres.
 
     Inputs of a network, features between scales and saliency maps all go through this function, so
     that training, ``tools/test.py`` and ``sod predict`` see the same pixels.
@@ -20,10 +22,16 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = F
         size: Height and width of the result, in pixels.
         align_corners: Whether the centres of the corner pixels are aligned instead, as inside
             networks whose paper or release has it so.
+        antialias: Whether a reduction averages all pixels that fall into a new one (a triangle as
+            wide as the factor), where bilinear interpolation reads four of them.
 
     Returns:
         Maps of shape (N, C, *size).
     """
+    if antialias:
+        return F.interpolate(
+            x, size=size, mode='bilinear', align_corners=align_corners, antialias=True
+        )
     if x.shape[1] == 1 and _is_exported_for(x, size):
         # Inference engines are slow at single channels: theirs is a loop over pixels.
         for axis in (2, 3):

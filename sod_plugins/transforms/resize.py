@@ -13,11 +13,13 @@ from sod_plugins.ops.resize import resize_bilinear
 from sod_plugins.transforms.base import Array, Pair, Transform, on_both
 
 
-def resize_image(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
+def resize_image(
+    image: Array, size: tuple[int, int], antialias: bool = False
+) -> NDArray[np.float32]:
     """Resize an image (H, W, C), or a map (H, W), to float32."""
     channels_first = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
     tensor = torch.from_numpy(np.ascontiguousarray(channels_first)).float()
-    resized = resize_bilinear(tensor[None], size)[0]
+    resized = resize_bilinear(tensor[None], size, antialias=antialias)[0]
     pixels: NDArray[np.float32] = (
         resized[0] if image.ndim == 2 else resized.permute(1, 2, 0)
     ).numpy()
@@ -26,7 +28,7 @@ def resize_image(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
 
 @dataclass(eq=False)
 class ResizeSaliency(Transform):
-    """Resize bilinearly in floating point, without antialiasing; the mask stays soft.
+    """Resize bilinearly in floating point; the mask stays soft.
 
     The same function as in :class:`sod_plugins.networks.Preprocessing`, so that a network sees in
     training, testing and prediction the same pixels. (The hosts' own ``Resize`` rounds the image to
@@ -34,9 +36,12 @@ class ResizeSaliency(Transform):
 
     Args:
         size: Height and width, in pixels. The aspect ratio is not kept.
+        antialias: Whether reductions are antialiased. It travels in the checkpoint, so that
+            prediction reduces photos in the same way.
     """
 
     size: tuple[int, int]
+    antialias: bool = False
 
     def __post_init__(self) -> None:
         height, width = self.size
@@ -46,7 +51,7 @@ class ResizeSaliency(Transform):
         self, image: Array, mask: Array | None, generator: np.random.Generator | None = None
     ) -> Pair:
         """Resize an image (H, W, 3) and its mask (H, W), both to float32."""
-        return on_both(lambda x: resize_image(x, self.size), image, mask)
+        return on_both(lambda x: resize_image(x, self.size, self.antialias), image, mask)
 
 
 @dataclass(eq=False)

@@ -80,6 +80,15 @@ def test_training_checkpoint_needs_no_host(tmp_path):
     assert loaded.preprocessing == Preprocessing((48, 64), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
 
 
+def test_the_rule_of_reduction_is_read_from_the_config(tmp_path):
+    content = training_checkpoint(small_network())
+    resize = "type='sod_plugins.ResizeSaliency'"
+    content['meta']['cfg'] = content['meta']['cfg'].replace(resize, f'antialias=True, {resize}')
+    torch.save(content, tmp_path / 'iter_4.pth')
+    extract_network(tmp_path / 'iter_4.pth', tmp_path / 'net.pth')
+    assert load_network(tmp_path / 'net.pth').preprocessing.antialias is True
+
+
 def test_the_log_stays_inert_where_a_training_trusts_the_real_one(tmp_path):
     """The two once met: the log's class was then filled with inert objects, and could not log."""
     logging = pytest.importorskip('mmengine.logging')

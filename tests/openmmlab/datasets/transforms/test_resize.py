@@ -21,10 +21,12 @@ def test_bilinear_without_rounding():
     assert results['img_shape'] == (1, 8)
 
 
-def test_same_pixels_as_for_prediction():
+@pytest.mark.parametrize('antialias', [False, True])
+def test_same_pixels_as_for_prediction(antialias):
     image = np.random.default_rng(0).integers(0, 256, (50, 37, 3), dtype=np.uint8)
-    prepared = Preprocessing(size=(20, 30), mean=(0, 0, 0), std=(1, 1, 1)).apply(image)[0]
-    resized = ResizeSaliency(size=(20, 30))({'img': image})['img']
+    described = Preprocessing((20, 30), (0, 0, 0), (1, 1, 1), antialias)
+    prepared = described.apply(image)[0]
+    resized = ResizeSaliency(size=(20, 30), antialias=antialias)({'img': image})['img']
     np.testing.assert_array_equal(resized, prepared.permute(1, 2, 0).numpy())
 
 
