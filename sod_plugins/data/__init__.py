@@ -5,6 +5,7 @@ from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writable
+from sod_plugins.data.held_back import hold_back, write_held_back
 from sod_plugins.data.images import (
     DecodedMask,
     decode_mask,
@@ -69,6 +70,7 @@ __all__ = [
     'find_pairs',
     'find_preset',
     'generate_scenes',
+    'hold_back',
     'image_files',
     'list_files',
     'list_problems',
@@ -85,6 +87,7 @@ __all__ = [
     'sample_rng',
     'save_png',
     'split_instances',
+    'write_held_back',
     'write_instances',
     'write_pseudo_labels',
 ]

@@ -23,6 +23,7 @@ MMENGINE_ROLES = (
     'metrics',
     'models.backbones',
     'models.classifiers',
+    'models.losses',
     'optim',
 )
 # The others: registry of their names, host module that must import, extra that brings it.

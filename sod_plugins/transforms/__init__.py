@@ -15,6 +15,7 @@ from sod_plugins.transforms.resize import (
     ResizeSaliency,
     resize_image,
 )
+from sod_plugins.transforms.zoom import RandomZoom
 
 __all__ = [
     'ColorJitter',
@@ -23,6 +24,7 @@ __all__ = [
     'RandomResizedCrop',
     'RandomSaliencyCrop',
     'RandomSaliencyFlip',
+    'RandomZoom',
     'ResizeCenterCrop',
     'ResizeSaliency',
     'Transform',

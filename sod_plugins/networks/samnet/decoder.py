@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
+from sod_plugins.layers.global_context import GlobalContext
 from sod_plugins.layers.sam import require_batch
 from sod_plugins.ops.resize import average_pool, resize_bilinear
 
@@ -64,6 +65,8 @@ class SAMNetDecoder(nn.Module):
             The paper leaves it open, the default is released.
         dilations: Dilation of each G, likewise; by default 2, for the coarsest level 1.
         dropout: Share of the channels that are dropped before each classifier in training.
+        global_context: Hidden channels of a :class:`GlobalContext` on the coarsest level, which the
+            paper does not have; None leaves it out.
 
     Raises:
         ValueError: If the arguments do not fit each other, or a single image is trained on with
@@ -78,6 +81,7 @@ class SAMNetDecoder(nn.Module):
         kernel_sizes: Sequence[int] | None = None,
         dilations: Sequence[int] | None = None,
         dropout: float = 0.1,
+        global_context: int | None = None,
     ) -> None:
         super().__init__()
         levels = len(in_channels)
@@ -97,6 +101,7 @@ class SAMNetDecoder(nn.Module):
             ConvNormAct(c_in, c, act=False) for c_in, c in zip(in_channels, channels, strict=True)
         )
         self.pooling = PyramidPooling(in_channels[-1], channels[-1]) if pyramid_pooling else None
+        self.context = GlobalContext(channels[-1], global_context) if global_context else None
         fused = (channels[0], *channels[:-1])
         self.fusions = nn.ModuleList(
             DepthwiseSeparableConv(c, out, kernel, dilation=rate)
@@ -120,8 +125,8 @@ class SAMNetDecoder(nn.Module):
             if above is not None:
                 size = (lateral.shape[-2], lateral.shape[-1])
                 lateral = lateral + resize_bilinear(above, size, align_corners=True)
-            elif self.pooling is not None:
-                lateral = lateral + self.pooling(maps[level])
+            else:
+                lateral = self._add_context(lateral, maps[level])
             above = self.fusions[level](lateral)
             fused.append(above)
         main = self.classifiers[0](fused.pop())
@@ -129,6 +134,12 @@ class SAMNetDecoder(nn.Module):
             return [main]
         sides = reversed(self.classifiers[1:])
         return [main, *(classify(x) for classify, x in zip(sides, fused, strict=True))]
+
+    def _add_context(self, lateral: Tensor, coarsest: Tensor) -> Tensor:
+        """Add pyramid pooling and global attention, where they are there, to the coarsest level."""
+        if self.pooling is not None:
+            lateral = lateral + self.pooling(coarsest)
+        return lateral if self.context is None else self.context(lateral)
 
 
 def upsample_logits(

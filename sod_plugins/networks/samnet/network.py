@@ -26,6 +26,7 @@ HEAD_ARGUMENTS = (
     'dilations',
     'dropout',
     'upsampling',
+    'global_context',
 )
 
 
@@ -46,6 +47,7 @@ class SAMNet(SaliencyNetwork):
         dilations: Likewise.
         dropout: Likewise.
         upsampling: What is resized to the input's size, ``'saliency'`` as released or ``'logits'``.
+        global_context: See :class:`SAMNetDecoder`.
 
     Raises:
         ValueError: If the arguments do not describe a network, or a single image is trained on:
@@ -61,6 +63,7 @@ class SAMNet(SaliencyNetwork):
         dilations: Sequence[int] | None = None,
         dropout: float = 0.1,
         upsampling: str = 'saliency',
+        global_context: int | None = None,
     ) -> None:
         if upsampling not in UPSAMPLINGS:
             raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
@@ -73,13 +76,20 @@ class SAMNet(SaliencyNetwork):
                 'dilations': dilations,
                 'dropout': dropout,
                 'upsampling': upsampling,
+                'global_context': global_context,
             }
         )
         self.preprocessing = Preprocessing(size=(336, 336))
         self.upsampling = upsampling
         self.backbone = build_backbone(backbone)
         self.decode_head = SAMNetDecoder(
-            self.backbone.out_channels, channels, pyramid_pooling, kernel_sizes, dilations, dropout
+            self.backbone.out_channels,
+            channels,
+            pyramid_pooling,
+            kernel_sizes,
+            dilations,
+            dropout,
+            global_context,
         )
 
     @staticmethod

@@ -5,6 +5,7 @@ from sod_plugins.openmmlab.datasets.transforms.augmentation import (
     RandomResizedCrop,
     RandomSaliencyCrop,
     RandomSaliencyFlip,
+    RandomZoom,
 )
 from sod_plugins.openmmlab.datasets.transforms.color import ColorJitter
 from sod_plugins.openmmlab.datasets.transforms.formatting import PackClassInputs
@@ -22,6 +23,7 @@ __all__ = [
     'RandomResizedCrop',
     'RandomSaliencyCrop',
     'RandomSaliencyFlip',
+    'RandomZoom',
     'ResizeCenterCrop',
     'ResizeSaliency',
 ]

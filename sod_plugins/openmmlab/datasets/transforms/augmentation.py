@@ -37,3 +37,8 @@ class RandomSaliencyFlip(SaliencyTransform, transforms.RandomSaliencyFlip):
         direction = self.draw_direction(results['rng'])
         results |= {'flip': direction is not None, 'flip_direction': direction}
         return changed(results, flip(results['img'], results.get('gt_seg_map'), direction))
+
+
+@TRANSFORMS.register_module()
+class RandomZoom(SaliencyTransform, transforms.RandomZoom):
+    """Adapter of the plain transform."""

@@ -33,6 +33,7 @@ class SAMNetHead(SaliencyDecodeHead):
         dropout: Share of the channels that are dropped before each classifier in training.
         upsampling: What is resized, with aligned corners: ``'saliency'``, as released, or
             ``'logits'``.
+        global_context: See :class:`SAMNetDecoder`.
         side_loss_weight: Weight lambda of the losses of R_2 and on.
         loss_decode: See :class:`SaliencyDecodeHead`.
         init_cfg: Initialisation; by default PyTorch's of every layer.
@@ -52,6 +53,7 @@ class SAMNetHead(SaliencyDecodeHead):
         dilations: Sequence[int] | None = None,
         dropout: float = 0.1,
         upsampling: str = 'saliency',
+        global_context: int | None = None,
         side_loss_weight: float = 0.4,
         loss_decode: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
@@ -59,7 +61,13 @@ class SAMNetHead(SaliencyDecodeHead):
         if upsampling not in UPSAMPLINGS:
             raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
         net = SAMNetDecoder(
-            in_channels, channels, pyramid_pooling, kernel_sizes, dilations, dropout
+            in_channels,
+            channels,
+            pyramid_pooling,
+            kernel_sizes,
+            dilations,
+            dropout,
+            global_context,
         )
         super().__init__(
             net,

@@ -37,6 +37,17 @@ def small_config(model_config):
     return model_config
 
 
+def test_global_context_travels_to_the_plain_network(model_config, labelled):
+    backbone = {'type': 'sod_plugins.SAMNet', **SMALL}
+    head = {'type': 'sod_plugins.SAMNetHead', 'in_channels': CHANNELS, 'global_context': 5}
+    network = SAMNet(**SAMNet.arguments_of_parts(backbone, head))
+    decoder = build(CHANNELS, global_context=5)
+    weights = {name: w.shape for name, w in decoder.net.state_dict().items()}
+    assert {n: w.shape for n, w in network.decode_head.state_dict().items()} == weights
+    assert any(name.startswith('context.') for name in weights)
+    assert not any(name.startswith('context.') for name in build(CHANNELS).net.state_dict())
+
+
 def cross_entropy(logits, mask, upsampling):
     """Binary cross-entropy per pixel by its definition, in double precision."""
 

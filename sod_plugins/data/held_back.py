@@ -1,0 +1,60 @@
+"""Holding back some images of a training set, by which models are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.layouts import find_pairs
+
+
+def hold_back(
+    stems: Iterable[str], count: int, seed: int = 0, left_out: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Split stems into those to train on and a random sample to validate on, both sorted.
+
+    The sample depends on the set of stems and the seed alone.
+
+    Args:
+        stems: All stems.
+        count: How many are held back.
+        seed: Of the choice.
+        left_out: Stems that belong to neither part, such as photos of the test set.
+
+    Raises:
+        DataError: ``left_out`` names unknown stems, or too few are left to train on.
+    """
+    known = set(stems)
+    unknown = sorted(set(left_out) - known)
+    if unknown:
+        raise DataError(f'To be left out are stems that do not exist: {list_files(unknown)}.')
+    kept = sorted(known - set(left_out))
+    if not 0 < count < len(kept):
+        raise DataError(
+            f'Of {len(kept)} images {count} cannot be held back: choose 1 or more, not all.'
+        )
+    chosen = np.random.default_rng(seed).permutation(len(kept))[:count]
+    held = {kept[index] for index in chosen}
+    return [stem for stem in kept if stem not in held], sorted(held)
+
+
+def write_held_back(
+    root: str | Path, count: int, seed: int = 0, left_out: Collection[str] = ()
+) -> tuple[Path, Path]:
+    """Write ``train.txt`` and ``val.txt``, one stem a line, into a saliency data set's folder.
+
+    Returns:
+        The two files.
+
+    Raises:
+        DataError: The folder is no data set, or :func:`hold_back` refuses.
+    """
+    root = Path(root)
+    stems = [pair.image.stem for pair in find_pairs(root)]
+    files = root / 'train.txt', root / 'val.txt'
+    for file, part in zip(files, hold_back(stems, count, seed, left_out), strict=True):
+        file.write_text('\n'.join(part) + '\n', 'utf-8')
+    return files

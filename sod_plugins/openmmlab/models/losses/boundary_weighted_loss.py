@@ -1,0 +1,49 @@
+"""Cross-entropy and IoU that weigh pixels near boundaries more."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sod_plugins.networks.losses import boundary_weights, weighted_bce, weighted_iou
+from sod_plugins.registry import MODELS
+
+
+@MODELS.register_module()
+class BoundaryWeightedLoss(nn.Module):
+    """Sum of weighted binary cross-entropy and weighted IoU, as F3Net is trained.
+
+    See :func:`~sod_plugins.networks.losses.boundary_weights` for the weights.
+
+    Args:
+        window: Side of the window in pixels, odd.
+        strength: How much boundaries weigh.
+        iou_weight: Factor of the IoU's part.
+        loss_weight: Factor of the sum.
+        loss_name: Name in the log; names that begin with ``loss`` count.
+    """
+
+    def __init__(
+        self,
+        window: int = 31,
+        strength: float = 5.0,
+        iou_weight: float = 1.0,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_boundary',
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.strength = strength
+        self.iou_weight = iou_weight
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(self, logits: Tensor, masks: Tensor, ignore_index: int = 255) -> Tensor:
+        """Compare logits (N, 1, H, W) with masks (N, H, W); pixels of ``ignore_index`` are out."""
+        masks = masks[:, None].float()
+        counts = masks != ignore_index
+        masks = masks * counts
+        weights = boundary_weights(masks, self.window, self.strength) * counts
+        logits = logits.float()
+        loss = weighted_bce(logits, masks, weights)
+        loss = loss + self.iou_weight * weighted_iou(logits, masks, weights)
+        return self.loss_weight * loss
