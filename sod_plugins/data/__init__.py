@@ -26,6 +26,7 @@ from sod_plugins.data.instances import (
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.occlusion import occluded_images
+from sod_plugins.data.predictions import find_scored_pairs, require_partners
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.pseudo_labels import (
     PseudoLabelReport,
@@ -69,6 +70,7 @@ __all__ = [
     'find_labelled_images',
     'find_pairs',
     'find_preset',
+    'find_scored_pairs',
     'generate_scenes',
     'hold_back',
     'image_files',
@@ -83,6 +85,7 @@ __all__ = [
     'read_mask',
     'read_numbers',
     'read_size',
+    'require_partners',
     'require_writable',
     'sample_rng',
     'save_png',

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sod_plugins.data.errors import DataError, list_files
-from sod_plugins.data.folders import folders_like, images_in, require_folder
+from sod_plugins.data.folders import folders_like, image_files, images_in, require_folder
 from sod_plugins.data.lists import read_list, select_listed
+from sod_plugins.data.name_patterns import NamePattern
 
 # (images, masks) below the root, compared without regard to case.
 LAYOUTS = (
@@ -23,6 +24,10 @@ LAYOUTS = (
     ('imgs', 'gt'),
     ('im', 'gt'),
 )
+# Where photos and masks lie together, beside the root itself: MSRA10K's folder.
+SHARED_FOLDERS = ('Imgs',)
+# There photos are JPEG files, and masks, whose values must not blur, are not.
+_PHOTO_EXTENSIONS = frozenset(('.jpg', '.jpeg', '.jpe', '.jfif'))
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,10 @@ def find_pairs(
 class FolderLayout:
     """Where the files of a data set are and how their names pair.
 
-    With a root alone, the layout is recognised by the folder names in ``LAYOUTS``. Files pair by
-    stem: what is left of a name without extension, prefix and suffix, so extensions may mix.
+    With a root alone, the layout is recognised by the folder names in ``LAYOUTS``, or photos and
+    masks lie together, in the root or in its ``Imgs``: then a mask prefix or suffix tells them
+    apart or, where names are equal but for the extension, the photo is the JPEG file. Files pair
+    by stem: what is left of a name without extension, prefix and suffix, so extensions may mix.
     Hidden files, subfolders, files without an image's extension and files without the prefix or
     suffix asked for are left out.
 
@@ -120,11 +127,12 @@ class FolderLayout:
         root: The data set's folder; the other relative paths start here.
         image_dir: The folder of images, where the layout is not a known one.
         mask_dir: The folder of masks, where the layout is not a known one. It may be the image
-            folder where a mask prefix or suffix tells masks from images.
+            folder.
         list_file: A text file that selects the samples, one a line: a stem, an image's path, or
             an image's and a mask's path (with a tab between them where paths hold spaces).
             The file itself may lie below the root too. Paths of pairs start at image_dir and
-            mask_dir where these are given. Without any folder, the list's own is the root.
+            mask_dir where these are given, at the root, or at the list's own folder. Without any
+            folder, the list's own is the root.
         image_prefix: What precedes the stem in the names of images.
         image_suffix: What follows the stem in the names of images, such as ``'_sat'``.
         mask_prefix: What precedes the stem in the names of masks.
@@ -150,8 +158,7 @@ class FolderLayout:
         if self.list_file is None:
             images, masks = self._index()
             return self._pairing(images, masks, images.keys(), masks.keys() - images.keys())
-        path = self._below_root(self.list_file)
-        path = path if path.exists() else Path(self.list_file)
+        path = self.list_path(self.list_file)
         entries = read_list(path)
         layout = self
         if self.root is None and self.image_dir is None and self.mask_dir is None:
@@ -167,6 +174,34 @@ class FolderLayout:
         return self._pairing(
             images, masks, select_listed(path, [name for name, *_ in entries], images)
         )
+
+    def masks(self) -> dict[str, Path]:
+        """Map stems to the masks where images are not asked for.
+
+        The root may then be the folder of masks itself, with or without photos among them.
+
+        Raises:
+            DataError: A folder is missing, empty or of no known layout, or stems are not unique.
+        """
+        root = Path(self.root or '')
+        require_folder(root, 'mask folder')
+        if self.list_file is not None:
+            path = self.list_path(self.list_file)
+            listed = self._listed_masks(path, read_list(path))
+            if listed:
+                return listed
+        files = image_files(root.iterdir())
+        if not files and (_layouts_in(root) or self._shared_folder(root)):
+            _, folder = self._folders()
+            files = images_in(folder or root, 'mask')
+        elif not files:
+            files = images_in(root, 'mask')
+        return self._mask_names().index(self._masks_among(files) or files)
+
+    def list_path(self, list_file: str | Path) -> Path:
+        """Return the path of a list, which may start at the root."""
+        path = self._below_root(list_file)
+        return path if path.exists() else Path(list_file)
 
     def _below_root(self, path: str | Path) -> Path:
         return Path(path) if self.root is None else Path(self.root, path)
@@ -192,32 +227,49 @@ class FolderLayout:
     def _index(self) -> tuple[dict[str, Path], dict[str, Path]]:
         """Map stems to the images and to the masks of the two folders."""
         image_dir, mask_dir = self._folders()
-        image_names = _Names('image', self.image_prefix, self.image_suffix)
-        mask_names = _Names('mask', self.mask_prefix, self.mask_suffix)
-        image_files = images_in(image_dir, 'image')
+        image_names = NamePattern('image', self.image_prefix, self.image_suffix)
+        files = images_in(image_dir, 'image')
         if mask_dir is None:
-            return image_names.index(image_files), {}
+            return image_names.index(files), {}
         if mask_dir != image_dir:
-            return image_names.index(image_files), mask_names.index(images_in(mask_dir, 'mask'))
-        if not (self.mask_prefix or self.mask_suffix):
+            return image_names.index(files), self._mask_names().index(images_in(mask_dir, 'mask'))
+        mask_files = set(self._masks_among(files))
+        if not mask_files:
             raise DataError(
                 f"'{image_dir}' holds both images and masks. Give the mask prefix or suffix that "
                 'tells them apart.'
             )
-        masks = mask_names.index(image_files)
-        taken = set(masks.values())
-        return image_names.index(path for path in image_files if path not in taken), masks
+        images = image_names.index(path for path in files if path not in mask_files)
+        return images, self._mask_names().index(sorted(mask_files))
+
+    def _mask_names(self) -> NamePattern:
+        return NamePattern('mask', self.mask_prefix, self.mask_suffix)
+
+    def _masks_among(self, files: Sequence[Path]) -> list[Path]:
+        """Return the masks among photos and masks; none if nothing tells them apart."""
+        if self.mask_prefix or self.mask_suffix:
+            names = self._mask_names()
+            return [path for path in files if names.stem(path) is not None]
+        photos = {path.stem for path in files if path.suffix.lower() in _PHOTO_EXTENSIONS}
+        others = [path for path in files if path.suffix.lower() not in _PHOTO_EXTENSIONS]
+        return others if any(path.stem in photos for path in others) else []
 
     def _index_listed(
         self, list_file: Path, entries: Iterable[Sequence[str]]
     ) -> tuple[dict[str, Path], dict[str, Path]]:
         """Map stems to the images and to the masks that the lines of a list name."""
-        names = _Names('image', self.image_prefix, self.image_suffix)
-        image_dir = self._below_root(self.image_dir or '')
-        mask_dir = self._below_root(self.mask_dir or '')
-        paths = [(image_dir / image, mask_dir / mask) for image, mask in entries]
-        missing = [path for pair in paths for path in pair if not path.is_file()]
-        if missing:
+        names = NamePattern('image', self.image_prefix, self.image_suffix)
+        missing: list[Path] = []
+        for base in self._list_bases(list_file):
+            paths = [
+                (base / (self.image_dir or '') / image, base / (self.mask_dir or '') / mask)
+                for image, mask in entries
+            ]
+            lost = [path for pair in paths for path in pair if not path.is_file()]
+            missing = missing or lost
+            if not lost:
+                break
+        else:
             raise DataError(
                 f"The list '{list_file}' names files that do not exist: {list_files(missing)}. "
                 'Correct the list or the folder that its paths start at.'
@@ -231,6 +283,26 @@ class FolderLayout:
                 f"or the suffix '{self.image_suffix}': {list_files(strange)}. Correct either."
             )
         return images, {stem: mask_of[image] for stem, image in images.items()}
+
+    def _listed_masks(
+        self, list_file: Path, entries: Sequence[Sequence[str]]
+    ) -> dict[str, Path] | None:
+        """Map the stems of listed images to the listed masks; None if masks are not all there."""
+        if not all(len(entry) == 2 for entry in entries):
+            return None
+        images = NamePattern('image', self.image_prefix, self.image_suffix).index(
+            Path(image) for image, _ in entries
+        )
+        mask_of = {Path(image): mask for image, mask in entries}
+        for base in self._list_bases(list_file):
+            masks = {stem: base / mask_of[image] for stem, image in images.items()}
+            if all(path.is_file() for path in masks.values()):
+                return masks
+        return None
+
+    def _list_bases(self, list_file: Path) -> tuple[Path, Path]:
+        """Return where the paths in a list may start: at the root, or where the list lies."""
+        return Path(self.root or ''), list_file.parent
 
     def _folders(self) -> tuple[Path, Path | None]:
         """Return the folders as given, or those of the one layout that fits the root."""
@@ -255,42 +327,22 @@ class FolderLayout:
             return found[0]
         if not self.require_masks:
             return root, None
+        shared = self._shared_folder(root)
+        if shared is not None:
+            return shared, shared
         known = ', '.join(f'{images} + {masks}' for images, masks in LAYOUTS)
         raise DataError(
             f"No known layout in '{root}'. Name its folders with image_dir and mask_dir, "
             f'or arrange them as one of: {known}.'
         )
 
-
-@dataclass(frozen=True)
-class _Names:
-    """How the names of one kind of file wrap the stem that pairs them."""
-
-    role: str
-    prefix: str
-    suffix: str
-
-    def index(self, files: Iterable[Path]) -> dict[str, Path]:
-        """Map the stems of the files whose names fit to the files, refusing equal stems."""
-        by_stem: dict[str, list[Path]] = {}
-        for path in files:
-            name = path.stem
-            inner = len(name) - len(self.prefix) - len(self.suffix)
-            if inner > 0 and name.startswith(self.prefix) and name.endswith(self.suffix):
-                stem = name[len(self.prefix) : len(self.prefix) + inner]
-                by_stem.setdefault(stem, []).append(path)
-        equal = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
-        if equal:
-            raise DataError(
-                f'Several {self.role}s have the same stem: {list_files(equal)}. '
-                'Keep one of each, or rename them.'
-            )
-        if not by_stem:
-            raise DataError(
-                f"No {self.role} has a name of the form '{self.prefix}<stem>{self.suffix}'. "
-                f'Correct {self.role}_prefix and {self.role}_suffix.'
-            )
-        return {stem: paths[0] for stem, paths in by_stem.items()}
+    def _shared_folder(self, root: Path) -> Path | None:
+        """Find the folder in which photos and masks lie together."""
+        folders = [folder for name in SHARED_FOLDERS for folder in folders_like(root, name)]
+        for folder in (*folders, root):
+            if self._masks_among(image_files(folder.iterdir())):
+                return folder
+        return None
 
 
 def _layouts_in(root: Path) -> list[tuple[Path, Path]]:

@@ -68,6 +68,38 @@ def test_images_and_masks_in_one_folder(tmp_path):
         find_pairs(tmp_path, **folders)
 
 
+@pytest.mark.parametrize('folder', ['Imgs', ''])
+def test_photos_and_masks_of_equal_names_are_told_apart_by_their_format(tmp_path, folder):
+    touch(tmp_path / folder, '1.jpg', '1.png', '2.JPEG', '2.bmp')
+    assert [(pair.image.name, pair.mask.name) for pair in find_pairs(tmp_path)] == [
+        ('1.jpg', '1.png'),
+        ('2.JPEG', '2.bmp'),
+    ]
+    touch(tmp_path / folder, '3.jpg', '4.png')
+    with pytest.raises(DataError, match=r'without mask: \S*3\.jpg; masks without image: \S*4\.png'):
+        find_pairs(tmp_path)
+
+
+def test_a_mask_suffix_tells_masks_from_photos_beside_them(tmp_path):
+    touch(tmp_path, '1.jpg', '1_gt.png', '2.png', '2_gt.png')
+    assert [(pair.stem, pair.image.name) for pair in find_pairs(tmp_path, mask_suffix='_gt')] == [
+        ('1', '1.jpg'),
+        ('2', '2.png'),
+    ]
+    with pytest.raises(DataError, match='No known layout'):
+        find_pairs(tmp_path)
+
+
+def test_paths_in_a_list_may_start_where_it_lies(tmp_path):
+    touch(tmp_path, 'set/1.jpg', 'set/1_gt.png')
+    (tmp_path / 'list.txt').write_text('set/1.jpg set/1_gt.png\n')
+    (pair,) = find_pairs(tmp_path / 'set', list_file=tmp_path / 'list.txt')
+    assert pair.mask == tmp_path / 'set' / '1_gt.png'
+    (tmp_path / 'list.txt').write_text('set/1.jpg set/2_gt.png\n')
+    with pytest.raises(DataError, match=rf'do not exist: {tmp_path}/set/set/1\.jpg'):
+        find_pairs(tmp_path / 'set', list_file=tmp_path / 'list.txt')
+
+
 def test_missing_partners_are_listed_in_both_directions(tmp_path):
     touch(tmp_path, 'images/a.jpg', 'images/b.jpg', 'masks/b.png', 'masks/c.png')
     with pytest.raises(DataError) as caught:

@@ -1,0 +1,100 @@
+"""Which saved saliency map belongs to which mask."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.folders import images_in
+from sod_plugins.data.layouts import FolderLayout
+from sod_plugins.data.lists import listed_stems
+from sod_plugins.data.name_patterns import NamePattern, fitting_affixes
+
+
+def find_scored_pairs(
+    pred_dir: str | Path,
+    gt_dir: str | Path,
+    *,
+    list_file: str | Path | None = None,
+    pred_prefix: str = '',
+    pred_suffix: str = '',
+    mask_prefix: str = '',
+    mask_suffix: str = '',
+) -> list[tuple[str, Path, Path]]:
+    """Pair saved saliency maps with masks by stem, whatever their extensions.
+
+    Args:
+        pred_dir: Folder of saliency maps.
+        gt_dir: Folder of masks, with photos among them or not, or of a data set in a layout that
+            ``find_pairs`` knows.
+        list_file: A text file that selects the images, a stem or path a line, or an image's and
+            its mask's path; it may lie below ``gt_dir``. Without it, maps and masks must have the
+            same stems.
+        pred_prefix: What precedes the stem in the names of maps.
+        pred_suffix: What follows the stem in the names of maps, such as ``'_sal'``.
+        mask_prefix: What precedes the stem in the names of masks.
+        mask_suffix: What follows the stem in the names of masks, such as ``'_gt'``.
+
+    Returns:
+        Stem, map and mask of each image, sorted.
+
+    Raises:
+        DataError: A folder is missing or empty, stems are not unique, or a file lacks its partner;
+            the message proposes the prefix or suffix that would pair them.
+    """
+    layout = FolderLayout(
+        gt_dir, list_file=list_file, mask_prefix=mask_prefix, mask_suffix=mask_suffix
+    )
+    pattern = NamePattern('prediction', pred_prefix, pred_suffix, argument='pred')
+    predictions = pattern.index(images_in(Path(pred_dir), 'prediction'))
+    masks = layout.masks()
+    if list_file is None:
+        require_partners(predictions, masks)
+        stems: Collection[str] = masks
+    else:
+        stems = listed_stems(layout.list_path(list_file))
+        lonely = [stem for stem in stems if stem not in predictions or stem not in masks]
+        if lonely:
+            raise DataError(
+                f"The list '{list_file}' names images without prediction in '{pred_dir}' or "
+                f"without mask in '{gt_dir}': {list_files(lonely)}. Predict them or correct "
+                f'the list.{_proposal(predictions, masks)}'
+            )
+    return [(stem, predictions[stem], masks[stem]) for stem in sorted(stems)]
+
+
+def require_partners(predictions: Mapping[str, Path], masks: Mapping[str, Path]) -> None:
+    """Refuse maps and masks by stem whose stems are not the same.
+
+    Raises:
+        DataError: The message lists the files, and proposes a prefix or suffix that would do.
+    """
+    reasons = [
+        f'{what}: {list_files(files[stem] for stem in sorted(files.keys() - partners.keys()))}'
+        for what, files, partners in (
+            ('masks without prediction', masks, predictions),
+            ('predictions without mask', predictions, masks),
+        )
+        if files.keys() - partners.keys()
+    ]
+    if reasons:
+        raise DataError(
+            f'Files lack their partner; {"; ".join(reasons)}. Add or remove files, or name the '
+            f'images to score in a list file.{_proposal(predictions, masks)}'
+        )
+
+
+def _proposal(predictions: Mapping[str, Path], masks: Mapping[str, Path]) -> str:
+    """Say which prefix and suffix would pair the files, if any would."""
+    maps, truths = set(predictions) - set(masks), set(masks) - set(predictions)
+    for role, names, stems in (('pred', maps, truths), ('mask', truths, maps)):
+        found = fitting_affixes(sorted(names), sorted(stems))
+        if found:
+            options = [
+                f"--{role}-{part} '{text}'"
+                for part, text in zip(('prefix', 'suffix'), found, strict=True)
+                if text
+            ]
+            return f' Or give {" ".join(options)}, which fits these names.'
+    return ''
