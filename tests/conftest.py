@@ -5,16 +5,24 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import re
 import socket
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from host_line import host_line, host_versions
 from torch import Tensor
 
 ROOT = Path(__file__).parent.parent
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+# In the file itself or in a script that it runs.
+HOST_IMPORT = re.compile(
+    r'\b(import|from|importorskip\(.)\s*(mmengine|mmcv|mmseg|mmdet|sod_plugins\.(openmmlab|registry))\b'
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +32,38 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if not hasattr(config, 'workerinput') and importlib.util.find_spec('yapf'):
         importlib.import_module('yapf')
+
+
+def pytest_report_header() -> str:
+    """Say which line the counts below belong to."""
+    versions = ', '.join(f'{project} {version}' for project, version in host_versions().items())
+    return f'host line: {host_line()} ({versions or "no host is installed"})'
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that meet a host; one that does so in an unseen way bears the mark itself."""
+    for item in items:
+        if _meets_host(item.path):
+            item.add_marker('host')
+
+
+@cache
+def _meets_host(path: Path) -> bool:
+    in_folder = ROOT / 'tests' / 'openmmlab' in path.parents
+    return in_folder or bool(HOST_IMPORT.search(path.read_text('utf-8')))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the tests for a GPU, which a machine without one leaves out."""
+    counts = Counter(
+        outcome
+        for outcome in ('passed', 'failed', 'error', 'skipped', 'xfailed')
+        for report in terminalreporter.stats.get(outcome, ())
+        if 'gpu' in report.keywords
+    )
+    outcomes = ', '.join(f'{count} {outcome}' for outcome, count in counts.items())
+    terminalreporter.write_line(f'gpu tests: {outcomes or "none chosen"}')
 
 
 def pytest_collection_finish() -> None:

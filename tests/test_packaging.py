@@ -20,7 +20,8 @@ import sod_plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ('configs', 'tools')
-CONSTRAINTS = ROOT / 'tools' / 'environment' / 'constraints-onedl.txt'
+CONSTRAINTS = ROOT / 'tools' / 'environment'
+DETECTION_HOST = {'onedl': 'onedl-mmdetection', 'openmmlab': 'mmdet'}
 
 
 def relative_files(folder: Path) -> set[str]:
@@ -78,6 +79,7 @@ def test_wheel_holds_package_configs_and_tools(checkout: Path, wheel: Path) -> N
     }
     assert 'sod_plugins/.mim/tools/train.py' in shipped
     assert names == modules | shipped
+    assert 'sod_plugins/py.typed' in names  # without it, type checkers take all for untyped
 
 
 def test_building_leaves_the_package_folder_as_it_was(checkout: Path, wheel: Path) -> None:
@@ -128,7 +130,8 @@ def test_metadata(wheel: Path) -> None:
     }
 
 
-def test_every_requirement_of_the_onedl_line_is_pinned(wheel: Path) -> None:
+@pytest.mark.parametrize(('line', 'other'), [('onedl', 'openmmlab'), ('openmmlab', 'onedl')])
+def test_every_requirement_is_pinned(wheel: Path, line: str, other: str) -> None:
     """A version that is pinned nowhere changes under the two commands without notice."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (n for n in archive.namelist() if n.endswith('.dist-info/METADATA'))
@@ -138,10 +141,9 @@ def test_every_requirement_of_the_onedl_line_is_pinned(wheel: Path) -> None:
         for project, condition in re.findall(
             r'^Requires-Dist: ([\w-]+)[^;\n]*(.*)$', metadata, re.MULTILINE
         )
-        if "'openmmlab'" not in condition.replace('"', "'")
+        if f'"{other}' not in condition.replace("'", '"')
     }
-    pinned = {
-        line.split('==')[0] for line in CONSTRAINTS.read_text('utf-8').splitlines() if '==' in line
-    }
-    assert {'torch', 'onedl-mmdetection', 'pytest'} <= required
+    text = (CONSTRAINTS / f'constraints-{line}.txt').read_text('utf-8')
+    pinned = {row.split('==')[0] for row in text.splitlines() if '==' in row}
+    assert {'torch', 'pytest', DETECTION_HOST[line]} <= required
     assert required - {'sod-plugins'} <= pinned

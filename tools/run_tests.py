@@ -1,7 +1,8 @@
-"""Run the whole test suite: ``python3 tools/run_tests.py [pytest arguments]``.
+"""Run the whole test suite: ``python3 tools/run_tests.py [--line LINE] [pytest arguments]``.
 
 Needs Python 3.10+ with ``venv`` and, the first time, a C++ compiler: the detection host uses the
-compiled ops of mmcv. Standard library only at the start; all else is installed into ``.venv``.
+compiled ops of mmcv. Standard library only at the start; all else is installed into ``.venv`` or,
+for the upstream line of OpenMMLab, ``.venv-openmmlab``.
 """
 
 from __future__ import annotations
@@ -9,36 +10,115 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
 
-from environment import ROOT, TEST, Environment, add_venv_option, run_or_exit
+from environment import LINES, ROOT, TEST, Environment, Line, add_venv_option, run_or_exit
 
 MAX_PROCESSES = 4  # of one thread and up to 2 GB each
+RESULTS = ROOT / 'work_dirs' / 'test_results'
+# Elements of a JUnit report -> pytest's words.
+OUTCOMES = {'failure': 'failed', 'error': 'error', 'skipped': 'skipped'}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one line came to: pytest's exit status, its counts, and the seconds of each stage."""
+
+    line: Line
+    status: int
+    counts: str
+    stages: dict[str, float]
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
     """Return our own options and the arguments for pytest."""
     parser = argparse.ArgumentParser(
-        usage='%(prog)s [-h] [--venv DIR] [pytest arguments]',
+        usage='%(prog)s [-h] [--line LINE] [--venv DIR] [pytest arguments]',
         description='Create or complete the environment, then run the test suite.',
         epilog='All other arguments go to pytest, for example: -x tests/networks -k csnet; or -n 0 '
-        'for a single process, in which a debugger can stop.',
+        'for a single process, in which a debugger can stop. The line openmmlab runs the tests '
+        "that meet a host (-m host); -m '' runs all.",
         allow_abbrev=False,
     )
-    add_venv_option(parser)
-    return parser.parse_known_args()
+    parser.add_argument(
+        '--line',
+        choices=(*LINES, 'both'),
+        default='onedl',
+        help='which OpenMMLab packages to test with (default: %(default)s)',
+    )
+    add_venv_option(parser, default='.venv, or .venv-openmmlab for that line')
+    args, pytest_args = parser.parse_known_args()
+    if args.line == 'both' and args.venv:
+        parser.error('--venv names one environment, and --line both needs two')
+    return args, pytest_args
 
 
 def main() -> int:
-    """Make the environment fit and return the exit status of pytest."""
+    """Test each line that is asked for; return the first exit status of pytest that is not 0."""
     args, pytest_args = parse_args()
-    environment = Environment(args.venv)
+    lines = LINES.values() if args.line == 'both' else [LINES[args.line]]
+    results = [test_line(line, args.venv, pytest_args) for line in lines]
+    print_overview(results)
+    return next((result.status for result in results if result.status), 0)
+
+
+def test_line(line: Line, venv: Path | None, pytest_args: list[str]) -> Result:
+    """Make the environment of a line fit and run its tests."""
+    started = time.monotonic()
+    environment = Environment(venv, line=line)
     environment.ensure(TEST)
-    print('==> Run the tests', flush=True)
+    stages = {'environment': time.monotonic() - started}
+    if 'mmcv-compile' in environment.steps.seconds:
+        stages['of it, compilation of mmcv'] = environment.steps.seconds['mmcv-compile']
+
+    print(f'==> Run the tests of the line {line.name}', flush=True)
+    started = time.monotonic()
+    report = RESULTS / f'{line.name}.xml'
+    report.unlink(missing_ok=True)
     processes = min(os.cpu_count() or 1, MAX_PROCESSES)
     command = [environment.python, '-m', 'pytest', '-n', str(processes), '--dist', 'worksteal']
+    command += ['--junit-xml', report, *line.pytest_args, *pytest_args]
     # Threads of one process would wait for the cores that the others hold.
     environ = environment.environ | {'OMP_NUM_THREADS': '1'}
-    return subprocess.run([*command, *pytest_args], cwd=ROOT, env=environ, check=False).returncode
+    status = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+    stages['tests'] = time.monotonic() - started
+    return Result(line, status, read_counts(report), stages)
+
+
+def read_counts(report: Path) -> str:
+    """Return pytest's counts from its JUnit report, such as ``2 failed, 40 passed``."""
+    if not report.is_file():
+        return 'pytest was interrupted'
+    counts: Counter[str] = Counter()
+    for case in ElementTree.parse(report).iter('testcase'):
+        outcome = next((child for child in case if child.tag in OUTCOMES), None)
+        if outcome is None:
+            counts['passed'] += 1
+        elif outcome.get('type') == 'pytest.xfail':
+            counts['xfailed'] += 1
+        else:
+            counts[OUTCOMES[outcome.tag]] += 1
+    return ', '.join(f'{count} {outcome}' for outcome, count in sorted(counts.items()))
+
+
+def print_overview(results: list[Result]) -> None:
+    """Print how long each stage of each line took, and which counts are whose."""
+    print('\n==> Time of each stage')
+    for result in results:
+        for stage, seconds in result.stages.items():
+            counts = f'  {result.counts}' if stage == 'tests' else ''
+            print(f'    {result.line.name:<10} {stage:<27} {_clock(seconds)}{counts}')
+    total = sum(r.stages['environment'] + r.stages['tests'] for r in results)
+    print(f'    {"all":<38} {_clock(total)}', flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f'{minutes:>3} min {seconds:02d} s'
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.multiprocessing as mp
-from reference_values import settle_statistics
+from half_batches import backward, frozen_network, half_batch
 from torch import nn
 
 from sod_plugins.checkpoints.converters import csnet as converter
@@ -16,20 +16,9 @@ def small_network():
     return CSNet(width=0.4)
 
 
-def frozen_network():
-    """A network whose norms are in eval mode, with statistics that fit its weights."""
-    network = small_network()
-    settle_statistics(network, torch.randn(4, 3, 32, 32))
-    return network
-
-
 def still(decay, lr=0.0):
     """An optimizer that leaves gradients to be looked at."""
     return torch.optim.SGD(decay.parameter_groups(weight_decay=5e-3), lr=lr)
-
-
-def backward(network, images):
-    network(images).square().mean().backward()
 
 
 def decay_of(network, steps, **arguments):
@@ -280,25 +269,6 @@ def test_skipped_step_is_forgotten_on_reset():
     decay.reset()
     network(images)
     torch.testing.assert_close(decay.penalty(), penalty)
-
-
-def half_batch(rank, port, images, results):
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
-    )
-    torch.set_num_threads(1)
-    network = frozen_network()
-    model = nn.parallel.DistributedDataParallel(network)
-    decay = DynamicWeightDecay(network)
-    optimizer = torch.optim.Adam(decay.parameter_groups(5e-3), lr=1e-2, eps=1e-3)
-    decay.attach(optimizer)
-    for step in range(2):
-        optimizer.zero_grad()
-        backward(model, images[step][rank::2])
-        optimizer.step()
-    if rank == 0:
-        torch.save(network.state_dict(), results)
-    torch.distributed.destroy_process_group()
 
 
 def test_two_processes_equal_one(free_port, tmp_path):

@@ -33,6 +33,7 @@ def quickstart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return quickstart
 
 
+@pytest.mark.host
 @pytest.mark.slow
 def test_main_job(quickstart, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     environ = {**os.environ, 'OMP_NUM_THREADS': '1'}  # threads that wait for cores take minutes

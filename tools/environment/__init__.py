@@ -14,14 +14,19 @@ if sys.version_info < (3, 10):  # noqa: UP036
         f'({sys.executable}). Run the same command with a newer one, such as python3.11.'
     )
 
+from .lines import LINES, ONEDL, OPENMMLAB, Line
 from .steps import ROOT, StepError, Steps, clean_environ, run_or_exit
 from .virtual_environment import RUN, TEST, Environment, Profile, add_venv_option
 
 __all__ = [
+    'LINES',
+    'ONEDL',
+    'OPENMMLAB',
     'ROOT',
     'RUN',
     'TEST',
     'Environment',
+    'Line',
     'Profile',
     'StepError',
     'Steps',

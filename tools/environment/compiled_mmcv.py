@@ -1,7 +1,8 @@
 """The mmcv wheel with compiled ops: compiled once, then kept in the user's cache folder.
 
 The compilation takes 7 to 14 minutes on two cores, so its wheel outlives the environment. It is
-kept apart from pip's cache, which does not tell it from the wheel without ops.
+kept apart from pip's cache, which tells it neither from the wheel without ops nor from one that was
+compiled against another torch. The folder names the Python and the torch, the file's name the line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from .lines import Line
 from .steps import StepError, Steps, clean_environ, have_compiler
 
 # What a compiled wheel depends on, as one folder name.
@@ -28,25 +30,25 @@ def cache_dir() -> Path:
     return Path(base) / 'sod_plugins' / 'wheels'
 
 
-def build_wheel(python: Path, constraints: Path, steps: Steps) -> Path:
-    """Return the wheel of the pinned mmcv with compiled ops; compile it unless it is at hand.
+def build_wheel(python: Path, line: Line, steps: Steps) -> Path:
+    """Return the wheel of a line's mmcv with compiled ops; compile it unless it is at hand.
 
     Args:
         python: Interpreter that has torch, setuptools, wheel and ninja.
-        constraints: The file that pins mmcv.
+        line: The line that pins mmcv.
         steps: Runs the compilation.
 
     Raises:
         StepError: There is no compiler, the compilation failed, or it left the ops out.
     """
-    requirement = _pin(constraints, 'onedl-mmcv')
+    requirement = line.pin(line.mmcv)
     key = subprocess.run(
         [python, '-c', KEY_CODE], capture_output=True, text=True, check=True
     ).stdout.strip()
     folder = cache_dir() / key
     wheel = _find_wheel(folder, requirement)
     if wheel is not None:
-        print(f'==> Take the compiled mmcv from {folder}', flush=True)
+        print(f'==> Take the compiled {line.mmcv} from {folder}', flush=True)
         return wheel
     _check_compiler()
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,19 +58,13 @@ def build_wheel(python: Path, constraints: Path, steps: Steps) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         command = [python, '-m', 'pip', 'wheel', '--no-build-isolation', '--no-cache-dir']
         command += ['--no-deps', '--wheel-dir', unfinished, requirement]
-        title = 'Compile the ops of mmcv (7 to 14 minutes on two cores, once)'
+        title = f'Compile the ops of {line.mmcv} (7 to 14 minutes on two cores, once)'
         steps.run('mmcv-compile', title, command, environ)
         wheel = _find_wheel(Path(unfinished), requirement)
         if wheel is None:
             log_file = steps.log_dir / 'mmcv-compile.log'
-            raise StepError(f'mmcv was built without its compiled ops; see {log_file}')
+            raise StepError(f'{line.mmcv} was built without its compiled ops; see {log_file}')
         return wheel.replace(folder / wheel.name)
-
-
-def _pin(constraints: Path, project: str) -> str:
-    """Return the line ``project==version`` of a constraints file."""
-    lines = constraints.read_text('utf-8').splitlines()
-    return next(line for line in lines if line.startswith(f'{project}=='))
 
 
 def _find_wheel(folder: Path, requirement: str) -> Path | None:

@@ -34,10 +34,14 @@ class Steps:
 
     Args:
         log_dir: Folder of the log files, made when the first step runs.
+
+    Attributes:
+        seconds: How long each step that has ended took, by its name.
     """
 
     def __init__(self, log_dir: Path) -> None:
         self.log_dir = log_dir
+        self.seconds: dict[str, float] = {}
 
     def run(
         self,
@@ -77,7 +81,7 @@ class Steps:
                 # The terminal has sent Ctrl-C to the child too: let it end in its own way.
                 process.wait()
                 raise
-        seconds = time.monotonic() - started
+        self.seconds[name] = seconds = time.monotonic() - started
         if process.returncode:
             raise StepError(
                 f'{title} (exit status {process.returncode}, log file {log_file}).\n'

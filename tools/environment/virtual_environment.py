@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .compiled_mmcv import build_wheel
+from .lines import LINES, ONEDL, Line
 from .steps import ROOT, StepError, Steps, clean_environ
-
-CONSTRAINTS = Path(__file__).with_name('constraints-onedl.txt')
 
 
 @dataclass(frozen=True)
@@ -24,25 +23,25 @@ class Profile:
 
     Args:
         name: Names the profile in the stamp file.
-        extras: Extras of the package to install.
+        extras: Extras of the package to install, beside the line's own.
         modules: Modules that must import; the check that the environment works.
-        compiled_ops: Whether mmcv must have its compiled ops.
+        detection: Whether mmdet is among it, and with it the compiled ops of mmcv.
     """
 
     name: str
     extras: tuple[str, ...]
     modules: tuple[str, ...]
-    compiled_ops: bool = False
+    detection: bool = False
 
 
 RUN = Profile(
     'run',
-    extras=('onedl', 'report'),
+    extras=('report',),
     modules=('sod_plugins', 'mmengine.runner', 'mmcv', 'mmseg.models', 'scipy', 'matplotlib'),
 )
 TEST = Profile(
     'test',
-    extras=('onedl-det', 'report', 'export', 'openvino', 'crf', 'weights', 'dev'),
+    extras=('report', 'export', 'openvino', 'crf', 'weights', 'dev'),
     modules=(
         *RUN.modules,
         'mmcv.ops',
@@ -55,18 +54,17 @@ TEST = Profile(
         'pytest',
         'xdist',
     ),
-    compiled_ops=True,
+    detection=True,
 )
 
 
-def add_venv_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--venv``, which names the environment's folder."""
+def add_venv_option(parser: argparse.ArgumentParser, default: str = '.venv') -> None:
+    """Add ``--venv``, which names the environment's folder: None where the line names it."""
     parser.add_argument(
         '--venv',
         type=Path,
-        default=ROOT / '.venv',
         metavar='DIR',
-        help='virtual environment to create, complete or reuse (default: .venv)',
+        help=f'virtual environment to create, complete or reuse (default: {default})',
     )
 
 
@@ -74,13 +72,18 @@ class Environment:
     """A virtual environment that holds this package, editable, and its pinned requirements.
 
     Args:
-        folder: Where it is or shall be. A folder that exists and is something else is refused.
+        folder: Where it is or shall be, by default the line's own. A folder that exists and is
+            something else is refused, and so is an environment of the other line.
         steps: Runs the installation steps; by default logged below ``work_dirs/``.
+        line: The line of OpenMMLab packages that it holds.
     """
 
-    def __init__(self, folder: Path, steps: Steps | None = None) -> None:
-        self.folder = folder.absolute()
-        self.steps = steps or Steps(ROOT / 'work_dirs' / 'environment_logs')
+    def __init__(
+        self, folder: Path | None = None, steps: Steps | None = None, line: Line = ONEDL
+    ) -> None:
+        self.folder = (folder or line.folder).absolute()
+        self.line = line
+        self.steps = steps or Steps(ROOT / 'work_dirs' / 'environment_logs' / line.name)
         scripts = 'Scripts/python.exe' if os.name == 'nt' else 'bin/python'
         self.python = self.folder / scripts
         self.stamp_file = self.folder / 'sod-environment.json'
@@ -94,8 +97,9 @@ class Environment:
         """Make the environment fit a profile; do nothing where it fits already.
 
         Raises:
-            StepError: The folder is no virtual environment, an installation step failed, or a
-                module does not import although everything is installed.
+            StepError: The folder is no virtual environment or holds the other line, an
+                installation step failed, or a module does not import although everything is
+                installed.
         """
         if self._recorded(profile):
             problem = self._problem(profile)
@@ -125,46 +129,53 @@ class Environment:
                 )
         elif self.folder.exists():
             if self._output('import pip') is not None:
+                self._refuse_other_lines()
                 return
             shutil.rmtree(self.folder)  # its creation was interrupted, or its Python is gone
         command = [sys.executable, '-m', 'venv', self.folder]
         self.steps.run('venv', f'Create the environment {self.folder}', command)
 
+    def _refuse_other_lines(self) -> None:
+        """Refuse an environment of another line: each would overwrite files of the other."""
+        for other in LINES.values():
+            code = f'import importlib.metadata as m; m.version({other.mmcv!r})'
+            if other != self.line and self._output(code) is not None:
+                raise StepError(
+                    f'{self.folder} holds the line {other.name}, whose packages have the import '
+                    f'names of {self.line.name}: name another folder with --venv.'
+                )
+
     def _install(self, profile: Profile) -> None:
         """Install a profile. The order matters; each step is quick where nothing is missing."""
         self._pip('build-tools', 'Install the build tools', 'setuptools', 'wheel')
-        self._pip('torch', 'Install torch', 'torch')
-        # An ordinary build of mmcv leaves its compiled ops out and takes seconds. pip would put
-        # that wheel into its cache under the name of the one with ops, hence no cache.
-        self._pip(
-            'mmcv', 'Install mmcv without compiled ops', '--no-cache-dir', '--no-deps', 'onedl-mmcv'
-        )
-        self._pip_package(RUN)
-        if profile.compiled_ops:
+        self._pip('torch', 'Install torch', 'torch', 'numpy')
+        if profile.detection:
             self._install_compiled_mmcv()
-        if profile != RUN:
-            self._pip_package(profile)
+        else:
+            # An ordinary build of onedl-mmcv leaves its compiled ops out and takes seconds. pip
+            # would put that wheel into its cache under the name of the one with ops: no cache.
+            title = 'Install mmcv without compiled ops'
+            self._pip('mmcv', title, '--no-cache-dir', '--no-deps', self.line.mmcv)
+        host = self.line.detection_extra if profile.detection else self.line.extra
+        extras = ','.join((host, *profile.extras))
+        title = f'Install sod_plugins[{extras}]'
+        self._pip(f'package-{profile.name}', title, '-e', f'{ROOT}[{extras}]')
 
     def _install_compiled_mmcv(self) -> None:
         if self._output('import mmcv.ops') is not None:
             return
         self._pip('ops-build-tools', 'Install the tools that compile mmcv', 'ninja', 'psutil')
-        wheel = build_wheel(self.python, CONSTRAINTS, self.steps)
-        self._pip(
-            'mmcv-ops', 'Install mmcv with compiled ops', '--force-reinstall', '--no-deps', wheel
-        )
+        wheel = build_wheel(self.python, self.line, self.steps)
+        title = 'Install mmcv with compiled ops'
+        self._pip('mmcv-requirements', 'Install what mmcv needs', wheel)
+        self._pip('mmcv-ops', title, '--force-reinstall', '--no-deps', wheel)
         if self._output('import mmcv.ops') is None:
             wheel.unlink()  # else the next run would take it again
             raise StepError(f'mmcv.ops does not import from the wheel {wheel}, now removed.')
 
-    def _pip_package(self, profile: Profile) -> None:
-        extras = ','.join(profile.extras)
-        self._pip(
-            f'package-{profile.name}', f'Install sod_plugins[{extras}]', '-e', f'{ROOT}[{extras}]'
-        )
-
     def _pip(self, name: str, title: str, *arguments: str | Path) -> None:
-        command = [self.python, '-m', 'pip', 'install', '-c', CONSTRAINTS, *arguments]
+        constraints = self.line.constraints
+        command = [self.python, '-m', 'pip', 'install', '-c', constraints, *arguments]
         self.steps.run(name, title, command, self.environ)
 
     def _problem(self, profile: Profile) -> str | None:
@@ -200,7 +211,8 @@ class Environment:
     def _key(self, profile: Profile) -> str:
         """Return a hash of all that decides what is installed."""
         parts = (
-            CONSTRAINTS.read_text('utf-8'),
+            self.line.name,
+            self.line.constraints.read_text('utf-8'),
             (ROOT / 'setup.py').read_text('utf-8'),
             str(ROOT),
             sys.version,
