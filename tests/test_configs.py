@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from host_line import host_line
 
 pytest.importorskip('mmseg')
 
@@ -51,11 +52,14 @@ def leaf(request):
         yield cfg
 
 
-def each(paths):
-    leaves = [
-        pytest.param(path, id=path.stem, marks=pytest.mark.mmdet if path in MMDET else ())
-        for path in paths
-    ]
+def each(paths, failing=None):
+    """Run a test with each config; ``failing`` maps the beginning of a name to a mark."""
+    leaves = []
+    for path in paths:
+        marks = [mark for name, mark in (failing or {}).items() if path.stem.startswith(name)]
+        if path in MMDET:
+            marks.append(pytest.mark.mmdet)
+        leaves.append(pytest.param(path, id=path.stem, marks=marks))
     return pytest.mark.parametrize('leaf', leaves, indirect=True)
 
 
@@ -171,7 +175,15 @@ def test_settings_of_segmentation_differ_in_nothing_else():
         assert all(leaf == leaves[values[0]] for leaf in leaves.values()), network
 
 
-@each(INSTANCES)
+SWAPPED_SIDES = pytest.mark.xfail(
+    host_line() == 'openmmlab',
+    reason='mmdet/models/dense_heads/rtmdet_ins_head.py of mmdet 3.3.0, _bbox_mask_post_process: '
+    "masks are scaled in height by the width's factor, and in width by the height's",
+    strict=True,
+)
+
+
+@each(INSTANCES, failing={'rtmdet-ins_': SWAPPED_SIDES})
 def test_model_finds_instances(leaf, tmp_path):
     torch.manual_seed(0)
     path = tmp_path / 'photo.png'
