@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         outcome
         for outcome in ('passed', 'failed', 'error', 'skipped', 'xfailed')
         for report in terminalreporter.stats.get(outcome, ())
-        if 'gpu' in report.keywords
+        if 'gpu' in getattr(report, 'keywords', ())  # a file that was not collected has none
     )
     outcomes = ', '.join(f'{count} {outcome}' for outcome, count in counts.items())
     terminalreporter.write_line(f'gpu tests: {outcomes or "none chosen"}')

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sod_plugins.cli.parser import named_file
+from sod_plugins.cli.arguments import named_file
 from sod_plugins.data import class_names, read_image, require_writable
 from sod_plugins.inference import SaliencyPredictor, class_activation, collect_images
 from sod_plugins.networks import CSNetClassifier, load_classifier

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from sod_plugins.cli.parser import named_file
+from sod_plugins.cli.arguments import named_file
 from sod_plugins.data import DataError, read_image, read_instances, require_writable
 from sod_plugins.data.instances import annotations_by_image
 from sod_plugins.data.rle import bounding_box, decode_segmentation
