@@ -12,6 +12,7 @@ import torch
 from sod_plugins.checkpoints.old_formats import describe_training_checkpoint
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.networks.csnet.csf import CSF
 from sod_plugins.networks.csnet.network import CSNet
 from sod_plugins.networks.itdbu.network import ITDBU
 from sod_plugins.networks.picanet.network import PiCANet
@@ -21,6 +22,7 @@ from sod_plugins.networks.samnet.network import SAMNet
 
 FORMAT = 'sod_plugins.network/1'
 NETWORKS: dict[str, type[DescribedNetwork]] = {
+    'CSF': CSF,
     'CSNet': CSNet,
     'ITDBU': ITDBU,
     'PiCANet': PiCANet,

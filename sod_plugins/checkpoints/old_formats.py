@@ -15,6 +15,7 @@ from typing import Any
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks.base import SaliencyNetwork
 from sod_plugins.networks.csnet.classifier import CSNetClassifier
+from sod_plugins.networks.csnet.csf import CSF
 from sod_plugins.networks.csnet.network import CSNet
 from sod_plugins.networks.itdbu.network import ITDBU
 from sod_plugins.networks.picanet.network import PiCANet
@@ -25,6 +26,7 @@ from sod_plugins.networks.samnet.network import SAMNet
 # Which network the types of backbone and decode head make; None is any backbone of this package.
 NETWORK_OF_PARTS: dict[tuple[str | None, str], type[SaliencyNetwork]] = {
     ('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet,
+    (None, 'sod_plugins.CSFHead'): CSF,
     (None, 'sod_plugins.ITDBUHead'): ITDBU,
     (None, 'sod_plugins.PiCANetHead'): PiCANet,
     (None, 'sod_plugins.SAMNetHead'): SAMNet,

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from sod_plugins.networks.csnet import (
+    CSF,
     CrossStageFusion,
     CSFDecoder,
     CSNet,
@@ -63,6 +64,7 @@ _MOVED = {
 }
 
 __all__ = [
+    'CSF',
     'ITDBU',
     'CSFDecoder',
     'CSNet',

@@ -130,7 +130,7 @@ class Malicious:
         ({'state_dict': {}}, 'neither a network file .* nor a training checkpoint'),
         (
             {'meta': {'cfg': CONFIG.replace("'sod_plugins.CSNet'", "'ResNet'")}, 'state_dict': {}},
-            'ResNet with sod_plugins.CSFHead is none of its networks',
+            'ResNet is none of the backbones',
         ),
         (
             {'meta': {'cfg': CONFIG.replace('ResizeSaliency', 'Resize')}, 'state_dict': {}},
