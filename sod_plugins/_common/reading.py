@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import codecs
 import errno
+import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 # No list, label file or annotation of a published set comes near; a file that does is no such file.
 LARGEST_TEXT = 1 << 30
+LARGEST_JSON = 1 << 31  # the annotations of LVIS, the largest in common use, have 1.2e9 bytes
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -79,6 +81,29 @@ def read_text(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> str:
             f"'{Path(path)}' is text neither in UTF-8 nor in UTF-16 (byte {error.start} fits "
             'neither). Save it as UTF-8.'
         ) from error
+
+
+def read_json(path: str | os.PathLike[str], largest: int = LARGEST_JSON) -> Any:
+    """Read a file of JSON in UTF-8, UTF-16 or UTF-32, with a byte order mark or without.
+
+    Args:
+        path: The file.
+        largest: More bytes than this are refused unread.
+
+    Raises:
+        OSError: See :func:`read_bytes`.
+        ValueError: It is no JSON, or nested too deep; the message names it.
+    """
+    try:
+        content = read_bytes(path, largest)
+    except ValueError as error:  # of a name with a zero character
+        raise ValueError(f'{os.fspath(path)!r} cannot be the name of a file ({error})') from error
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError(f"'{path}' is nested too deep to be read as JSON") from None
+    except ValueError as error:
+        raise ValueError(f"'{path}' is no JSON ({error})") from error
 
 
 def why(error: OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='images with occlusion: two boxes share so much of the smaller (default: %(default)s)',
     )
     add_path(parser, '--json', help='write the measures')
+    parser.add_argument(
+        '--skip-bad',
+        action='store_true',
+        help='leave out entries that cannot be used, and list them, instead of refusing the file',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,10 +50,18 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable_files([args.json])
     evaluation = evaluate_instances(
-        args.ground_truth, args.predictions, protocol=args.protocol, occlusion=args.occlusion
+        args.ground_truth,
+        args.predictions,
+        protocol=args.protocol,
+        occlusion=args.occlusion,
+        skip_bad=args.skip_bad,
     )
-    print(evaluation.describe())
-    print(evaluation.table(), end='')
     if args.json:
         evaluation.write_json(args.json)
-    return 0
+    print(evaluation.describe())
+    print(evaluation.table(), end='')
+    if not evaluation.left_out:
+        return 0
+    print(f'sod: error: {len(evaluation.left_out)} entries were left out:', file=sys.stderr)
+    print(*evaluation.left_out, sep='\n', file=sys.stderr)
+    return 1

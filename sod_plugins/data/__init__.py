@@ -17,9 +17,10 @@ from sod_plugins.data.images import (
     save_png,
 )
 from sod_plugins.data.instance_labels import convert_instances
+from sod_plugins.data.instance_reading import read_instances
 from sod_plugins.data.instances import (
+    Instances,
     annotations_by_image,
-    read_instances,
     split_instances,
     write_instances,
 )
@@ -51,6 +52,7 @@ __all__ = [
     'DatasetReport',
     'DecodedMask',
     'FolderLayout',
+    'Instances',
     'LabelledImages',
     'PseudoLabelReport',
     'SaliencyPair',

@@ -1,26 +1,115 @@
-"""Salient instances in COCO's JSON: made, checked, read and split.
+"""Salient instances: the arrays of one image, and the COCO JSON of many.
 
-Boxes are COCO's ``[left, top, width, height]`` and cover whole pixels: an instance whose pixels lie
-in columns 3 to 7 has left 3 and width 5. Every instance is of the one category ``salient``.
+Boxes of COCO are ``[left, top, width, height]`` and cover whole pixels: an instance whose pixels
+lie in columns 3 to 7 has left 3 and width 5. Every instance of this package's own is of the one
+category ``salient``.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sod_plugins.data.errors import DataError, list_problems
-from sod_plugins.data.images import read_size
-from sod_plugins.data.rle import Mask, bounding_box, decode_segmentation, encode_rle
+from sod_plugins._common.writing import writing_text
+from sod_plugins.data.errors import DataError
+from sod_plugins.data.rle import (
+    Mask,
+    bounding_box,
+    compress_mask,
+    decode_segmentation,
+    encode_rle,
+)
 
 Coco = dict[str, list[dict[str, Any]]]
+Entry = dict[str, Any]  # an annotation of COCO
 
-_BEYOND = 1.0  # pixels by which a rounded box may leave its image
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """Salient instances of one image, best first: from a network, a file or a host.
+
+    Attributes:
+        boxes: (K, 4) x1, y1, x2, y2 in pixels of the image, x2 and y2 excluded, float32.
+        masks: (K, H, W), bool; (K, 0, 0) where boxes alone are known.
+        scores: (K,) in [0, 1], float32.
+        labels: (K,) numbers of classes from 0, int64; all 0 where salient is the only one.
+
+    Raises:
+        ValueError: The shapes do not fit each other.
+    """
+
+    boxes: NDArray[np.float32]
+    masks: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        shapes = [np.shape(part) for part in (self.boxes, self.masks, self.scores, self.labels)]
+        if len(shapes[1]) != 3 or shapes != [(count, 4), (count, *self.size), (count,), (count,)]:
+            raise ValueError(
+                'Instances need boxes (K, 4), masks (K, H, W), scores (K,) and labels (K,), got '
+                f'{", ".join(map(str, shapes))}.'
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image; (0, 0) where boxes alone are known."""
+        return self.masks.shape[-2], self.masks.shape[-1]
+
+    def to_coco(self) -> list[Entry]:
+        """Return an annotation of COCO for each instance, without ``id`` and ``image_id``.
+
+        Boxes are rounded to a thousandth of a pixel and scores to a millionth. Masks are compressed
+        run lengths.
+        """
+        corners = self.boxes.astype(np.float64)
+        sides = corners[:, 2:] - corners[:, :2]
+        boxes = np.concatenate([corners[:, :2], sides], axis=1).round(3)
+        entries: list[Entry] = []
+        for place, (box, mask) in enumerate(zip(boxes.tolist(), self.masks, strict=True)):
+            shape = {'segmentation': compress_mask(mask), 'bbox': box, 'area': int(mask.sum())}
+            if not mask.size:
+                shape = {'bbox': box, 'area': box[2] * box[3]}
+            score = round(float(self.scores[place]), 6)
+            category = int(self.labels[place]) + 1
+            entries.append({'category_id': category, **shape, 'iscrowd': 0, 'score': score})
+        return entries
+
+    @classmethod
+    def from_coco(cls, entries: Iterable[Mapping[str, Any]], size: tuple[int, int]) -> Instances:
+        """Make the instances of one image from its annotations.
+
+        Args:
+            entries: Annotations with ``segmentation``, as ``read_instances`` returns them; ``bbox``
+                is that of the mask, ``score`` 1 and ``category_id`` 1 where they are missing.
+            size: (height, width) of the image.
+
+        Raises:
+            ValueError: A segmentation is none of an image of this size.
+            ImportError: It is polygons, and pycocotools is not installed.
+        """
+        entries = list(entries)
+        masks = np.zeros((len(entries), *size), dtype=np.bool_)
+        boxes = np.zeros((len(entries), 4), dtype=np.float32)
+        for place, entry in enumerate(entries):
+            masks[place] = decode_segmentation(entry['segmentation'], size)
+            box = entry.get('bbox')
+            if box is None:
+                box = bounding_box(masks[place]) if masks[place].any() else (0, 0, 0, 0)
+            boxes[place] = (box[0], box[1], box[0] + box[2], box[1] + box[3])
+        scores = np.array([entry.get('score', 1) for entry in entries], dtype=np.float32)
+        labels = np.array([entry.get('category_id', 1) - 1 for entry in entries], dtype=np.int64)
+        return cls(boxes, masks, scores, labels)
 
 
 def new_coco() -> Coco:
@@ -29,7 +118,7 @@ def new_coco() -> Coco:
 
 
 def add_image(coco: Coco, file_name: str, size: tuple[int, int], masks: Iterable[Mask]) -> None:
-    """Append an image and its instances; annotations count from 1, as pycocotools needs.
+    """Append an image and its true instances, whose run lengths are plain numbers.
 
     Args:
         coco: What to append to.
@@ -37,30 +126,81 @@ def add_image(coco: Coco, file_name: str, size: tuple[int, int], masks: Iterable
         size: Its (height, width).
         masks: The pixels (H, W) of each instance, at least one each.
     """
-    index = len(coco['images'])
-    height, width = size
-    coco['images'].append({'id': index, 'file_name': file_name, 'height': height, 'width': width})
-    coco['annotations'] += [
+    entries = [
         {
-            'id': len(coco['annotations']) + number,
-            'image_id': index,
             'category_id': 1,
             'segmentation': encode_rle(mask),
             'bbox': bounding_box(mask),
             'area': int(mask.sum()),
             'iscrowd': 0,
         }
-        for number, mask in enumerate(masks, start=1)
+        for mask in masks
+    ]
+    add_entries(coco, file_name, size, entries)
+
+
+def add_entries(
+    coco: Coco,
+    file_name: str,
+    size: tuple[int, int],
+    entries: Iterable[Mapping[str, Any]],
+    image_id: int | str | None = None,
+) -> None:
+    """Append an image and its annotations, which are numbered on.
+
+    The work is that of the image alone, however many there are already.
+
+    Args:
+        coco: What to append to.
+        file_name: The image, relative to the folder of images.
+        size: Its (height, width).
+        entries: Annotations, as :meth:`Instances.to_coco` returns them.
+        image_id: The image's id; by default the number of images before it.
+    """
+    index = len(coco['images']) if image_id is None else image_id
+    height, width = size
+    coco['images'].append({'id': index, 'file_name': file_name, 'height': height, 'width': width})
+    # Annotations count from 1: pycocotools takes an id of 0 for no match.
+    first = len(coco['annotations']) + 1
+    coco['annotations'] += [
+        {'id': number, 'image_id': index, **entry} for number, entry in enumerate(entries, first)
     ]
 
 
 def write_instances(
     path: str | Path, coco: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write COCO's JSON; the folder is made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(coco) + '\n', encoding='utf-8')
+    """Write COCO's JSON, whole or not at all; the folder is made.
+
+    It is encoded entry by entry, each on a line, so that the text is never in memory as a whole.
+
+    Raises:
+        OSError: The file cannot be written; an older one is as it was.
+    """
+    with writing_text(path) as file:
+        if not isinstance(coco, Mapping):
+            file.writelines(_listed(coco))
+        else:
+            for place, (key, value) in enumerate(coco.items()):
+                file.write(f'{"," if place else "{"}\n{json.dumps(key)}: ')
+                file.writelines(_listed(value) if isinstance(value, list) else [json.dumps(value)])
+            file.write('}' if coco else '{}')
+        file.write('\n')
+
+
+def _listed(entries: Sequence[Any]) -> Iterable[str]:
+    yield '['
+    for place, entry in enumerate(entries):
+        yield f'{"," if place else ""}\n{json.dumps(entry)}'
+    yield ']'
+
+
+def annotations_by_image(coco: Coco) -> dict[Any, list[Entry]]:
+    """Return the annotations of every image by its id, also of images without any."""
+    found: dict[Any, list[Entry]] = {image['id']: [] for image in coco['images']}
+    for annotation in coco['annotations']:
+        found[annotation['image_id']].append(annotation)
+    return found
 
 
 def split_instances(coco: Coco, counts: Mapping[str, int], seed: int = 0) -> dict[str, Coco]:
@@ -93,140 +233,3 @@ def split_instances(coco: Coco, counts: Mapping[str, int], seed: int = 0) -> dic
             'annotations': [a for a in coco['annotations'] if a['image_id'] in ids],
         }
     return parts
-
-
-def annotations_by_image(coco: Coco) -> dict[int, list[dict[str, Any]]]:
-    """Return the annotations of every image by its id, also of images without any."""
-    found: dict[int, list[dict[str, Any]]] = {image['id']: [] for image in coco['images']}
-    for annotation in coco['annotations']:
-        found[annotation['image_id']].append(annotation)
-    return found
-
-
-def read_instances(
-    path: str | Path, image_dir: str | Path | None = None, *, predicted: bool = False
-) -> Coco:
-    """Read salient instances and check every one.
-
-    Args:
-        path: COCO's JSON. All its categories count as salient.
-        image_dir: The folder of images; where given, each must be readable and of its stated size.
-        predicted: Whether a network made them: then boxes may lack, and masks be empty.
-
-    Returns:
-        The content of the file: ``images``, ``annotations`` and ``categories``.
-
-    Raises:
-        DataError: The file is not COCO's JSON, or anything in it cannot be used. One message names
-            file, image, annotation and reason of all that is wrong.
-    """
-    path = Path(path)
-    coco = _read_coco(path)
-    problems = _image_problems(coco['images'], image_dir)
-    images = {image.get('id'): image for image in coco['images']}
-    seen: set[Any] = set()
-    for position, annotation in enumerate(coco['annotations']):
-        number = annotation.get('id', f'at position {position}')
-        image = images.get(annotation.get('image_id'))
-        where = f"image '{image.get('file_name')}'" if image else 'no image'
-        reason = _annotation_problem(annotation, image, predicted)
-        if number in seen:
-            reason = 'its id occurs twice'
-        seen.add(number)
-        if reason:
-            problems.append(f'{where}, annotation {number}: {reason}.')
-    if problems:
-        raise DataError(
-            f"'{path}' has {len(problems)} entries that cannot be used. Correct or remove them:\n"
-            f'{list_problems(problems)}'
-        )
-    return coco
-
-
-def _read_coco(path: Path) -> Coco:
-    try:
-        coco = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"Cannot read the instances '{path}': {error}. Correct the path."
-        ) from error
-    lists = ('images', 'annotations', 'categories')
-    if not isinstance(coco, dict) or not all(_is_list_of_dicts(coco.get(key)) for key in lists):
-        raise DataError(
-            f"'{path}' is not COCO's JSON: it must hold the lists {', '.join(lists)}. "
-            'Convert the data set with tools/dataset_converters/salient_instances.py.'
-        )
-    return coco
-
-
-def _is_list_of_dicts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
-
-
-def _image_problems(images: Sequence[Mapping[str, Any]], image_dir: str | Path | None) -> list[str]:
-    problems, seen = [], set()
-    for position, image in enumerate(images):
-        name = f"image '{image.get('file_name', f'at position {position}')}'"
-        missing = {'id', 'file_name', 'height', 'width'} - image.keys()
-        if missing:
-            problems.append(f'{name} lacks {", ".join(sorted(missing))}.')
-            continue
-        if image['id'] in seen:
-            problems.append(f'{name}: its id {image["id"]} occurs twice.')
-        seen.add(image['id'])
-        if image_dir is not None and (problem := _file_problem(image, Path(image_dir))):
-            problems.append(problem)
-    return problems
-
-
-def _file_problem(image: Mapping[str, Any], image_dir: Path) -> str | None:
-    path = image_dir / image['file_name']
-    try:
-        found = read_size(path)
-    except DataError as error:
-        return str(error)
-    stated = image['height'], image['width']
-    if found == stated:
-        return None
-    return f"image '{path}' is {found}, but stated to be {stated} (height, width)."
-
-
-def _annotation_problem(
-    annotation: Mapping[str, Any], image: Mapping[str, Any] | None, predicted: bool
-) -> str | None:
-    """Say what is wrong with an annotation; None if nothing is."""
-    if image is None:
-        return f'there is no image of its image_id {annotation.get("image_id")}'
-    height, width = image.get('height'), image.get('width')
-    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
-        return f'the size {height}x{width} (height x width) of its image is no size'
-    needed = {'segmentation'} if predicted else {'id', 'category_id', 'bbox', 'segmentation'}
-    missing = needed - annotation.keys()
-    if missing:
-        return f'it lacks {", ".join(sorted(missing))}'
-    try:
-        mask = decode_segmentation(annotation['segmentation'], (height, width))
-        if predicted:
-            return None
-        if problem := _box_problem(annotation['bbox'], height, width):
-            return problem
-        if not mask.any():
-            return 'its segmentation has no pixel'
-    except (ValueError, TypeError) as error:
-        return str(error)
-    return None
-
-
-def _box_problem(box: Any, height: int, width: int) -> str | None:
-    if not isinstance(box, list) or len(box) != 4 or not all(map(math.isfinite, box)):
-        return f'its box {box} is not four numbers'
-    left, top, box_width, box_height = box
-    if box_width <= 0 or box_height <= 0:
-        return f'its box {box} is empty'
-    if (
-        min(left, top) < -_BEYOND
-        or left + box_width > width + _BEYOND
-        or top + box_height > height + _BEYOND
-    ):
-        return f'its box {box} leaves the image of {width}x{height} (width x height)'
-    return None

@@ -32,7 +32,7 @@ def box_overlaps(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     return overlaps
 
 
-def occluded_images(coco: Coco, threshold: float = OCCLUSION) -> dict[int, float]:
+def occluded_images(coco: Coco, threshold: float = OCCLUSION) -> dict[int | str, float]:
     """Find the images with occlusion, S4Net's set for mAP_O.
 
     The paper takes instances with occlusion and says no more. Here an image belongs to the set if
@@ -50,7 +50,7 @@ def occluded_images(coco: Coco, threshold: float = OCCLUSION) -> dict[int, float
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f'The threshold of occlusion is {threshold}. Give a number from 0 to 1.')
-    found = {}
+    found: dict[int | str, float] = {}
     for image, entries in annotations_by_image(coco).items():
         boxes = [a['bbox'] for a in entries if not a.get('iscrowd')]
         if len(boxes) > 1 and (overlap := box_overlaps(boxes).max()) >= threshold:

@@ -31,7 +31,8 @@ from scipy.optimize import linear_sum_assignment
 
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.images import read_image, save_png
-from sod_plugins.data.instances import annotations_by_image, read_instances
+from sod_plugins.data.instance_reading import read_instances
+from sod_plugins.data.instances import annotations_by_image
 from sod_plugins.data.rle import Mask, decode_segmentation
 
 FloatArray = NDArray[np.float64]

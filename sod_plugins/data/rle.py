@@ -1,7 +1,13 @@
-"""Masks of instances as COCO stores them: run lengths or polygons."""
+"""Masks of instances as COCO stores them: run lengths or polygons.
+
+Run lengths go down the columns: of 0, of 1, of 0, ... pixels. All here is checked against the
+image before pycocotools sees it, which trusts what it is given: run lengths that are wrong would be
+written past the mask's end, and polygons far outside the image end the process.
+"""
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -10,6 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Runs = NDArray[np.int64]
+
+_LETTERS = 7  # of five bits each: enough for any difference of two runs below 2**31
+# Pixels that the outlines of one instance may be long. pycocotools takes 80 bytes for each.
+_LONGEST_OUTLINE = 4_000_000
 
 
 def require_pycocotools() -> ModuleType:
@@ -36,17 +47,19 @@ def encode_rle(mask: Mask) -> dict[str, list[int]]:
 
 def compress_rle(rle: Mapping[str, Any]) -> dict[str, Any]:
     """Write run lengths as COCO's text: differences to two runs before, five bits a letter."""
-    letters = []
-    counts = rle['counts']
-    for index, count in enumerate(counts):
-        value = count - counts[index - 2] if index > 2 else count
-        while True:
-            bits, value = value & 31, value >> 5
-            last = value == (-1 if bits & 16 else 0)
-            letters.append(chr(48 + (bits if last else bits | 32)))
-            if last:
-                break
-    return {'size': list(rle['size']), 'counts': ''.join(letters)}
+    counts = np.asarray(rle['counts'], dtype=np.int64)
+    values = counts.copy()
+    values[3:] -= counts[1:-2]
+    bounds = 1 << (5 * np.arange(1, _LETTERS) - 1)  # what one letter, two letters, ... can hold
+    magnitudes = np.where(values < 0, ~values, values)
+    lengths = 1 + np.searchsorted(bounds, magnitudes, side='right')
+    starts = lengths.cumsum() - lengths
+    letters = np.zeros(lengths.sum(), dtype=np.uint8)
+    for place in range(_LETTERS):
+        has = lengths > place
+        bits = (values[has] >> (5 * place)) & 31
+        letters[starts[has] + place] = 48 + (bits | 32 * (lengths[has] > place + 1))
+    return {'size': list(rle['size']), 'counts': letters.tobytes().decode('ascii')}
 
 
 def compress_mask(mask: Mask) -> dict[str, Any]:
@@ -68,27 +81,60 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
         ValueError: It is no segmentation of an image of this size.
         ImportError: It is polygons, and pycocotools is not installed.
     """
+    runs = segmentation_runs(segmentation, size)
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size, order='F')
+
+
+def segmentation_runs(segmentation: Any, size: tuple[int, int]) -> Runs:
+    """Return the run lengths of a segmentation, which add up to its image's pixels.
+
+    Args and errors are those of :func:`decode_segmentation`. No mask is made, so that a large image
+    costs no more than a small one.
+    """
     height, width = size
     if isinstance(segmentation, list):
-        if problem := _polygon_problem(segmentation):
-            raise ValueError(problem)
+        polygons = tidy_polygons(segmentation)
+        _check_extent(polygons, height, width)
         tools = require_pycocotools()
-        segmentation = tools.merge(tools.frPyObjects(segmentation, height, width))
+        segmentation = tools.merge(tools.frPyObjects(polygons, height, width))
     if not isinstance(segmentation, dict) or not {'size', 'counts'} <= segmentation.keys():
         raise ValueError('its segmentation is neither run lengths nor a list of polygons')
-    if list(segmentation['size']) != [height, width]:
+    stated = segmentation['size']
+    if not isinstance(stated, list | tuple) or list(stated) != [height, width]:
         raise ValueError(
-            f'its segmentation is of size {list(segmentation["size"])}, but the image of '
+            f'its segmentation is of size {reprlib.repr(stated)}, but the image of '
             f'{[height, width]} (height, width)'
         )
     counts = segmentation['counts']
-    if isinstance(counts, str | bytes):
-        # pycocotools trusts the text: damaged run lengths would be written past the mask's end.
-        counts = _decompress(counts)
-    if min(counts, default=-1) < 0 or sum(counts) != height * width:
+    runs = _decompress(counts) if isinstance(counts, str | bytes) else _plain_counts(counts)
+    if not len(runs) or runs.min() < 0 or runs.max() > height * width:
         raise ValueError(f'its run lengths do not add up to {height * width} pixels')
-    values = np.arange(len(counts)) % 2 == 1
-    return np.repeat(values, counts).reshape(height, width, order='F')
+    if runs.sum() != height * width:
+        raise ValueError(
+            f'its run lengths do not add up to {height * width} pixels, but to {runs.sum()}'
+        )
+    return runs
+
+
+def tidy_polygons(segmentation: list[Any]) -> list[list[float]]:
+    """Return polygons as COCO has them: a list of x1, y1, x2, y2, ... for each.
+
+    Tools also write a polygon of its own instead of a list of them, points as pairs, and numbers as
+    text. Polygons of one point or two cover no pixel and are left out.
+
+    Raises:
+        ValueError: It holds no polygon, or something else.
+    """
+    if not segmentation:
+        raise ValueError('its segmentation is an empty list: it has no polygon')
+    parts = segmentation if all(isinstance(part, list) for part in segmentation) else [segmentation]
+    if len(parts) > 2 and all(len(part) == 2 for part in parts):
+        parts = [parts]  # the points of one polygon
+    polygons = [_read_polygon(part) for part in parts]
+    polygons = [polygon for polygon in polygons if len(polygon) >= 6]
+    if not polygons:
+        raise ValueError('none of its polygons has three points or more')
+    return polygons
 
 
 def bounding_box(mask: Mask) -> list[int]:
@@ -101,31 +147,106 @@ def bounding_box(mask: Mask) -> list[int]:
     return [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1]
 
 
-def _polygon_problem(polygons: list[Any]) -> str | None:
-    if not polygons:
-        return 'it has no polygon'
+def runs_area(runs: Runs) -> int:
+    """Count the pixels of a mask by its run lengths."""
+    return int(runs[1::2].sum())
+
+
+def runs_box(runs: Runs, height: int) -> list[int]:
+    """Return what :func:`bounding_box` does, from the run lengths of a mask with pixels."""
+    ends = runs.cumsum()[1::2]
+    starts = ends - runs[1::2]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    left, right = int(starts[0]) // height, int(ends[-1] - 1) // height
+    if (starts // height != (ends - 1) // height).any():  # a run that goes on in the next column
+        top, bottom = _rows_across_columns(starts, ends, height)
+    else:
+        top, bottom = int((starts % height).min()), int(((ends - 1) % height).max())
+    return [left, top, right - left + 1, bottom - top + 1]
+
+
+def _rows_across_columns(starts: Runs, ends: Runs, height: int) -> tuple[int, int]:
+    """Return the first and last row of runs of which some reach from one column to the next."""
+    across = starts // height != (ends - 1) // height
+    within = ~across
+    tops = [*(starts % height)[within].tolist(), 0]
+    bottoms = [*((ends - 1) % height)[within].tolist(), height - 1]
+    return min(tops), max(bottoms)
+
+
+def _read_polygon(part: list[Any]) -> list[float]:
+    try:
+        numbers = np.asarray(part, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError('a polygon of it is no list of numbers') from None
+    if numbers.ndim > 2 or (numbers.ndim == 2 and numbers.shape[1] != 2):
+        raise ValueError('a polygon of it is no list of numbers')
+    if numbers.size % 2:
+        raise ValueError(
+            f'a polygon of it has {numbers.size} numbers, which are not an x and a y for each point'
+        )
+    if not np.isfinite(numbers).all():
+        raise ValueError('a polygon of it has a number that is not finite')
+    plain: list[float] = numbers.ravel().tolist()
+    return plain
+
+
+def _check_extent(polygons: list[list[float]], height: int, width: int) -> None:
+    """Refuse polygons whose outlines would take pycocotools gigabytes, or end the process.
+
+    Raises:
+        ValueError: A point lies farther outside than the image is large, or outlines are too long.
+    """
+    reach = max(height, width)
+    length = 0.0
     for polygon in polygons:
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            return 'a polygon of it has not an x and a y for each of three points or more'
-        if not np.isfinite(np.asarray(polygon, dtype=float)).all():
-            return 'a polygon of it has a number that is not finite'
-    return None
+        points = np.asarray(polygon).reshape(-1, 2)
+        far = (points < -reach) | (points > (width + reach, height + reach))
+        if far.any():
+            x, y = points[far.any(axis=1)][0]
+            raise ValueError(
+                f'its point ({x:g}, {y:g}) lies far outside the image of {width}x{height} '
+                '(width x height)'
+            )
+        length += float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+    if length > _LONGEST_OUTLINE:
+        raise ValueError(
+            f'its outlines are {length:.0f} pixels long, more than {_LONGEST_OUTLINE} of one '
+            'instance'
+        )
 
 
-def _decompress(text: str | bytes) -> list[int]:
+def _plain_counts(counts: Any) -> Runs:
+    """Read run lengths that are a list of whole numbers."""
+    try:
+        numbers = np.asarray(counts, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        numbers = np.zeros((0, 0))
+    # Above 2**53 a float holds no whole number exactly, and no image has so many pixels.
+    if numbers.ndim != 1 or not (np.abs(numbers) < 2**53).all() or (numbers % 1).any():
+        raise ValueError('its run lengths are no list of whole numbers')
+    return numbers.astype(np.int64)
+
+
+def _decompress(text: str | bytes) -> Runs:
     """Read run lengths from COCO's text: five bits a letter, each a difference to two before."""
-    letters = text.encode('ascii') if isinstance(text, str) else text
-    counts: list[int] = []
-    value = shift = 0
-    for letter in letters:
-        bits = letter - 48
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            if bits & 16:
-                value -= 1 << shift
-            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-            value = shift = 0
-    if shift:
+    letters = text.encode('latin-1', 'xmlcharrefreplace') if isinstance(text, str) else text
+    bits = np.frombuffer(letters, dtype=np.uint8).astype(np.int64) - 48
+    if ((bits < 0) | (bits > 63)).any():
+        raise ValueError("its run lengths hold a letter that is none of COCO's text")
+    last = np.flatnonzero(bits < 32)  # the letters that end a number
+    if len(bits) and (not len(last) or last[-1] != len(bits) - 1):
         raise ValueError('its run lengths end in the middle of a number')
+    first = np.concatenate([[0], last[:-1] + 1])[: len(last)]
+    lengths = last - first + 1
+    if (lengths > _LETTERS).any():
+        raise ValueError('its run lengths hold a number that is too large')
+    places = np.arange(len(bits)) - np.repeat(first, lengths)
+    values = (bits & 31) << (5 * places)
+    counts: Runs = np.zeros(0, dtype=np.int64)
+    if len(first):
+        counts = np.add.reduceat(values, first)
+    counts -= np.where(bits[last] & 16, 1 << (5 * lengths), 0)
+    counts[1::2] = counts[1::2].cumsum()
+    counts[2::2] = counts[2::2].cumsum()
     return counts

@@ -25,7 +25,7 @@ def coco_measures(
     ground_truth: Coco,
     predictions: Sequence[Mapping[str, Any]],
     kind: Kind,
-    images: Collection[int],
+    images: Collection[int | str],
 ) -> dict[str, float]:
     """Measure instances of any category with pycocotools' COCOeval.
 
@@ -49,18 +49,17 @@ def coco_measures(
     require_pycocotools()
     from pycocotools.cocoeval import COCOeval
 
-    chosen = set(images)
-    truth = [a for a in ground_truth['annotations'] if a['image_id'] in chosen]
-    found = [p for p in predictions if p['image_id'] in chosen]
+    wanted = set(images)
+    part = {**ground_truth, 'images': [i for i in ground_truth['images'] if i['id'] in wanted]}
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
         evaluation = COCOeval(
-            _as_api(ground_truth, truth),
-            _as_api(ground_truth, found),
+            _as_api(part, ground_truth['annotations']),
+            _as_api(part, predictions),
             {'mask': 'segm', 'box': 'bbox'}[kind],
         )
         parameters = evaluation.params
         parameters.useCats = 0
-        parameters.imgIds = sorted(chosen)
+        parameters.imgIds = list(range(len(part['images'])))
         parameters.maxDets = list(MAX_DETECTIONS)
         parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ['all']
         evaluation.evaluate()
@@ -75,7 +74,7 @@ def coco_measures(
 
 
 def per_image_measures(
-    ground_truth: Coco, predictions: Sequence[Mapping[str, Any]], images: Iterable[int]
+    ground_truth: Coco, predictions: Sequence[Mapping[str, Any]], images: Iterable[int | str]
 ) -> dict[str, float]:
     """Average ``released_average_precision`` of masks over images, as S4Net's published code does.
 
@@ -155,21 +154,31 @@ def _count_matches(overlaps: FloatArray, threshold: float) -> int:
 
 
 def _as_api(ground_truth: Coco, entries: Iterable[Mapping[str, Any]]) -> Any:
-    """Give annotations or predictions as pycocotools' COCO; its evaluation writes into copies."""
+    """Give annotations or predictions as pycocotools' COCO; its evaluation writes into copies.
+
+    Images are numbered from 0 in the order of their ids, which pycocotools sorts: numbers first.
+    """
     from pycocotools.coco import COCO
 
-    api = COCO()
+    images = sorted(ground_truth['images'], key=lambda i: (isinstance(i['id'], str), i['id']))
+    numbers = {image['id']: number for number, image in enumerate(images)}
     annotations = [
         {
             **entry,
-            'id': number,
+            'image_id': numbers[entry['image_id']],
             'category_id': 1,
             'iscrowd': entry.get('iscrowd', 0),
             'area': entry['bbox'][2] * entry['bbox'][3],  # of one range, so that none is outside
         }
-        for number, entry in enumerate(entries, start=1)
+        for entry in entries
+        if entry['image_id'] in numbers
     ]
-    api.dataset = {**ground_truth, 'annotations': annotations}
+    api = COCO()
+    api.dataset = {
+        'images': [{**image, 'id': number} for number, image in enumerate(images)],
+        'annotations': [{**entry, 'id': number} for number, entry in enumerate(annotations, 1)],
+        'categories': [{'id': 1, 'name': 'salient'}],
+    }
     api.createIndex()
     return api
 

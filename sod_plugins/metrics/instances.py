@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
+from sod_plugins._common.writing import write_text
 from sod_plugins.data import DataError, list_files, list_problems
-from sod_plugins.data.instances import Coco, read_instances
+from sod_plugins.data.coco_fields import read_box, read_id, read_last_name, read_score, shown
+from sod_plugins.data.instance_reading import read_instances, read_json_file, read_shape
+from sod_plugins.data.instances import Coco
 from sod_plugins.data.occlusion import occluded_images
-from sod_plugins.data.rle import bounding_box, decode_segmentation
 from sod_plugins.metrics.average_precision import Kind, coco_measures, per_image_measures
 
 KINDS: tuple[Kind, ...] = ('mask', 'box')
@@ -36,6 +37,7 @@ class InstanceEvaluation:
         predictions: How many predictions were scored.
         occlusion: From which overlap of boxes on an image counts as one with occlusion.
         occluded_images: How many do.
+        left_out: The entries that could not be used, each with the reason.
     """
 
     measures: dict[str, float]
@@ -45,6 +47,7 @@ class InstanceEvaluation:
     predictions: int
     occlusion: float
     occluded_images: int
+    left_out: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
         """Say in a line what was measured, and how."""
@@ -70,9 +73,7 @@ class InstanceEvaluation:
         """Write all of it, the measures at top level."""
         record = asdict(self)
         record = {**record.pop('measures'), **record}
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+        write_text(path, json.dumps(record, indent=2) + '\n')
 
 
 def evaluate_instances(
@@ -82,7 +83,8 @@ def evaluate_instances(
     protocol: str = 'coco',
     kinds: Sequence[Kind] = KINDS,
     occlusion: float = OCCLUSION,
-    images: Collection[int] | None = None,
+    images: Collection[int | str] | None = None,
+    skip_bad: bool = False,
 ) -> InstanceEvaluation:
     """Measure predicted instances, all categories as one.
 
@@ -96,6 +98,8 @@ def evaluate_instances(
         kinds: Whether masks, boxes or both are compared.
         occlusion: The threshold of ``occluded_images`` for the measures of occlusion.
         images: The ids of the images to measure; all if not given.
+        skip_bad: Leave out the entries of either file that cannot be used, and list them in
+            ``left_out``, instead of refusing the file for them.
 
     Raises:
         DataError: A file cannot be read, or an entry cannot be used; all are named at once. Or
@@ -107,10 +111,16 @@ def evaluate_instances(
         raise ValueError(
             f"There is no protocol '{protocol}'. Choose one of: {', '.join(INSTANCE_PROTOCOLS)}."
         )
-    coco = ground_truth if isinstance(ground_truth, dict) else read_instances(ground_truth)
+    left_out: list[str] | None = [] if skip_bad else None
+    if isinstance(ground_truth, dict):
+        coco = ground_truth
+    else:
+        coco = read_instances(ground_truth, left_out=left_out)
+    source = ''
     if isinstance(predictions, str | Path):
+        source = f"'{predictions}': "
         predictions = read_predictions(predictions, coco)
-    predictions = _complete(predictions, coco, kinds)
+    predictions = _complete(predictions, coco, kinds, left_out, source)
     chosen = {image['id'] for image in coco['images']}
     if images is not None:
         chosen &= set(images)
@@ -131,7 +141,14 @@ def evaluate_instances(
             measures |= {f'{kind}_{name}{suffix}': values[name] for name in names}
     scored = sum(prediction['image_id'] in chosen for prediction in predictions)
     return InstanceEvaluation(
-        measures, protocol, len(chosen), len(objects), scored, occlusion, len(occluded)
+        measures,
+        protocol,
+        len(chosen),
+        len(objects),
+        scored,
+        occlusion,
+        len(occluded),
+        left_out or [],
     )
 
 
@@ -144,23 +161,36 @@ def read_predictions(path: str | Path, ground_truth: Coco) -> list[Prediction]:
     Raises:
         DataError: The file cannot be read, is of neither form, or names other images.
     """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"Cannot read the predictions '{path}': {error}. Correct the path."
-        ) from error
+    content = read_json_file(path, 'the predictions')
     entries = content.get('annotations') if isinstance(content, dict) else content
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list):
         raise DataError(
             f"'{path}' holds no predictions. Give COCO's list of results, or what sod predict "
             'wrote.'
         )
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise DataError(
+                f"'{path}': prediction {place} is {shown(entry)}, not an object with named fields."
+            )
     if not isinstance(content, dict):
         return entries
-    named = {image['id']: Path(image['file_name']).name for image in content.get('images', [])}
-    id_of = {Path(image['file_name']).name: image['id'] for image in ground_truth['images']}
+    return _pair_by_name(path, content.get('images', []), entries, ground_truth)
+
+
+def _pair_by_name(
+    path: str | Path, images: Any, entries: list[Prediction], ground_truth: Coco
+) -> list[Prediction]:
+    """Give predictions the ids of the ground truth's images; those of other images are left out."""
+    try:
+        named = {read_id(image['id']): read_last_name(image) for image in images}
+        used = [(named.get(read_id(entry.get('image_id'))), entry) for entry in entries]
+    except (ValueError, TypeError, KeyError) as error:
+        reason = f'it lacks {error}' if isinstance(error, KeyError) else str(error)
+        raise DataError(
+            f"'{path}' does not say which image each prediction is of: {reason}."
+        ) from error
+    id_of = {read_last_name(image): image['id'] for image in ground_truth['images']}
     if len(id_of) < len(ground_truth['images']):
         raise DataError(
             'Images of the ground truth have the same name in different folders, so predictions '
@@ -169,42 +199,47 @@ def read_predictions(path: str | Path, ground_truth: Coco) -> list[Prediction]:
     missing = sorted(id_of.keys() - set(named.values()))
     if missing:
         raise DataError(f"'{path}' lacks images of the ground truth: {list_files(missing)}.")
-    return [
-        {**entry, 'image_id': id_of[named[entry['image_id']]]}
-        for entry in entries
-        if named.get(entry.get('image_id')) in id_of
-    ]
+    return [{**entry, 'image_id': id_of[name]} for name, entry in used if name in id_of]
 
 
 def _complete(
-    predictions: Iterable[Prediction], ground_truth: Coco, kinds: Sequence[Kind]
+    predictions: Iterable[Prediction],
+    ground_truth: Coco,
+    kinds: Sequence[Kind],
+    left_out: list[str] | None,
+    source: str,
 ) -> list[Prediction]:
-    """Check predictions, and give boxes to those without."""
+    """Check predictions, and give boxes to those without; leave out or refuse the bad ones."""
     sizes = {image['id']: (image['height'], image['width']) for image in ground_truth['images']}
     complete, problems = [], []
     for position, prediction in enumerate(predictions):
         try:
             complete.append(_complete_one(prediction, sizes, kinds))
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             problems.append(f'prediction {position}: {error}.')
-    if problems:
-        raise DataError(f'{len(problems)} predictions cannot be scored:\n{list_problems(problems)}')
+    if left_out is not None:
+        left_out += problems
+    elif problems:
+        raise DataError(
+            f'{source}{len(problems)} predictions cannot be scored:\n{list_problems(problems)}'
+        )
     return complete
 
 
 def _complete_one(
-    prediction: Prediction, sizes: Mapping[int, tuple[int, int]], kinds: Sequence[Kind]
+    prediction: Prediction, sizes: Mapping[int | str, tuple[int, int]], kinds: Sequence[Kind]
 ) -> Prediction:
-    image, score = prediction.get('image_id'), prediction.get('score')
-    if image is None or image not in sizes:
-        raise ValueError(f'the ground truth has no image of its image_id {image}')
-    if not isinstance(score, int | float) or not math.isfinite(score):
-        raise ValueError(f'its score {score} is no finite number')
-    box = prediction.get('bbox')
-    if box is not None and (len(box) != 4 or not all(map(math.isfinite, box))):
-        raise ValueError(f'its box {box} is not four finite numbers')
+    if prediction.get('image_id') is None:
+        raise ValueError('it lacks image_id')
+    try:
+        image = read_id(prediction['image_id'])
+    except ValueError as error:
+        raise ValueError(f'its image_id {error}') from None
+    if image not in sizes:
+        raise ValueError(f'the ground truth has no image of its image_id {shown(image)}')
+    score = read_score(prediction)
+    box = None if prediction.get('bbox') is None else read_box(prediction['bbox'])
+    found = {**prediction, 'image_id': image, 'score': score, 'bbox': box}
     if 'mask' in kinds or box is None:
-        mask = decode_segmentation(prediction.get('segmentation'), sizes[image])
-        if box is None:
-            box = bounding_box(mask) if mask.any() else [0, 0, 0, 0]
-    return {**prediction, 'bbox': box}
+        found |= read_shape(prediction.get('segmentation'), sizes[image], box, empty=True)
+    return found

@@ -123,7 +123,7 @@ def test_what_cannot_be_scored_is_named_at_once(truth, predictions, tmp_path):
         evaluate_instances(truth, bad)
     first, *lines = str(caught.value).splitlines()
     assert first == '5 predictions cannot be scored:'
-    reasons = ['image_id 9', 'score nan', r'size [30, 24]', 'box [1, 2, 3]', 'neither run lengths']
+    reasons = ['image_id 9', 'score nan', r'size [30, 24]', 'box [1, 2, 3]', 'lacks segmentation']
     for number, (line, reason) in enumerate(zip(lines, reasons, strict=True), start=1):
         assert line.startswith(f'prediction {number}: ') and reason in line
     (tmp_path / 'text.json').write_text('{"a": 1}')
@@ -133,3 +133,41 @@ def test_what_cannot_be_scored_is_named_at_once(truth, predictions, tmp_path):
         evaluate_instances(truth, predictions, images=[2])
     with pytest.raises(ValueError, match=r"no protocol 'voc'\. Choose one of: coco, s4net"):
         evaluate_instances(truth, predictions, protocol='voc')
+
+
+def test_bad_entries_are_left_out_when_asked(truth, predictions, tmp_path, capsys):
+    whole = evaluate_instances(truth, predictions)
+    # Text ids and a bad entry in either file: the rest scores as before.
+    for image in truth['images']:
+        image['id'] = str(image['id'])
+    bad_object = {**truth['annotations'][0], 'id': 99, 'bbox': [0, 0, 0, 0]}
+    truth['annotations'].append(bad_object)
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    bad_prediction = {**predictions[0], 'image_id': 'elsewhere'}
+    (tmp_path / 'list.json').write_text(json.dumps([*predictions, bad_prediction]))
+    words = ['eval-instances', *(str(tmp_path / f'{name}.json') for name in ('list', 'truth'))]
+    assert main(words) == 2
+    assert (
+        "image 'x/a.png', annotation 99: its box [0, 0, 0, 0] is empty" in capsys.readouterr().err
+    )
+    out = tmp_path / 'measures.json'
+    assert main([*words, '--skip-bad', '--json', str(out)]) == 1
+    record = json.loads(out.read_text())
+    assert {key: record[key] for key in whole.measures} == whole.measures
+    assert record['left_out'] == [
+        "image 'x/a.png', annotation 99: its box [0, 0, 0, 0] is empty.",
+        "prediction 3: the ground truth has no image of its image_id 'elsewhere'.",
+    ]
+    assert capsys.readouterr().err.splitlines()[1:] == record['left_out']
+
+
+def test_ids_of_mixed_kinds_score_as_numbers_do(truth, predictions):
+    whole = evaluate_instances(truth, predictions)
+    new = {0: 'first', 1: 1, 2: 'third'}
+    for image in truth['images']:
+        image['id'] = new[image['id']]
+    for entry in (*truth['annotations'], *predictions):
+        entry['image_id'] = new[entry['image_id']]
+    assert evaluate_instances(truth, predictions).measures == whole.measures
+    found = evaluate_instances(truth, predictions, protocol='s4net').measures
+    assert found['mask_ap50'] == 0.75

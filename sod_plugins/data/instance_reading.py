@@ -1,0 +1,309 @@
+"""COCO's JSON of instances, read as other tools write it and checked entry by entry.
+
+Taken as they are meant, and returned in COCO's own form:
+
+* ids that are whole numbers, text, or some of each: 7, 7.0 and ``"7"`` are the same id;
+* numbers written as text or with a decimal point (sizes, boxes, polygons, scores), and a number as
+  the name of a file; backslashes in names;
+* a missing ``id``, ``category_id``, ``bbox``, ``area`` or ``iscrowd`` of an annotation, missing
+  ``categories``, and further fields, which stay;
+* ``ignore`` beside ``iscrowd``: a region to be ignored, which is its box where it has no mask;
+* a polygon in the place of a list of polygons, points as pairs, and polygons of fewer than three
+  points, which cover no pixel, beside others.
+
+Everything else is refused, by file, entry and reason, or left out and listed where that is asked.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sod_plugins._common.reading import open_regular, read_json, why
+from sod_plugins.data.coco_fields import (
+    check_box,
+    plain,
+    read_box,
+    read_flag,
+    read_id,
+    read_name,
+    read_score,
+    read_sides,
+    shown,
+)
+from sod_plugins.data.errors import DataError, list_problems
+from sod_plugins.data.images import read_size
+from sod_plugins.data.instances import Coco, Entry
+from sod_plugins.data.rle import runs_area, runs_box, segmentation_runs, tidy_polygons
+
+
+def read_instances(
+    path: str | Path,
+    image_dir: str | Path | None = None,
+    *,
+    predicted: bool = False,
+    left_out: list[str] | None = None,
+) -> Coco:
+    """Read salient instances and check every one.
+
+    Args:
+        path: COCO's JSON, as the top of ``sod_plugins.data.instance_reading`` says. All its
+            categories count as salient.
+        image_dir: The folder of images; where given, each must be readable and of its stated size.
+        predicted: Whether a network made them: then masks may be empty, and boxes be anywhere.
+        left_out: Where given, entries that cannot be used are left out, and what they are and why
+            is appended to this list; an image is left out with all of its annotations.
+
+    Returns:
+        The content of the file: ``images``, ``annotations`` and ``categories``.
+
+    Raises:
+        DataError: The file is not COCO's JSON, or anything in it cannot be used. One message names
+            file, image, annotation and reason of all that is wrong.
+    """
+    path = Path(path)
+    coco = _read_coco(path)
+    checker = _Checker(image_dir, predicted)
+    images = checker.read_images(coco['images'])
+    annotations = checker.read_annotations(coco['annotations'])
+    if left_out is not None:
+        left_out += checker.problems
+    elif checker.problems:
+        raise DataError(
+            f"'{path}' has {len(checker.problems)} entries that cannot be used. Correct or remove "
+            f'them:\n{list_problems(checker.problems)}'
+        )
+    return {'categories': [], **coco, 'images': images, 'annotations': annotations}
+
+
+def read_json_file(path: str | Path, what: str) -> Any:
+    """Return what a file of JSON holds.
+
+    Args:
+        path: The file.
+        what: What it should be, for the message.
+
+    Raises:
+        DataError: It cannot be read, or is no JSON.
+    """
+    try:
+        return read_json(path)
+    except OSError as error:
+        raise DataError(f"Cannot read {what} '{path}': {why(error)}. Correct the path.") from error
+    except ValueError as error:
+        raise DataError(f'Cannot read {what}: {error}.') from error
+
+
+def _read_coco(path: Path) -> dict[str, Any]:
+    coco = read_json_file(path, 'the instances')
+    if isinstance(coco, list):
+        raise DataError(
+            f"'{path}' is a list, as COCO's results are, and names no images. Give the file that "
+            'holds the lists images and annotations.'
+        )
+    if not isinstance(coco, dict):
+        raise DataError(f"'{path}' is not COCO's JSON: it holds {shown(coco)}.")
+    for key in ('images', 'annotations', 'categories'):
+        entries = coco.get(key, [] if key == 'categories' else None)
+        if not isinstance(entries, list):
+            found = f'{key} is {shown(entries)}' if key in coco else f'it has no {key}'
+            raise DataError(
+                f"'{path}' is not COCO's JSON, which holds the lists images and annotations: "
+                f'{found}. Convert the data set with sod data instances.'
+            )
+        for place, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                raise DataError(
+                    f"'{path}' is not COCO's JSON: entry {place} of {key} is {shown(entry)}, "
+                    'not an object with named fields.'
+                )
+    return coco
+
+
+class _Checker:
+    """Collects what of a file can be used, and what is wrong with the rest.
+
+    Attributes:
+        problems: A sentence for each entry that cannot be used.
+        images: The images by their id; None for one whose fields cannot be used.
+        unusable: The ids of images that cannot be used, for their fields or their files.
+    """
+
+    def __init__(self, image_dir: str | Path | None, predicted: bool) -> None:
+        self.image_dir = image_dir
+        self.predicted = predicted
+        self.problems: list[str] = []
+        self.images: dict[int | str, Entry | None] = {}
+        self.unusable: set[int | str] = set()
+        self._seen: set[int | str] = set()  # ids of annotations
+
+    def read_images(self, entries: list[Entry]) -> list[Entry]:
+        """Return the images that can be used, in COCO's own form."""
+        for place, entry in enumerate(entries):
+            name = entry.get('file_name')
+            where = f'image at position {place}' if name is None else f"image '{plain(name)}'"
+            missing = [k for k in ('file_name', 'height', 'id', 'width') if entry.get(k) is None]
+            try:
+                index = None if 'id' in missing else self._new_image_id(entry)
+                if index is not None:
+                    self.images[index] = None
+                    self.unusable.add(index)
+                if missing:
+                    self.problems.append(f'{where} lacks {", ".join(missing)}.')
+                elif index is not None:
+                    self.images[index] = self._read_image(entry, index)
+                    self.unusable.remove(index)
+            except DataError as error:  # which names the file
+                self.problems.append(str(error))
+            except ValueError as error:
+                self.problems.append(f'{where}: {error}.')
+        return [i for k, i in self.images.items() if i is not None and k not in self.unusable]
+
+    def read_annotations(self, entries: list[Entry]) -> list[Entry]:
+        """Return the annotations that can be used, in COCO's own form; all get an id."""
+        usable: list[Entry] = []
+        for place, entry in enumerate(entries):
+            number = entry.get('id')
+            what = f'annotation {f"at position {place}" if number is None else plain(number)}'
+            where = 'no image'
+            try:
+                image = self._image_of(entry)
+                if image is None:  # for which there is a sentence already
+                    continue
+                where = f"image '{plain(image['file_name'])}'"
+                if number is not None:
+                    self._check_new(number)
+                found = _read_annotation(entry, image, self.predicted)
+                if image['id'] not in self.unusable:
+                    usable.append(found)
+            except ValueError as error:
+                self.problems.append(f'{where}, {what}: {error}.')
+        following = max((number for number in self._seen if isinstance(number, int)), default=0)
+        for entry in usable:
+            if entry.get('id') is None:
+                following += 1
+                entry['id'] = following
+        return usable
+
+    def _new_image_id(self, entry: Entry) -> int | str:
+        try:
+            index = read_id(entry['id'])
+        except ValueError as error:
+            raise ValueError(f'its id {error}') from None
+        if index in self.images:
+            raise ValueError(f'its id {shown(index)} occurs twice')
+        return index
+
+    def _read_image(self, entry: Entry, index: int | str) -> Entry:
+        """Return an image in COCO's own form, which stays in ``images`` if its file is bad."""
+        name = _as_path(read_name(entry), self.image_dir)
+        height, width = read_sides(entry)
+        found = {'id': index, 'file_name': name, 'height': height, 'width': width}
+        self.images[index] = {**entry, **found}
+        if self.image_dir is not None:
+            _check_file(Path(self.image_dir, name), (height, width))
+        return {**entry, **found}
+
+    def _image_of(self, entry: Entry) -> Entry | None:
+        if entry.get('image_id') is None:
+            raise ValueError('it lacks image_id')
+        try:
+            index = read_id(entry['image_id'])
+        except ValueError as error:
+            raise ValueError(f'its image_id {error}') from None
+        if index not in self.images:
+            raise ValueError(f'there is no image of its image_id {shown(index)}')
+        return self.images[index]
+
+    def _check_new(self, number: Any) -> None:
+        """Refuse an id of an annotation that was seen before."""
+        try:
+            index = read_id(number)
+        except ValueError as error:
+            raise ValueError(f'its id {error}') from None
+        if index in self._seen:
+            raise ValueError('its id occurs twice')
+        self._seen.add(index)
+
+
+def _as_path(name: str, image_dir: str | Path | None) -> str:
+    """Return a name with slashes, unless a file has it as it stands."""
+    if '\\' in name and image_dir is not None:
+        with suppress(OSError, ValueError):
+            if Path(image_dir, name).exists():
+                return name
+    return name.replace('\\', '/')
+
+
+def _check_file(path: Path, stated: tuple[int, int]) -> None:
+    """Refuse an image that cannot be read, or is of another size."""
+    try:
+        open_regular(path).close()
+    except FileNotFoundError:
+        pass  # which read_size says in its own words
+    except OSError as error:
+        raise DataError(f"Cannot read image '{path}': {why(error)}.") from error
+    found = read_size(path)
+    if found != stated:
+        raise DataError(f"image '{path}' is {found}, but stated to be {stated} (height, width).")
+
+
+def _read_annotation(entry: Entry, image: Entry, predicted: bool) -> Entry:
+    """Return an annotation in COCO's own form.
+
+    Raises:
+        ValueError: It cannot be used.
+    """
+    height, width = image['height'], image['width']
+    ignored = int(read_flag(entry, 'iscrowd') or read_flag(entry, 'ignore'))
+    box = None if entry.get('bbox') is None else read_box(entry['bbox'])
+    if box is not None and not predicted:
+        check_box(box, height, width)
+    segmentation = entry.get('segmentation')
+    if not segmentation and ignored and box is not None:
+        segmentation = [_rectangle(box)]
+    shape = read_shape(segmentation, (height, width), box, empty=predicted)
+    found = {**entry, **shape, 'image_id': image['id'], 'iscrowd': ignored}
+    if entry.get('id') is not None:
+        found['id'] = read_id(entry['id'])
+    if not isinstance(entry.get('category_id'), int):
+        found['category_id'] = 1  # all categories count as salient
+    if entry.get('score') is not None:
+        found['score'] = read_score(entry)
+    return found
+
+
+def read_shape(
+    segmentation: Any, size: tuple[int, int], box: list[float] | None, *, empty: bool
+) -> Entry:
+    """Return ``segmentation``, ``bbox`` and ``area`` in COCO's own form.
+
+    Args:
+        segmentation: Of an entry, in any form.
+        size: (height, width) of its image.
+        box: The entry's, [left, top, width, height]; that of the mask where it is None.
+        empty: Whether the mask may have no pixel.
+
+    Raises:
+        ValueError: The segmentation cannot be used.
+        ImportError: It is polygons, and pycocotools is not installed.
+    """
+    if segmentation is None:
+        raise ValueError('it lacks segmentation')
+    runs = segmentation_runs(segmentation, size)
+    area = runs_area(runs)
+    if not area and not empty:
+        raise ValueError('its segmentation has no pixel')
+    if isinstance(segmentation, list):
+        segmentation = tidy_polygons(segmentation)
+    elif isinstance(segmentation['counts'], list):
+        segmentation = {'size': list(size), 'counts': runs.tolist()}
+    if box is None:
+        box = [*runs_box(runs, size[0])] if area else [0, 0, 0, 0]
+    return {'segmentation': segmentation, 'bbox': box, 'area': area}
+
+
+def _rectangle(box: list[float]) -> list[float]:
+    left, top, width, height = box
+    return [left, top, left + width, top, left + width, top + height, left, top + height]
