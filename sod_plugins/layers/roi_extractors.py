@@ -66,14 +66,15 @@ class RoIMasking(RoIExtractor):
     ReLU is what tells a region's surroundings, whose sign is turned, from its inside.
 
     Args:
-        in_channels: See :class:`RoIExtractor`.
-        out_channels: Likewise.
-        stride: Likewise.
-        kernel_size: Likewise.
-        mode: See :func:`~sod_plugins.ops.roi_masks`, also for the rest.
-        alpha: Likewise.
-        quantized: Likewise.
-        negative_slicing: Likewise.
+        in_channels: Channels of the map.
+        out_channels: Channels of the result; None leaves the convolution out.
+        stride: Stride of the map in pixels of the input.
+        kernel_size: Side of the convolution's kernel, odd.
+        mode: Whether the surroundings count -1 (``'ternary'``), 0 (``'binary'``) or 1
+            (``'expanded'``), see :func:`~sod_plugins.ops.roi_masks`.
+        alpha: Width of the surroundings on each side, as a share of the box's size.
+        quantized: Whether boxes are quantised to cells, as in the released code.
+        negative_slicing: Whether to repeat the released code's slip at the upper and left border.
 
     Raises:
         ValueError: If there is no such form of it.
@@ -117,10 +118,10 @@ class RoIAlign(RoIExtractor):
     """RoIAlign (He et al., ICCV 2017) in the frame of the box.
 
     Args:
-        in_channels: See :class:`RoIExtractor`.
-        out_channels: Likewise.
-        stride: Likewise.
-        kernel_size: Likewise.
+        in_channels: Channels of the map.
+        out_channels: Channels of the result; None leaves the convolution out.
+        stride: Stride of the map in pixels of the input.
+        kernel_size: Side of the convolution's kernel, odd.
         output_size: Rows and columns of the result.
         sampling_ratio: Samples per cell and direction.
     """
@@ -151,10 +152,10 @@ class RoIPool(RoIExtractor):
     """RoIPool (Girshick, ICCV 2015) in the frame of the box.
 
     Args:
-        in_channels: See :class:`RoIExtractor`.
-        out_channels: Likewise.
-        stride: Likewise.
-        kernel_size: Likewise.
+        in_channels: Channels of the map.
+        out_channels: Channels of the result; None leaves the convolution out.
+        stride: Stride of the map in pixels of the input.
+        kernel_size: Side of the convolution's kernel, odd.
         output_size: Rows and columns of the result.
     """
 

@@ -7,9 +7,11 @@ TPAMI; section and table numbers are those of this text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
+from sod_plugins._common.declarations import passes_on
 from sod_plugins.layers.goctconv import GOctConvNormAct, NormLayer, ParallelDilatedConv
 from sod_plugins.networks.backbones.csnet_widths import (
     DILATIONS,
@@ -39,9 +41,9 @@ class CrossStageFusion(nn.Module):
         norm_layer: Makes a normalisation from a number of channels.
 
     Attributes:
-        fuse_channels: As given or found by default, like the next two.
-        dilated_channels: Likewise.
-        channels: Likewise.
+        fuse_channels: Channels of each scale after the first gOctConv, given or found by default.
+        dilated_channels: Per scale, the channels of each dilation.
+        channels: Channels of the fused map.
 
     Raises:
         ValueError: If the widths do not fit each other.
@@ -115,32 +117,12 @@ class CrossStageFusion(nn.Module):
         return merged
 
 
+@passes_on(CrossStageFusion, without=('out_scale',))
 class CSFDecoder(CrossStageFusion):
-    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits.
+    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits."""
 
-    Takes the arguments of :class:`CrossStageFusion` but ``out_scale``, which is the finest.
-    """
-
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        fuse_channels: Sequence[int] | None = None,
-        dilated_channels: Sequence[Sequence[int]] | None = None,
-        channels: int | None = None,
-        *,
-        weight_scale: float = 100.0,
-        coarsening: str = 'max_pool',
-        norm_layer: NormLayer = nn.BatchNorm2d,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            fuse_channels,
-            dilated_channels,
-            channels,
-            weight_scale=weight_scale,
-            coarsening=coarsening,
-            norm_layer=norm_layer,
-        )
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        super().__init__(*args, **arguments)
         self.classifier = nn.Conv2d(self.channels, 1, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:

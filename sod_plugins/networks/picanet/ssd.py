@@ -94,7 +94,7 @@ class PiCANetSSDNeck(nn.Module):
         map_size: Size = 19,
         global_levels: Collection[int] = (9, 10),
         ac_channels: Sequence[int] | None = None,
-        conv8_window: tuple[int, int] = (7, 2),
+        conv8_window: Sequence[int] = (7, 2),
         feed_attended: bool = False,
         l2_norm_scale: float | None = 20.0,
         norm_attended: bool = False,
@@ -128,6 +128,7 @@ class PiCANetSSDNeck(nn.Module):
             maps = self.out_channels if norm_attended else in_channels
             self.l2_norm = L2Norm(maps[0], l2_norm_scale)
         self.extra_layers = nn.ModuleList()
+        kernel_size, dilation = conv8_window
         previous = self.out_channels[1] if feed_attended else in_channels[1]
         for level, channels, stride, size in zip(
             levels, extra_channels, extra_strides, sizes, strict=True
@@ -135,7 +136,7 @@ class PiCANetSSDNeck(nn.Module):
             middle = channels // 2
             layers = [*build.conv(previous, middle)]
             if level == FIRST_EXTRA:
-                layers += build.conv8_2(middle, channels, stride, conv8_window)
+                layers += build.conv8_2(middle, channels, stride, (kernel_size, dilation))
             elif level in global_levels:
                 layers += build.conv_on_global(middle, channels, stride, size)
             else:

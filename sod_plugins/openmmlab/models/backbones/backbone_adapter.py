@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+from sod_plugins.networks.base import Extractor
+from sod_plugins.openmmlab.models.net_adapter import ModuleAdapter
 
 
-class BackboneAdapter(NetAdapter):
+class BackboneAdapter(ModuleAdapter):
     """A plain backbone as a module of mmengine.
 
     Args:
-        net: A backbone of :mod:`sod_plugins.networks.backbones`, or another module from images to
-            a tuple of maps with ``stages``.
         frozen_stages: Last stage (from 0) whose parameters and statistics stay fixed; -1 for none.
         norm_eval: Whether BatchNorm keeps its statistics while training.
         init_cfg: Initialisation: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` of
@@ -27,27 +25,21 @@ class BackboneAdapter(NetAdapter):
         ValueError: If there is no such stage to freeze.
     """
 
+    net: Extractor
+
     def __init__(
-        self,
-        net: nn.Module,
-        frozen_stages: int = -1,
-        norm_eval: bool = False,
-        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        self, *args: Any, frozen_stages: int = -1, norm_eval: bool = False, **arguments: Any
     ) -> None:
-        super().__init__(init_cfg)
-        self.net = net
-        if not -1 <= frozen_stages < len(net.stages):
+        super().__init__(*args, **arguments)
+        stages = self.net.stages
+        if not -1 <= frozen_stages < len(stages):
             raise ValueError(
-                f'frozen_stages must be from -1 to {len(net.stages) - 1}, got {frozen_stages}.'
+                f'frozen_stages must be from -1 to {len(stages) - 1}, got {frozen_stages}.'
             )
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
-        net.stages[: frozen_stages + 1].requires_grad_(False)
+        stages[: frozen_stages + 1].requires_grad_(False)
         self.train()
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Map normalised images (N, 3, H, W) to one map (N, C, H / s, W / s) per out index."""
-        return self.net(images)
 
     def train(self, mode: bool = True) -> BackboneAdapter:
         """Switch to training, except for what is frozen."""

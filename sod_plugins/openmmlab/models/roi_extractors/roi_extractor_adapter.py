@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+from sod_plugins.layers.roi_extractors import RoIExtractor
+from sod_plugins.openmmlab.models.net_adapter import ModuleAdapter
 
 
-class RoIExtractorAdapter(NetAdapter):
+class RoIExtractorAdapter(ModuleAdapter):
     """A plain RoI extractor, which reads one level, with the call of mmdet's extractors.
 
     Args:
-        net: Maps a level (N, C, h, w) and RoIs (K, 5) to (K, ``out_channels``, h', w'); it has
-            ``stride``, ``out_channels`` and ``frame``.
         featmap_strides: Strides of the levels that it is called with; by default the one it reads.
-        init_cfg: Initialisation; by default the one of ``net``.
 
     Attributes:
         frame: ``'image'`` where its output covers the whole image, ``'box'`` where it covers the
@@ -27,14 +25,13 @@ class RoIExtractorAdapter(NetAdapter):
         ValueError: If the level that it reads is not among them.
     """
 
+    net: RoIExtractor
+
     def __init__(
-        self,
-        net: nn.Module,
-        featmap_strides: Sequence[int] | None = None,
-        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        self, *args: Any, featmap_strides: Sequence[int] | None = None, **arguments: Any
     ) -> None:
-        super().__init__(init_cfg)
-        self.net = net
+        super().__init__(*args, **arguments)
+        net = self.net
         self.featmap_strides = [net.stride] if featmap_strides is None else list(featmap_strides)
         if net.stride not in self.featmap_strides:
             raise ValueError(

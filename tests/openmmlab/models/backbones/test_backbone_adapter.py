@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import inspect
-
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -32,13 +30,11 @@ def build(name, **arguments):
     return MODELS.build({'type': f'sod_plugins.{name}', **arguments})
 
 
-@pytest.mark.parametrize('name', BACKBONES)
-def test_an_adapter_takes_what_its_network_takes(name):
-    adapter = inspect.signature(MODELS.get(f'sod_plugins.{name}').__init__).parameters
-    plain = inspect.signature(BACKBONES[name]).parameters
-    defaults = {key: value.default for key, value in adapter.items() if key != 'self'}
-    expected = {key: value.default for key, value in plain.items()}
-    assert defaults == {**expected, 'frozen_stages': -1, 'norm_eval': False, 'init_cfg': None}
+def test_a_misspelt_argument_is_named_with_those_that_there_are():
+    with pytest.raises(
+        TypeError, match=r"MobileNet .* argument 'widht'\. .*are width, out_indices, "
+    ):
+        build('MobileNet', widht=1)
 
 
 @pytest.mark.parametrize(('name', 'arguments'), LIGHT.items(), ids=LIGHT)

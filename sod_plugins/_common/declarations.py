@@ -1,0 +1,122 @@
+"""Arguments that stand in one place, and are shown by every constructor that passes them on.
+
+A constructor that hands arguments to another one takes them as ``**arguments``: their names,
+defaults and documentation then stand where they are used, and nowhere else. What ``help`` and
+``inspect.signature`` show would be poor, though, and a misspelt name would be reported from deep
+inside. :func:`passes_on` mends both.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from inspect import Parameter, Signature
+from typing import Any, NamedTuple, TypeVar
+
+C = TypeVar('C', bound=type)
+
+_SECTIONS = ('Args', 'Attributes', 'Raises')
+_SECTION = re.compile(rf'^({"|".join(_SECTIONS)}):\n((?: .*\n|\n)*)', re.MULTILINE)
+_ENTRY = re.compile(r'^ {4}\S.*\n(?: {5,}.*\n|\n(?= {5}))*', re.MULTILINE)
+
+
+def passes_on(*targets: type, without: Collection[str] = ()) -> Callable[[C], C]:
+    """Show the arguments that a class's constructor passes on to those of other classes.
+
+    The constructor takes them as ``**arguments``, and as ``*args`` too where they may come without
+    their names. Signature and docstring of the class get the parameters, and the entries in the
+    sections Args, Attributes and Raises, of the targets; what the class declares itself precedes.
+
+    Args:
+        targets: The classes that receive them: the first by the decorated class, each next one by
+            the one before.
+        without: Arguments of the targets that are not offered, as the constructor gives them.
+
+    Returns:
+        A class decorator. Constructors raise TypeError for arguments that do not fit, naming the
+        decorated class.
+    """
+
+    def decorate(cls: C) -> C:
+        own = cls.__init__  # type: ignore[misc]  # of this very class, not of a subclass
+        chain: tuple[type, ...] = (cls, *targets)
+        parameters = _merged_parameters(chain, without)
+        signature = Signature(list(parameters.values()))
+
+        @functools.wraps(own)
+        def constructor(self: Any, *args: Any, **kwargs: Any) -> None:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(
+                    f'{cls.__name__} {error}. Its arguments are {", ".join(parameters)}.'
+                ) from None
+            own(self, *args, **kwargs)
+
+        itself = Parameter('self', Parameter.POSITIONAL_ONLY)
+        constructor.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[itself, *parameters.values()], return_annotation='None'
+        )
+        cls.__init__ = constructor  # type: ignore[misc]
+        cls.__doc__ = _merged_documentation([c.__doc__ for c in chain], parameters)
+        return cls
+
+    return decorate
+
+
+def description(documentation: str | None) -> str:
+    """Return a docstring without its sections Args, Attributes and Raises."""
+    return _parse(documentation).text
+
+
+class _Documentation(NamedTuple):
+    text: str
+    entries: dict[str, list[str]]  # of each section
+
+
+def _parse(documentation: str | None) -> _Documentation:
+    lines = inspect.cleandoc(documentation or '') + '\n'
+    entries = {title: _ENTRY.findall(body) for title, body in _SECTION.findall(lines)}
+    return _Documentation(_SECTION.sub('', lines).strip(), entries)
+
+
+def _merged_parameters(chain: Sequence[type], without: Collection[str]) -> dict[str, Parameter]:
+    """Return the parameters of the first constructor, its ``**`` replaced by those it passes on."""
+    first, *others = (list(inspect.signature(cls).parameters.values()) for cls in chain)
+    passed: list[Parameter] = []
+    for declared in reversed(others):
+        passed = _merge(declared, passed)
+    merged = _merge(first, [parameter for parameter in passed if parameter.name not in without])
+    return {parameter.name: parameter for parameter in merged}
+
+
+def _merge(own: Iterable[Parameter], passed: Iterable[Parameter]) -> list[Parameter]:
+    """Put a constructor's own parameters and those it passes on together, by kind.
+
+    Its own come first among those that may come without their names, and last among the others.
+    """
+    named = {p.name: p for p in own if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    inner = [p for p in passed if p.name not in named]
+    if not any(p.kind is p.VAR_POSITIONAL for p in own):
+        inner = [p.replace(kind=p.KEYWORD_ONLY) for p in inner]
+    by_name = [p for p in named.values() if p.kind is p.KEYWORD_ONLY]
+    by_place = [p for p in named.values() if p.kind is not p.KEYWORD_ONLY]
+    return sorted([*by_place, *inner, *by_name], key=lambda p: p.kind)
+
+
+def _merged_documentation(documentations: Iterable[str | None], parameters: Collection[str]) -> str:
+    """Put docstrings together: the first one's text, and the entries of all."""
+    parsed = [_parse(documentation) for documentation in documentations]
+    parts = [parsed[0].text]
+    for title in _SECTIONS:
+        entries: dict[str, str] = {}
+        for entry in (e for one in parsed for e in one.entries.get(title, ())):
+            key = entry if title == 'Raises' else entry.split(':')[0].strip(' *')
+            entries.setdefault(key, entry.rstrip())
+        if title == 'Args':
+            entries = {name: entries[name] for name in parameters if name in entries}
+        if entries:
+            parts.append(f'{title}:\n' + '\n'.join(entries.values()))
+    return '\n\n'.join(parts)
