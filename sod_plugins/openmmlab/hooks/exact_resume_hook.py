@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -14,6 +11,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from sod_plugins.openmmlab.datasets.samplers import DrawSampler
 from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.optim.seeding import Phase, seed_generators
 from sod_plugins.registry import HOOKS
 
 _KEY = 'exact_resume'
@@ -150,10 +148,5 @@ def _number_batches_from(loop: EpochBasedTrainLoop, done: int) -> None:
     loop.run_iter = lambda idx, data_batch: run_iter(idx + done, data_batch)
 
 
-def _seed_generators(runner: Runner, iteration: int, phase: str) -> None:
-    """Seed the global generators by (run's seed, iteration, process, phase)."""
-    entropy = [runner.seed, iteration, get_rank(), ('load', 'train').index(phase)]
-    seeds = np.random.SeedSequence(entropy).generate_state(3)
-    random.seed(int(seeds[0]))
-    np.random.seed(int(seeds[1]))
-    torch.manual_seed(int(seeds[2]))
+def _seed_generators(runner: Runner, iteration: int, phase: Phase) -> None:
+    seed_generators(runner.seed, iteration, get_rank(), phase)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from sod_plugins.metrics.accuracy import NOWHERE, class_place, topk_accuracy
 from sod_plugins.registry import METRICS
-
-# The place of a class in scores that are not finite: below all others.
-_NOWHERE = 2**31
 
 
 @METRICS.register_module()
@@ -51,21 +47,15 @@ class AccuracyMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Note at which place, from 0, the class of each image of a batch is."""
         for sample in data_samples:
-            scores, label = sample['pred_score'], int(sample['gt_label'])
-            if not torch.isfinite(scores).all():
-                self.results.append(_NOWHERE)
-                continue
-            higher = (scores > scores[label]).sum()
-            equal_before = (scores[:label] == scores[label]).sum()
-            self.results.append(int(higher + equal_before))
+            scores = sample['pred_score'].double().cpu().numpy()
+            self.results.append(class_place(scores, int(sample['gt_label'])))
 
     def compute_metrics(self, results: list[int]) -> dict[str, float]:
         """Count the images of all processes."""
-        places = np.asarray(results)
-        failed = int((places == _NOWHERE).sum())
+        failed = results.count(NOWHERE)
         if failed:
             MMLogger.get_current_instance().warning(
-                f'The scores of {failed} of {len(places)} images are not finite and are wrong. '
+                f'The scores of {failed} of {len(results)} images are not finite and are wrong. '
                 'If this goes on, the weights diverged: lower the learning rate.'
             )
-        return {f'top{k}': float((places < k).mean()) for k in self.topk}
+        return {f'top{k}': topk_accuracy(results, k) for k in self.topk}

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.optim import OptimWrapper, PolyLR
 from torch.optim import Optimizer
 
+from sod_plugins.optim.schedules import check_interval, step_poly_factor
 from sod_plugins.registry import PARAM_SCHEDULERS
 
 
@@ -32,18 +33,15 @@ class StepPolyLR(PolyLR):
     ) -> None:
         self.interval = interval
         super().__init__(optimizer, **kwargs)
-        if (self.end - self.begin) % interval:
-            raise ValueError(
-                f'interval must divide end - begin, which is {self.end - self.begin}, '
-                f'got {interval}.'
-            )
+        check_interval(interval, self.end - self.begin)
 
     def _get_value(self) -> list[float]:
         """Compute the learning rates of all parameter groups from those of the epoch before."""
         values = [group[self.param_name] for group in self.optimizer.param_groups]
-        step, within = divmod(self.last_step, self.interval)
-        if within or step == 0:
+        if self.last_step == 0:
             return values
-        steps = (self.end - self.begin) // self.interval
-        factor = (1 - 1 / (steps - step + 1)) ** self.power
-        return [self.eta_min + (value - self.eta_min) * factor for value in values]
+        before, now = (
+            step_poly_factor(step, self.interval, self.end - self.begin, self.power)
+            for step in (self.last_step - 1, self.last_step)
+        )
+        return [self.eta_min + (value - self.eta_min) * now / before for value in values]
