@@ -17,6 +17,7 @@ from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock
 Metric = Callable[[Tensor], Tensor]
 
 MODES = ('gradient', 'decoupled')
+TINY = 1e-30  # far below what pruning keeps (1e-20), far above denormal numbers (1e-38)
 
 
 def global_average(features: Tensor) -> Tensor:
@@ -60,6 +61,9 @@ class DynamicWeightDecay:
     samples since the last step: accumulated gradients and, where ``torch.distributed`` is
     initialised, the samples of all processes count. Under a ``GradScaler`` the rule acts on
     unscaled gradients. Clipping done before ``optimizer.step()`` does not see the decay.
+
+    What decay has driven below 1e-30, weights and the optimizer's moments alike, becomes exactly
+    zero: denormal numbers, below 1e-38, would slow a CPU down many times.
 
     Args:
         model: Network that holds the layers.
@@ -156,6 +160,7 @@ class DynamicWeightDecay:
         for layer in self._layers:
             self._handles.append(layer.measured.register_forward_hook(self._observer(layer)))
         self._handles.append(optimizer.register_step_pre_hook(self._before_step))
+        self._handles.append(optimizer.register_step_post_hook(_drop_tiny))
 
     def detach(self) -> None:
         """Stop measuring and acting."""
@@ -239,6 +244,22 @@ class DynamicWeightDecay:
             for gamma, mean in zip(gammas, means, strict=True):
                 gamma.mul_(1 - rates[id(gamma)] * self.weight * mean)
         self.reset()
+
+
+@torch.no_grad()
+def _drop_tiny(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    """Set weights and moments below ``TINY`` to zero, without waiting for a device."""
+    alike: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+    for group in optimizer.param_groups:
+        for parameter in group['params']:
+            for tensor in (parameter, *optimizer.state.get(parameter, {}).values()):
+                if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                    alike.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    for tensors in alike.values():
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        kept = (flat.abs() >= TINY).to(flat.dtype).split([tensor.numel() for tensor in tensors])
+        shaped = [part.view_as(tensor) for part, tensor in zip(kept, tensors, strict=True)]
+        torch._foreach_mul_(tensors, shaped)
 
 
 def _octave_layers(model: nn.Module, fusion: bool) -> list[tuple[str, nn.Parameter, nn.Module]]:

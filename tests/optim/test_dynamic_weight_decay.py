@@ -289,3 +289,28 @@ def test_two_processes_equal_one(free_port, tmp_path):
     for name, value in network.state_dict().items():
         # Adam divides by the gradient's size plus 1e-3: rounding of a 1e-7 part stays that small.
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('optimizer_type', [torch.optim.SGD, torch.optim.Adam])
+def test_no_denormal_number_is_left_after_a_thousand_steps(optimizer_type):
+    """One channel is decayed by half a step; its weights, unused then, follow by standard decay."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(2)
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), norm)
+    strength = torch.tensor([0.0, 1.0])
+    decay = DynamicWeightDecay(
+        model, ['1'], weight=1.0, metric=lambda x: strength.expand(len(x), 2), mode='decoupled'
+    )
+    groups = decay.parameter_groups(weight_decay=0.5)
+    optimizer = optimizer_type(groups, lr=0.5)
+    decay.attach(optimizer)
+    images = torch.randn(2, 1, 3, 3)
+    for _ in range(1000):
+        optimizer.zero_grad()
+        model(images)[:, :1].mean().backward()
+        optimizer.step()
+    state = [v for s in optimizer.state.values() for v in s.values() if torch.is_tensor(v)]
+    numbers = torch.cat([x.detach().flatten() for x in (*model.parameters(), *state)]).abs()
+    assert norm.weight[1] == 0
+    assert norm.weight[0] != 0
+    assert not ((numbers > 0) & (numbers < 1e-30)).any()
