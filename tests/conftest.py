@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import os
 import re
 import socket
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from host_line import host_line, host_versions
+from shared_data import shared_file
 from torch import Tensor
 
 ROOT = Path(__file__).parent.parent
@@ -73,14 +73,6 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def shared_file(name: str) -> Path:
-    """Return a file or folder of the shared data, or skip the test that asks for it."""
-    path = Path(os.environ.get('SOD_SHARED_DIR', ROOT / '../shared')) / name
-    if not path.exists():
-        pytest.skip(f'needs {name} of SOD_SHARED_DIR')
-    return path
 
 
 @pytest.fixture

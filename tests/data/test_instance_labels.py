@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import shared_file
 from PIL import Image, ImageDraw
+from shared_data import shared_file
 
 from sod_plugins.data import CODINGS, DataError, convert_instances, decode_segmentation
 

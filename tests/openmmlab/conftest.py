@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import toy_host
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -98,9 +99,8 @@ def end_workers(monkeypatch):
 
 
 @pytest.fixture
-def toy_config(photos, monkeypatch):
+def toy_config(photos):
     """Return a function that makes the config of a toy run of 12 iterations: 2 epochs of 6."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
     torch.set_num_threads(1)
 
     def make(by_epoch: bool = False, num_workers: int = 0) -> Config:
@@ -172,8 +172,6 @@ def train_apart(toy_config, free_port):
     They are forked from one that has imported the hosts, which takes longer than a toy trains. The
     result is their exit statuses.
     """
-    import toy_host  # where ``toy_config`` lets it be found
-
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['sod_plugins.openmmlab.commands'])
 
@@ -200,7 +198,7 @@ def run_tool():
     def run(name: str, *words: object) -> subprocess.CompletedProcess[str]:
         launcher = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
         command = [*launcher, ROOT / 'tools' / f'{name}.py', *words, '--launcher', 'pytorch']
-        paths = [ROOT, Path(__file__).parent, os.environ.get('PYTHONPATH', '')]
+        paths = [ROOT, ROOT / 'tests' / 'helpers', os.environ.get('PYTHONPATH', '')]
         return subprocess.run(
             [sys.executable, *map(str, command)],
             env={

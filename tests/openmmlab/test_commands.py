@@ -72,14 +72,14 @@ def test_words_reach_the_functions(monkeypatch):
     words = ['--work-dir', 'w', '--cfg-options', 'a.b=1', 'c=[2,3]', '--launcher', 'mpi']
     common = {'work_dir': 'w', 'options': {'a.b': 1, 'c': [2, 3]}, 'launcher': 'mpi'}
     assert train_command(['c.py', '--amp', '--resume', '--local_rank=0', *words]) == 0
-    assert train_command(['c.py', '--resume', 'old.pth']) == 0
+    assert train_command(['c.py', '--channels-last', '--resume', 'old.pth']) == 0
     assert (
         run_test_command(['c.py', 'x.pth', '--out', 'o', '--show-dir', 's', '--crf', *words]) == 0
     )
     nothing = {'work_dir': None, 'options': None, 'launcher': 'none'}
     assert calls == [
-        (('c.py',), {'resume': 'auto', 'amp': True, **common}),
-        (('c.py',), {'resume': 'old.pth', 'amp': False, **nothing}),
+        (('c.py',), {'resume': 'auto', 'amp': True, 'channels_last': False, **common}),
+        (('c.py',), {'resume': 'old.pth', 'amp': False, 'channels_last': True, **nothing}),
         (('c.py', 'x.pth'), {'out_dir': 'o', 'show_dir': 's', 'crf': True, **common}),
     ]
 

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import shared_file
 from PIL import Image
 from reference_values import settle_statistics
+from shared_data import shared_file
 
 from sod_plugins.data import find_pairs, read_mask
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders, read_prediction

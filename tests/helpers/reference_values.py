@@ -34,7 +34,7 @@ CSNET_VARIANTS = [
 
 def load_tool(name: str) -> ModuleType:
     """Import a file below tools/ as a module."""
-    path = Path(__file__).parent.parent / 'tools' / name
+    path = Path(__file__).parents[2] / 'tools' / name
     spec = spec_from_file_location(f'tool_{path.stem}', path)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
