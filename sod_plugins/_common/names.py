@@ -12,6 +12,7 @@ InstanceProtocolName = Literal['coco', 's4net']
 Split = Literal['train', 'val', 'test']
 LabelCoding = Literal['numbers', 'colours', 'masks', 'polygons', 'yolo']
 Backend = Literal['torch', 'numba', 'onnxruntime', 'openvino']
+ExifRule = Literal['apply', 'ignore']
 PruningRule = Literal['gamma', 'filters', 'geometric_median']
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
@@ -19,6 +20,7 @@ INSTANCE_PROTOCOLS: tuple[InstanceProtocolName, ...] = get_args(InstanceProtocol
 SPLITS: tuple[Split, ...] = get_args(Split)
 CODINGS: tuple[LabelCoding, ...] = get_args(LabelCoding)
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+EXIF_RULES: tuple[ExifRule, ...] = get_args(ExifRule)
 PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
 
 OCCLUSION = 0.1  # images with occlusion: two boxes share so much of the smaller

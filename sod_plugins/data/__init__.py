@@ -3,18 +3,17 @@
 from sod_plugins._common.names import CODINGS, OCCLUSION, SPLITS
 from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
+from sod_plugins.data.decoding import ImageSource, image_extensions
 from sod_plugins.data.errors import DataError, list_files, list_problems
-from sod_plugins.data.folders import IMAGE_EXTENSIONS, image_files, require_writable
+from sod_plugins.data.folders import image_files, left_out_files, require_writable
 from sod_plugins.data.held_back import hold_back, write_held_back
 from sod_plugins.data.images import (
     DecodedMask,
     decode_mask,
     decode_prediction,
-    read_image,
     read_mask,
     read_numbers,
     read_size,
-    save_png,
 )
 from sod_plugins.data.instance_labels import convert_instances
 from sod_plugins.data.instance_reading import read_instances
@@ -27,6 +26,8 @@ from sod_plugins.data.instances import (
 from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.occlusion import occluded_images
+from sod_plugins.data.photos import Photo, read_image, read_photo
+from sod_plugins.data.png import encode_png, is_marked, save_png
 from sod_plugins.data.predictions import find_scored_pairs, require_partners
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.pseudo_labels import (
@@ -42,7 +43,6 @@ from sod_plugins.data.synthetic import generate_scenes
 
 __all__ = [
     'CODINGS',
-    'IMAGE_EXTENSIONS',
     'LAYOUTS',
     'OCCLUSION',
     'PRESETS',
@@ -52,8 +52,10 @@ __all__ = [
     'DatasetReport',
     'DecodedMask',
     'FolderLayout',
+    'ImageSource',
     'Instances',
     'LabelledImages',
+    'Photo',
     'PseudoLabelReport',
     'SaliencyPair',
     'Scene',
@@ -68,6 +70,7 @@ __all__ = [
     'decode_prediction',
     'decode_segmentation',
     'draw_scene',
+    'encode_png',
     'encode_rle',
     'find_labelled_images',
     'find_pairs',
@@ -75,7 +78,10 @@ __all__ = [
     'find_scored_pairs',
     'generate_scenes',
     'hold_back',
+    'image_extensions',
     'image_files',
+    'is_marked',
+    'left_out_files',
     'list_files',
     'list_problems',
     'listed_stems',
@@ -86,6 +92,7 @@ __all__ = [
     'read_keywords',
     'read_mask',
     'read_numbers',
+    'read_photo',
     'read_size',
     'require_partners',
     'require_writable',

@@ -11,8 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sod_plugins.data.errors import DataError
-from sod_plugins.data.images import decode_mask, read_image, read_size
+from sod_plugins.data.images import decode_mask, read_size
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair
+from sod_plugins.data.photos import Photo, read_photo
 from sod_plugins.data.presets import DatasetPreset, find_preset
 
 
@@ -27,10 +28,12 @@ class DatasetReport:
         image_extensions: How many images have each extension.
         mask_extensions: How many masks have each extension.
         sizes: How many readable images have each size (height, width).
+        image_codings: How many images are of which kind of file (see ``read_photo``).
         mask_codings: How many masks were understood in which way (see ``read_mask``).
         soft_masks: Masks with values strictly between 0 and 1.
         empty_masks: Masks without any salient pixel.
         full_masks: Masks in which every pixel is fully salient.
+        turned: Images that state another orientation than their masks.
         foreground: The mean mask value of each readable mask, in file order.
         problems: One text for each thing that is wrong.
         preset: The published data set to compare with, if named.
@@ -42,10 +45,12 @@ class DatasetReport:
     image_extensions: Counter[str] = field(default_factory=Counter)
     mask_extensions: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    image_codings: Counter[str] = field(default_factory=Counter)
     mask_codings: Counter[str] = field(default_factory=Counter)
     soft_masks: list[Path] = field(default_factory=list)
     empty_masks: list[Path] = field(default_factory=list)
     full_masks: list[Path] = field(default_factory=list)
+    turned: list[Path] = field(default_factory=list)
     foreground: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     preset: DatasetPreset | None = None
@@ -63,7 +68,12 @@ class DatasetReport:
             ('masks', _where(self.mask_extensions, self.mask_dirs)),
         ]
         if self.sizes:
-            rows.append(('image sizes', _size_range(self.sizes)))
+            rows += [
+                ('image sizes', _size_range(self.sizes)),
+                ('image codings', _counts(self.image_codings)),
+            ]
+        if self.turned:
+            rows.append(('turned by EXIF', _with_example(self.turned)))
         if self.foreground:
             readable = len(self.foreground)
             rows += [
@@ -112,6 +122,12 @@ def check_dataset(
     _count_files(report, pairing.pairs)
     for pair in tqdm(pairing.pairs, desc='check', unit='pair', disable=not progress):
         _check_pair(report, pair)
+    if report.turned and layout.exif is None:
+        report.problems.append(
+            f"{len(report.turned)} images, such as '{report.turned[0]}', state another EXIF "
+            'orientation than their masks. If masks were drawn on the images as they are stored, '
+            "choose --exif ignore (exif='ignore'); if they fit the upright images, --exif apply."
+        )
     if report.preset is not None and (problem := report.preset.count_problem(report.count)):
         report.problems.append(problem)
     return report
@@ -124,8 +140,10 @@ def pair_problem(pair: SaliencyPair) -> str | None:
     seconds. None if nothing is wrong.
     """
     try:
-        image_size = read_size(pair.image)
-        mask_size = image_size if pair.mask is None else decode_mask(pair.mask).values.shape
+        image_size: Sequence[int] = read_size(pair.image, pair.exif)
+        mask_size = image_size
+        if pair.mask is not None:
+            mask_size = decode_mask(pair.mask, pair.exif).values.shape
     except DataError as error:
         return str(error)
     return _size_problem(pair, image_size, mask_size)
@@ -142,17 +160,20 @@ def _count_files(report: DatasetReport, pairs: Sequence[SaliencyPair]) -> None:
 
 def _check_pair(report: DatasetReport, pair: SaliencyPair) -> None:
     """Read both files of a pair, each problem noted on its own."""
-    image_size = None
+    photo: Photo | None = None
+    image_size: tuple[int, int] | None = None
     try:
-        height, width, _ = read_image(pair.image).shape
+        photo = read_photo(pair.image, pair.exif)
+        height, width, _ = photo.pixels.shape
         image_size = height, width
         report.sizes[image_size] += 1
+        report.image_codings[photo.coding] += 1
     except DataError as error:
         report.problems.append(str(error))
     if pair.mask is None:
         return
     try:
-        mask = decode_mask(pair.mask)
+        mask = decode_mask(pair.mask, pair.exif)
     except DataError as error:
         report.problems.append(str(error))
         return
@@ -165,6 +186,8 @@ def _check_pair(report: DatasetReport, pair: SaliencyPair) -> None:
         report.empty_masks.append(pair.mask)
     if (values == 1).all():
         report.full_masks.append(pair.mask)
+    if photo is not None and photo.orientation != mask.orientation:
+        report.turned.append(pair.image)
     if image_size is not None and (problem := _size_problem(pair, image_size, values.shape)):
         report.problems.append(problem)
 
@@ -174,9 +197,14 @@ def _size_problem(
 ) -> str | None:
     if image_size == mask_size:
         return None
+    how, remedy = 'upright by EXIF', 'Export one of them again'
+    if pair.exif == 'ignore':
+        how = 'as they are stored'
+    elif read_size(pair.image, 'ignore') == mask_size:
+        remedy = f"{remedy}, or read the images as they are stored: exif='ignore', --exif ignore"
     return (
         f"'{pair.image}' is {_text(image_size)} but '{pair.mask}' is {_text(mask_size)} "
-        '(height x width, upright by EXIF). Export one of them again.'
+        f'(height x width, {how}). {remedy}.'
     )
 
 

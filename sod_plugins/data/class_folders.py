@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sod_plugins.data.decoding import image_extensions
 from sod_plugins.data.errors import DataError, list_files
-from sod_plugins.data.folders import IMAGE_EXTENSIONS, require_folder
+from sod_plugins.data.folders import require_folder
+from sod_plugins.data.texts import read_lines
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,13 @@ def _class_dirs(folder: Path) -> list[Path]:
 
 def _images_below(class_dir: Path) -> list[Path]:
     """Return the images at any depth below a folder; names decide, as a million files are slow."""
-    found = []
+    found, ends = [], image_extensions()
     for parent, folders, names in os.walk(class_dir):
         folders[:] = [name for name in folders if name[0] != '.']
         found += [
             Path(parent, name)
             for name in names
-            if name[0] != '.' and Path(name).suffix.lower() in IMAGE_EXTENSIONS
+            if name[0] != '.' and Path(name).suffix.lower() in ends
         ]
     if not found:
         raise DataError(
@@ -126,17 +128,8 @@ def _images_below(class_dir: Path) -> list[Path]:
 
 def _read_labels(list_file: Path) -> list[tuple[str, str]]:
     """Read (path, label) from the lines of a list; empty lines are left out."""
-    try:
-        lines = list_file.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"Cannot read the list '{list_file}': {error}. Correct the path."
-        ) from error
-    entries = [
-        line.strip().rsplit('\t' if '\t' in line.strip() else None, 1)
-        for line in lines
-        if line.strip()
-    ]
+    lines = [line.strip() for line in read_lines(list_file, 'list') if line.strip()]
+    entries = [line.rsplit('\t' if '\t' in line else None, 1) for line in lines]
     wrong = [entry[0] for entry in entries if len(entry) != 2]
     if wrong or not entries:
         raise DataError(

@@ -6,20 +6,24 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from sod_plugins.data.errors import DataError
-
-IMAGE_EXTENSIONS = frozenset(
-    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pbm')
-)
+from sod_plugins.data.decoding import image_extensions, why_left_out
+from sod_plugins.data.errors import DataError, list_files
 
 
 def image_files(paths: Iterable[Path]) -> list[Path]:
     """Return those of the paths that are visible files with an image's extension, sorted."""
+    ends = image_extensions()
     return sorted(
         path
         for path in paths
-        if path.suffix.lower() in IMAGE_EXTENSIONS and path.name[0] != '.' and path.is_file()
+        if path.suffix.lower() in ends and path.name[0] != '.' and path.is_file()
     )
+
+
+def left_out_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return those of the paths that are visible images of formats that are not read, with why."""
+    reasons = {path: why_left_out(path) for path in sorted(paths) if path.name[0] != '.'}
+    return {path: why for path, why in reasons.items() if why is not None and path.is_file()}
 
 
 def images_in(folder: Path, role: str) -> list[Path]:
@@ -31,9 +35,11 @@ def images_in(folder: Path, role: str) -> list[Path]:
     require_folder(folder, f'{role} folder')
     files = image_files(folder.iterdir())
     if not files:
+        left_out = [f"'{path}' ({why})" for path, why in left_out_files(folder.iterdir()).items()]
+        reason = f', but {list_files(left_out)}' if left_out else ''
         raise DataError(
-            f"The {role} folder '{folder}' holds no image files. Put files with one of these "
-            f'extensions directly into it: {", ".join(sorted(IMAGE_EXTENSIONS))}.'
+            f"The {role} folder '{folder}' holds no image files{reason}. Put images, such as .png "
+            'or .jpg files, directly into it.'
         )
     return files
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sod_plugins._common.writing import write_text
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.layouts import find_pairs
 
@@ -56,5 +57,5 @@ def write_held_back(
     stems = [pair.image.stem for pair in find_pairs(root)]
     files = root / 'train.txt', root / 'val.txt'
     for file, part in zip(files, hold_back(stems, count, seed, left_out), strict=True):
-        file.write_text('\n'.join(part) + '\n', 'utf-8')
+        write_text(file, '\n'.join(part) + '\n')
     return files

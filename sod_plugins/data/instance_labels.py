@@ -10,16 +10,18 @@ polygons   a text file of the image's stem, one instance a line: ``x1 y1 x2 y2 x
            pixels, a vertex at (0, 0) being the outer corner of the first pixel; further polygons
            of the same instance follow after ``;``
 yolo       the same with the number of a class first (it is read over), and with vertices as
-           fractions of width and height
+           fractions of width and height; an image without a text file has no instance
 ========== =========================================================================================
 
-In text files numbers are separated by blanks or commas, and what follows ``#`` is a comment. A
-label without any instance gives an image without annotations.
+In text files numbers are separated by blanks, tabs or commas, and what follows ``#`` is a comment.
+A label without any instance gives an image without annotations. Vertices may lie half a pixel
+outside the image, as rounding puts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +30,16 @@ from tqdm import tqdm
 
 from sod_plugins._common.names import CODINGS
 from sod_plugins.data.errors import DataError, list_problems
-from sod_plugins.data.images import read_image, read_mask, read_numbers, read_size
+from sod_plugins.data.images import read_mask, read_numbers, read_size
 from sod_plugins.data.instances import Coco, add_image, new_coco
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair, find_pairs
+from sod_plugins.data.names import normal
+from sod_plugins.data.photos import read_image
 from sod_plugins.data.rle import Mask, decode_segmentation
+from sod_plugins.data.texts import read_lines
 
+_CLASS_NAMES = ('classes', 'obj')  # text files that labelling tools put beside the labels
+_BEYOND = 0.5  # pixels by which rounded vertices may lie outside their image
 _TINY = 16  # pixels; the smallest pedestrian of Penn-Fudan has 44
 
 
@@ -72,7 +79,9 @@ def convert_instances(
     if coding not in CODINGS:
         raise DataError(f"coding is '{coding}'. Give one of {', '.join(CODINGS)}.")
     if coding in ('polygons', 'yolo'):
-        pairs = _pair_texts(Path(root), image_dir or 'images', label_dir or 'labels', list_file)
+        pairs = _pair_texts(
+            Path(root), image_dir or 'images', label_dir or 'labels', list_file, coding
+        )
     else:
         pairs = find_pairs(root, image_dir=image_dir, mask_dir=label_dir, list_file=list_file)
     coco, problems = new_coco(), []
@@ -98,19 +107,42 @@ def _relative(image: Path, root: str | Path, image_dir: str | Path | None) -> st
 
 
 def _pair_texts(
-    root: Path, image_dir: str | Path, label_dir: str | Path, list_file: str | Path | None
+    root: Path,
+    image_dir: str | Path,
+    label_dir: str | Path,
+    list_file: str | Path | None,
+    coding: str,
 ) -> list[SaliencyPair]:
     """Pair images with the text files of their stems."""
     layout = FolderLayout(root, image_dir=image_dir, list_file=list_file, require_masks=False)
     images = {pair.stem: pair.image for pair in layout.match().pairs}
-    texts = {stem: root / label_dir / f'{stem}.txt' for stem in images}
-    missing = [str(path) for path in texts.values() if not path.is_file()]
-    if missing:
+    folder = root / label_dir
+    texts = {normal(path.stem): path for path in _text_files(folder)}
+    missing = [str(folder / f'{stem}.txt') for stem in images if stem not in texts]
+    if missing and (coding != 'yolo' or len(missing) == len(images)):
         raise DataError(
-            f'{len(missing)} of {len(texts)} images have no label file. Write an empty one where '
+            f'{len(missing)} of {len(images)} images have no label file. Write an empty one where '
             f'nothing is salient, or name the others in a list:\n{list_problems(missing)}'
         )
-    return [SaliencyPair(stem, image, texts[stem]) for stem, image in images.items()]
+    if coding == 'yolo':
+        everything = replace(layout, list_file=None).match().pairs
+        _refuse_lonely(texts, {pair.stem for pair in everything})
+    return [SaliencyPair(stem, image, texts.get(stem)) for stem, image in images.items()]
+
+
+def _text_files(folder: Path) -> list[Path]:
+    files = folder.iterdir() if folder.is_dir() else ()
+    return [p for p in files if p.suffix.lower() == '.txt' and p.name[0] != '.']
+
+
+def _refuse_lonely(texts: Mapping[str, Path], stems: Collection[str]) -> None:
+    """Refuse labels without image: where images may lack theirs, a misspelt name would be lost."""
+    lonely = [str(texts[stem]) for stem in sorted(texts.keys() - stems) if stem not in _CLASS_NAMES]
+    if lonely:
+        raise DataError(
+            f'{len(lonely)} label files have no image, so they would be lost. Correct or remove '
+            f'them:\n{list_problems(lonely)}'
+        )
 
 
 def _read_labels(
@@ -118,8 +150,8 @@ def _read_labels(
 ) -> Sequence[Mask]:
     """Return the pixels of each instance of an image."""
     label = pair.mask
-    if label is None:
-        raise DataError(f"'{pair.image}' has no label.")
+    if label is None:  # of YOLO's: background
+        return []
     if coding in ('polygons', 'yolo'):
         return _read_polygons(label, size, with_class=coding == 'yolo')
     if coding == 'masks':
@@ -170,12 +202,8 @@ def _is_wide(mask: Mask) -> bool:
 
 def _read_polygons(path: Path, size: tuple[int, int], with_class: bool) -> list[Mask]:
     """Read an instance from each line of a text file."""
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Cannot read '{path}': {error}. Correct or replace it.") from error
     masks, problems = [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path, 'labels'), start=1):
         text = line.partition('#')[0].replace(',', ' ').strip()
         if not text:
             continue
@@ -191,18 +219,45 @@ def _read_polygons(path: Path, size: tuple[int, int], with_class: bool) -> list[
 def _parse_polygons(text: str, size: tuple[int, int], with_class: bool) -> Mask:
     height, width = size
     if with_class:
-        text = text.partition(' ')[2]
+        _, *rest = text.split(maxsplit=1)
+        text = ''.join(rest)
     polygons = [[float(word) for word in part.split()] for part in text.split(';')]
+    for polygon in polygons:
+        _check_count(len(polygon), with_class)
     if with_class:
         polygons = [
             [value * (height if index % 2 else width) for index, value in enumerate(polygon)]
             for polygon in polygons
         ]
-    for polygon in polygons:
-        inside = all(-1e-3 <= x <= width + 1e-3 for x in polygon[::2])
-        if not inside or not all(-1e-3 <= y <= height + 1e-3 for y in polygon[1::2]):
-            raise ValueError(f'a vertex of it lies outside the image of {width}x{height} pixels')
-    mask = decode_segmentation(polygons, size)
+    mask = decode_segmentation([_clipped(polygon, size) for polygon in polygons], size)
     if not mask.any():
         raise ValueError('its polygons cover no pixel')
     return mask
+
+
+def _check_count(count: int, with_class: bool) -> None:
+    """Say what a row is that holds no outline."""
+    if with_class and count in (4, 5):
+        confidence = ' and a confidence' if count == 5 else ''
+        raise ValueError(
+            f'it is a box (centre, width and height{confidence}), no outline. Export the labels '
+            'for segmentation, not for detection'
+        )
+    if count % 2:
+        reason = ', such as the confidence of a prediction. Take it off' if with_class else ''
+        raise ValueError(f'its {count} numbers are pairs of x and y and one more{reason}')
+    if count < 6:
+        raise ValueError(f'its {count // 2} vertices are no outline: give three points or more')
+
+
+def _clipped(polygon: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Bring vertices that rounding put outside the image to its border; refuse others."""
+    height, width = size
+    limits = [height if index % 2 else width for index in range(len(polygon))]
+    for index, (value, limit) in enumerate(zip(polygon, limits, strict=True)):
+        if not -_BEYOND <= value <= limit + _BEYOND:
+            raise ValueError(
+                f'a vertex of it lies outside the image of {width}x{height} pixels: '
+                f'{"xy"[index % 2]} is {value:g} pixels'
+            )
+    return [min(max(value, 0), limit) for value, limit in zip(polygon, limits, strict=True)]

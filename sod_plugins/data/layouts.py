@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sod_plugins._common.names import ExifRule
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.folders import folders_like, image_files, images_in, require_folder
 from sod_plugins.data.lists import read_list, select_listed
 from sod_plugins.data.name_patterns import NamePattern
+from sod_plugins.data.names import FileFinder
 
 # (images, masks) below the root, compared without regard to case.
 LAYOUTS = (
@@ -38,11 +40,13 @@ class SaliencyPair:
         stem: The file name without prefix, suffix and extension: unique in its data set.
         image: The image file.
         mask: The mask file; None only where masks are not required.
+        exif: Whether both are read upright, or ``'ignore'``, as they are stored.
     """
 
     stem: str
     image: Path
     mask: Path | None
+    exif: ExifRule = 'apply'
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def find_pairs(
     mask_prefix: str = '',
     mask_suffix: str = '',
     require_masks: bool = True,
+    exif: ExifRule | None = None,
 ) -> list[SaliencyPair]:
     """Find the images of a data set and their masks.
 
@@ -80,6 +85,7 @@ def find_pairs(
         mask_prefix: What precedes the stem in the names of masks.
         mask_suffix: What follows the stem in the names of masks.
         require_masks: Whether an image without mask is an error; otherwise its mask is None.
+        exif: How images and masks are read, see ``FolderLayout``.
 
     Returns:
         The pairs, sorted by stem.
@@ -98,6 +104,7 @@ def find_pairs(
         mask_prefix=mask_prefix,
         mask_suffix=mask_suffix,
         require_masks=require_masks,
+        exif=exif,
     ).match()
     lonely = []
     if require_masks and pairing.images_without_mask:
@@ -139,6 +146,9 @@ class FolderLayout:
         mask_suffix: What follows the stem in the names of masks, such as ``'_mask'``.
         require_masks: Whether every image needs a mask. Otherwise a root that is no known
             layout is taken as the folder of images.
+        exif: ``'apply'`` reads images and masks upright, by the orientation that each states,
+            ``'ignore'`` as they are stored: for masks drawn over photos that were not turned.
+            None, not stated, is as ``'apply'``, but the check of the data set then asks.
     """
 
     root: str | Path | None = None
@@ -150,6 +160,7 @@ class FolderLayout:
     mask_prefix: str = ''
     mask_suffix: str = ''
     require_masks: bool = True
+    exif: ExifRule | None = None
 
     def match(self) -> Pairing:
         """Pair the files; here a file without a partner is no error yet."""
@@ -216,7 +227,7 @@ class FolderLayout:
         stems = sorted(stems)
         return Pairing(
             [
-                SaliencyPair(stem, images[stem], masks.get(stem))
+                SaliencyPair(stem, images[stem], masks.get(stem), self.exif or 'apply')
                 for stem in stems
                 if stem in masks or not self.require_masks
             ],
@@ -259,10 +270,12 @@ class FolderLayout:
     ) -> tuple[dict[str, Path], dict[str, Path]]:
         """Map stems to the images and to the masks that the lines of a list name."""
         names = NamePattern('image', self.image_prefix, self.image_suffix)
+        finder = FileFinder()
         missing: list[Path] = []
         for base in self._list_bases(list_file):
+            image_dir, mask_dir = base / (self.image_dir or ''), base / (self.mask_dir or '')
             paths = [
-                (base / (self.image_dir or '') / image, base / (self.mask_dir or '') / mask)
+                (finder.find(image_dir, image), finder.find(mask_dir, mask))
                 for image, mask in entries
             ]
             lost = [path for pair in paths for path in pair if not path.is_file()]

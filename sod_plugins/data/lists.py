@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from sod_plugins.data.decoding import image_extensions
 from sod_plugins.data.errors import DataError, list_files
-from sod_plugins.data.folders import IMAGE_EXTENSIONS
+from sod_plugins.data.names import normal, spellings
+from sod_plugins.data.texts import read_lines
 
 
 def read_list(path: Path) -> list[list[str]]:
@@ -15,11 +17,7 @@ def read_list(path: Path) -> list[list[str]]:
 
     Empty lines are left out.
     """
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Cannot read the list '{path}': {error}. Correct the path.") from error
-    entries = [_fields(line) for line in lines if line.strip()]
+    entries = [_fields(line) for line in read_lines(path, 'list') if line.strip()]
     if not entries:
         raise DataError(f"The list '{path}' is empty. Write one stem or path a line.")
     wrong = [' '.join(entry) for entry in entries if len(entry) > 2]
@@ -42,13 +40,15 @@ def select_listed(list_file: Path, entries: Iterable[str], images: Mapping[str, 
     Raises:
         DataError: An entry fits no image, or two fit the same one.
     """
-    by_name = {name: stem for stem, path in images.items() for name in (path.name, path.stem)}
+    by_name = {
+        normal(name): stem for stem, path in images.items() for name in (path.name, path.stem)
+    }
     unknown: list[str] = []
     stems: list[str] = []
     for entry in entries:
-        parts = Path(entry).parts
-        stem = entry if entry in images else by_name.get(parts[-1])
-        if stem is None or (len(parts) > 1 and images[stem].parts[-len(parts) :] != parts):
+        found = (_stem_of(spelling, images, by_name) for spelling in spellings(entry))
+        stem = next((stem for stem in found if stem is not None), None)
+        if stem is None:
             unknown.append(entry)
         else:
             stems.append(stem)
@@ -69,8 +69,21 @@ def listed_stems(list_file: str | Path) -> list[str]:
     Raises:
         DataError: The list cannot be read, is empty, or a line has more than two fields.
     """
-    names = {Path(image).name for image, *_ in read_list(Path(list_file))}
-    return sorted({Path(name).stem if _is_file_name(name) else name for name in names})
+    names = {Path([*spellings(image)][-1]).name for image, *_ in read_list(Path(list_file))}
+    return sorted({normal(Path(name).stem if _is_file_name(name) else name) for name in names})
+
+
+def _stem_of(entry: str, images: Mapping[str, Path], by_name: Mapping[str, str]) -> str | None:
+    """Return the stem of the one image that an entry fits."""
+    entry = normal(entry)
+    if entry in images:
+        return entry
+    parts = Path(entry).parts
+    stem = by_name.get(parts[-1])
+    if stem is None or len(parts) == 1:
+        return stem
+    ending = images[stem].parts[-len(parts) :]
+    return stem if tuple(map(normal, ending)) == parts else None
 
 
 def _fields(line: str) -> list[str]:
@@ -84,4 +97,4 @@ def _fields(line: str) -> list[str]:
 
 
 def _is_file_name(word: str) -> bool:
-    return Path(word).suffix.lower() in IMAGE_EXTENSIONS
+    return Path(word).suffix.lower() in image_extensions()

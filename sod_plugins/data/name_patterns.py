@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sod_plugins.data.errors import DataError, list_files
+from sod_plugins.data.names import normal
 
 # So many names and ways to read them are tried.
 _EXAMPLES = 20
@@ -55,10 +56,14 @@ class NamePattern:
         return self.inner(path.stem)
 
     def inner(self, name: str) -> str | None:
-        """Return what prefix and suffix enclose in a name without extension; None if nothing."""
-        end = len(name) - len(self.suffix)
-        fits = name.startswith(self.prefix) and name.endswith(self.suffix)
-        return name[len(self.prefix) : end] if fits and end > len(self.prefix) else None
+        """Return what prefix and suffix enclose in a name without extension; None if nothing.
+
+        It is in Unicode's composed form, so that files of different systems pair.
+        """
+        name, prefix, suffix = map(normal, (name, self.prefix, self.suffix))
+        end = len(name) - len(suffix)
+        fits = name.startswith(prefix) and name.endswith(suffix)
+        return name[len(prefix) : end] if fits and end > len(prefix) else None
 
 
 def fitting_affixes(names: Iterable[str], stems: Collection[str]) -> tuple[str, str] | None:

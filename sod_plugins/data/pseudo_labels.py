@@ -29,11 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from sod_plugins._common.writing import write_text
 from sod_plugins.data.errors import DataError, list_files, list_problems
-from sod_plugins.data.images import read_image, save_png
 from sod_plugins.data.instance_reading import read_instances
 from sod_plugins.data.instances import annotations_by_image
+from sod_plugins.data.photos import read_image
+from sod_plugins.data.png import save_png
 from sod_plugins.data.rle import Mask, decode_segmentation
+from sod_plugins.data.texts import read_lines
 
 FloatArray = NDArray[np.float64]
 # Features (n, C) of the instances of an image: from its pixels (H, W, 3) and their masks.
@@ -86,10 +89,7 @@ def read_keywords(path: str | Path) -> dict[str, list[str]]:
         DataError: The file cannot be read, an image occurs twice, or a line has no keyword.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Cannot read the keywords '{path}': {error}. Correct the path.") from error
+    lines = read_lines(path, 'keywords')
     found: dict[str, list[str]] = {}
     problems = []
     for number, line in enumerate(lines, start=1):
@@ -279,8 +279,7 @@ def _draw(picture: _Picture, labels: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def _write_report(out_dir: Path, report: PseudoLabelReport) -> None:
-    out_dir.mkdir(parents=True, exist_ok=True)
     stems = [Path(name).stem for name in report.labelled]
-    (out_dir / 'list.txt').write_text(''.join(f'{stem}\n' for stem in stems), encoding='utf-8')
+    write_text(out_dir / 'list.txt', ''.join(f'{stem}\n' for stem in stems))
     text = json.dumps(vars(report), indent=2, sort_keys=True)
-    (out_dir / 'report.json').write_text(f'{text}\n', encoding='utf-8')
+    write_text(out_dir / 'report.json', f'{text}\n')

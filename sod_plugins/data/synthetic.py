@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from sod_plugins._common.choices import require_choice
 from sod_plugins._common.names import SPLITS
+from sod_plugins._common.reading import read_text
+from sod_plugins._common.writing import write_text, writing
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.instances import add_image, new_coco
 from sod_plugins.data.sampling import sample_rng
@@ -63,16 +65,16 @@ def generate_scenes(
     }
     if _is_complete(out_dir, parameters):
         return out_dir
-    for folder in ('images', 'masks'):
-        (out_dir / folder).mkdir(parents=True, exist_ok=True)
     _write_json(out_dir / _MANIFEST, {**parameters, 'complete': False})
     coco = new_coco()
     for index in tqdm(range(count), desc='scenes', unit='scene', disable=not progress):
         # A split's number takes the place of the draw: splits share no scene.
         scene = draw_scene(sample_rng(seed, SPLITS.index(split), index), size)
         stem = f'{index:06d}'
-        Image.fromarray(scene.image).save(out_dir / 'images' / f'{stem}.jpg', quality=92)
-        Image.fromarray(scene.mask).save(out_dir / 'masks' / f'{stem}.png')
+        with writing(out_dir / 'images' / f'{stem}.jpg') as file:
+            Image.fromarray(scene.image).save(file, format='JPEG', quality=92)
+        with writing(out_dir / 'masks' / f'{stem}.png') as file:
+            Image.fromarray(scene.mask).save(file, format='PNG')
         visible = [scene.instances == n for n in range(1, int(scene.instances.max()) + 1)]
         add_image(coco, f'{stem}.jpg', size, visible)
     _write_json(out_dir / 'annotations.json', coco)
@@ -119,11 +121,11 @@ def _is_complete(out_dir: Path, parameters: dict[str, Any]) -> bool:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
+        manifest = json.loads(read_text(path))
     except ValueError as error:
         raise DataError(f"'{path}' is damaged ({error}). Remove its folder.") from error
     return manifest if isinstance(manifest, dict) else {}
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content) + '\n', encoding='utf-8')
+    write_text(path, json.dumps(content) + '\n')

@@ -128,3 +128,51 @@ def test_layout_can_be_given(sound):
 def test_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match='does not exist'):
         check(tmp_path / 'no')
+
+
+# --- photos that EXIF turns, and masks that were drawn on their stored pixels ---
+
+
+def turn(path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as image:
+        image.load()
+    image.save(path, exif=exif)
+
+
+def test_photos_turned_without_their_masks_are_told_until_the_user_chooses(sound):
+    turn(sound / 'images/binary.jpg', 3)
+    report = check(sound)
+    assert [path.stem for path in report.turned] == ['binary']
+    (problem,) = report.problems
+    assert "1 images, such as '" in problem and '--exif ignore' in problem
+    assert f"turned by EXIF    1, such as '{sound}/images/binary.jpg'" in report.format()
+    for choice in ('apply', 'ignore'):
+        report = check(FolderLayout(sound, exif=choice))
+        assert report.ok and len(report.turned) == 1
+
+
+def test_a_mask_that_is_turned_alike_is_no_problem(sound):
+    turn(sound / 'images/binary.jpg', 6)
+    turn(sound / 'masks/binary.png', 6)
+    assert check(sound).ok
+
+
+def test_a_mask_of_the_stored_size_is_told_with_the_choice(sound):
+    turn(sound / 'images/binary.jpg', 6)
+    (pair,) = (pair for pair in find_pairs(sound) if pair.stem == 'binary')
+    problem = pair_problem(pair)
+    assert problem is not None
+    assert "is 10x8 but '" in problem and "exif='ignore', --exif ignore." in problem
+    (stored,) = (pair for pair in find_pairs(sound, exif='ignore') if pair.stem == 'binary')
+    assert pair_problem(stored) is None
+    assert check(FolderLayout(sound, exif='ignore')).ok
+
+
+def test_kinds_of_photos_are_counted(sound):
+    Image.fromarray(np.full((8, 10), 3000, np.uint16)).save(sound / 'images/soft.png')
+    (sound / 'images/soft.jpg').unlink()
+    report = check(sound)
+    assert report.image_codings == {'8-bit RGB': 3, '16-bit grey with 12-bit values': 1}
+    assert 'image codings     3 8-bit RGB, 1 16-bit grey with 12-bit values' in report.format()

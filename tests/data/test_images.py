@@ -246,54 +246,6 @@ def test_truncated_file(tmp_path, name, reader):
     assert f"'{path}'" in str(caught.value)
 
 
-# --- photos ---
-
-
-def test_image_is_rgb_in_order(tmp_path):
-    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    image = read_image(save(tmp_path / 'i.png', rgb))
-    assert image.dtype == np.uint8
-    np.testing.assert_array_equal(image, rgb)
-
-
-def test_image_grey_sixteen_bit_is_rounded(tmp_path):
-    values = np.array([[0, 128, 129, 257, 65535, 32768]], np.uint16)
-    image = read_image(save(tmp_path / 'i.png', values))
-    expected = np.rint(values / 257).astype(np.uint8)
-    np.testing.assert_array_equal(image, np.repeat(expected[..., None], 3, axis=2))
-
-
-def test_image_alpha_is_dropped_and_not_composited(tmp_path):
-    rgba = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
-    np.testing.assert_array_equal(read_image(save(tmp_path / 'i.png', rgba)), rgba[..., :3])
-
-
-@pytest.mark.filterwarnings('error')
-def test_image_palette_with_transparency(tmp_path):
-    path = tmp_path / 'i.png'
-    image = palette_image(two_columns(0, 1), [10, 20, 30, 40, 50, 60])
-    image.save(path, transparency=b'\x00\x80')
-    expected = np.where(two_columns(0, 1)[..., None], (40, 50, 60), (10, 20, 30))
-    np.testing.assert_array_equal(read_image(path), expected)
-
-
-@pytest.mark.parametrize(
-    ('orientation', 'turn'),
-    [(1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (8, np.rot90)],
-)
-def test_image_follows_exif_orientation(tmp_path, orientation, turn):
-    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    np.testing.assert_array_equal(read_image(save(tmp_path / 'i.png', rgb, exif=exif)), turn(rgb))
-
-
-def test_float_image_is_refused(tmp_path):
-    path = save(tmp_path / 'i.tif', np.zeros((2, 2), np.float32))
-    with pytest.raises(DataError, match='floating-point values have no fixed scale'):
-        read_image(path)
-
-
 # --- sizes ---
 
 

@@ -141,6 +141,74 @@ def test_bad_lines_and_files_are_named_at_once(folder):
     assert len(problems) == 5 and 'images/b.jpg' in problems[4]
 
 
+YOLO = '0 0.1 0.1 0.6 0.1 0.6 0.7 0.1 0.7'
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        YOLO.replace(' ', '\t').encode(),
+        f'{YOLO}\r\n'.encode(),
+        YOLO.encode('utf-8-sig'),
+        YOLO.encode('utf-16'),
+        YOLO.replace('0 ', '0.0 ', 1).encode(),
+        YOLO.replace(' ', '  \t ').encode(),
+    ],
+)
+def test_white_space_and_encodings_of_labels(folder, content):
+    pytest.importorskip('pycocotools')
+    (folder / 'labels' / 'a.txt').write_bytes(content)
+    (entry,) = convert_instances(folder, 'yolo')['annotations']
+    assert entry['bbox'] == [6, 4, 30, 24]  # of 60 x 40 pixels
+
+
+def test_images_without_yolo_labels_are_background(folder):
+    pytest.importorskip('pycocotools')
+    Image.new('RGB', (60, 40)).save(folder / 'images' / 'b.jpg')
+    (folder / 'labels' / 'a.TXT').write_text(YOLO)
+    (folder / 'labels' / 'classes.txt').write_text('duck')
+    coco = convert_instances(folder, 'yolo')
+    assert [image['file_name'] for image in coco['images']] == ['a.jpg', 'b.jpg']
+    assert len(coco['annotations']) == 1
+    (folder / 'labels' / 'c.txt').write_text(YOLO)
+    with pytest.raises(DataError, match=r'1 label files have no image, .*\n.*c\.txt'):
+        convert_instances(folder, 'yolo')
+    for path in (folder / 'labels').iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match='2 of 2 images have no label file'):
+        convert_instances(folder, 'yolo')
+
+
+@pytest.mark.parametrize(
+    ('row', 'reason'),
+    [
+        ('0 0.5 0.5 0.2 0.2', r'it is a box \(centre, width and height\), no outline'),
+        ('0 0.5 0.5 0.2 0.2 0.9', 'it is a box .* and a confidence'),
+        (f'{YOLO} 0.91', 'its 9 numbers are pairs of x and y and one more, such as the confidence'),
+        (
+            '0 0.1 0.1 1.02 0.1 0.6 0.7',
+            r'.*outside the image of 60x40 pixels: x is 61\.2 pixels',
+        ),
+        (
+            '0 0.1 0.1 0.5 -0.2 0.6 0.7',
+            r'.*outside the image of 60x40 pixels: y is -8 pixels',
+        ),
+        ('0', 'its 0 vertices are no outline'),
+    ],
+)
+def test_other_rows_are_named_for_what_they_are(folder, row, reason):
+    (folder / 'labels' / 'a.txt').write_text(f'# a comment\n{row}\n')
+    with pytest.raises(DataError, match=rf"a\.txt', line 2: {reason}"):
+        convert_instances(folder, 'yolo')
+
+
+def test_vertices_that_rounding_put_outside_are_brought_to_the_border(folder):
+    pytest.importorskip('pycocotools')
+    (folder / 'labels' / 'a.txt').write_text('0 -0.0004 0.1 1.0004 0.1 1.0004 0.7 -0.0004 0.7')
+    (entry,) = convert_instances(folder, 'yolo')['annotations']
+    assert entry['bbox'] == [0, 4, 60, 24]
+
+
 def test_wrong_folders_and_sizes_are_refused(folder):
     with pytest.raises(DataError, match='1 of 1 images have no label file'):
         convert_instances(folder, 'polygons')

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,5 +46,44 @@ def test_entry_of_another_folder_fits_no_image():
 def test_binary_file_is_no_list(tmp_path):
     path = tmp_path / 'list.txt'
     path.write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(DataError, match=r'Cannot read the list .*list\.txt'):
+    with pytest.raises(DataError, match=r'Cannot read the list.*list\.txt'):
         read_list(path)
+
+
+# --- lists and names as other systems write them ---
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        'b\na\n'.encode('utf-8-sig'),
+        b'b\r\na\r\n',
+        'b\r\na\r\n'.encode('utf-16'),
+        'b\na'.encode('utf-16-be'),
+    ],
+)
+def test_lists_of_any_editor(tmp_path, content):
+    (tmp_path / 'list.txt').write_bytes(content)
+    assert read_list(tmp_path / 'list.txt') == [['b'], ['a']]
+    assert listed_stems(tmp_path / 'list.txt') == ['a', 'b']
+
+
+def test_backslashes_are_understood(tmp_path):
+    images = {'1': Path('x/im/1.jpg'), '2': Path('x/im/2.jpg')}
+    entries = ['im\\2.jpg', '.\\im\\1.jpg']
+    assert select_listed(Path('list.txt'), entries, images) == ['2', '1']
+    with pytest.raises(DataError, match=r'do not exist: gt\\2\.jpg'):
+        select_listed(Path('list.txt'), ['gt\\2.jpg'], images)
+    (tmp_path / 'list.txt').write_text('im\\1.jpg\nim\\2.jpg\n')
+    assert listed_stems(tmp_path / 'list.txt') == ['1', '2']
+
+
+def test_a_name_with_a_backslash_of_its_own_is_found():
+    images = {'im\\1': Path('x/im\\1.jpg')}
+    assert select_listed(Path('list.txt'), ['im\\1.jpg'], images) == ['im\\1']
+
+
+def test_a_pipe_is_no_list(tmp_path):
+    os.mkfifo(tmp_path / 'list.txt')
+    with pytest.raises(DataError, match=r"Cannot read the list '.*list\.txt': it is a pipe"):
+        read_list(tmp_path / 'list.txt')

@@ -144,7 +144,7 @@ def test_interrupted_run_goes_on(photos, tmp_path, monkeypatch):
     def interrupted(self, path, **options):
         calls.append(path)
         if len(calls) == 2:
-            path.write_bytes(b'\x89PNG half')
+            path.write(b'\x89PNG half')
             raise KeyboardInterrupt
         save(self, path, **options)
 

@@ -32,10 +32,10 @@ import numpy as np
 from tqdm import tqdm
 
 from sod_plugins.data import (
-    IMAGE_EXTENSIONS,
     DataError,
     SaliencyPair,
     find_pairs,
+    image_extensions,
     list_files,
     read_mask,
     require_writable,
@@ -77,7 +77,7 @@ def read_categories(path: Path) -> dict[str, str]:
         name, _, category = (part.strip() for part in line.partition('\t' if '\t' in line else ','))
         if not (name and category):
             raise DataError(f"Line {number} of '{path}' is no 'stem,category': '{line}'.")
-        stem = Path(name).stem if Path(name).suffix.lower() in IMAGE_EXTENSIONS else name
+        stem = Path(name).stem if Path(name).suffix.lower() in image_extensions() else name
         if categories.setdefault(stem, category) != category:
             raise DataError(f"'{path}' puts '{stem}' in both {categories[stem]} and {category}.")
     return categories

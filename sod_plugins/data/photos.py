@@ -1,0 +1,138 @@
+"""Photos: from whatever holds one to RGB.
+
+What the pixels become (``read_photo``), by what the file holds:
+
+==============================  ==================================================================
+the photo                       its pixels become
+==============================  ==================================================================
+8-bit RGB                       as they are; CMYK and YCbCr are converted
+1-bit, 8-bit grey, palette      RGB
+16-bit grey, 32-bit integers    by the largest value: up to 255, the values themselves; up to 4095
+                                (12 bits), value * 255 / 4095; up to 65535, value / 257; rounded
+16-bit RGB                      its upper 8 bits (Pillow reads no more)
+floating point                  refused: the scale is unknown
+alpha, or a transparent colour  kept apart; the colours under it stay as they are
+==============================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sod_plugins._common.names import ExifRule
+from sod_plugins.data.decoding import (
+    INTEGER_MODES,
+    ImageSource,
+    convert,
+    load_upright,
+    refuse,
+)
+
+_LARGEST_OF_12_BITS = 4095
+_OTHER_CODINGS = {'1': '1-bit', 'L': '8-bit grey', 'P': 'palette'}
+_ROWS = 256  # that are computed at a time, to need less memory
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's pixels, and what pictures made of it should keep.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), RGB.
+        alpha: uint8 (H, W); None where all is opaque.
+        coding: The kind of file, in words, such as ``'8-bit RGB'``.
+        icc_profile: The colour profile of these RGB values; None if there is none.
+        dpi: Pixels an inch along x and y; None if not stated.
+        orientation: What the file states, from 1 to 8, as EXIF numbers it.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    coding: str = '8-bit RGB'
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    orientation: int = 1
+
+
+def read_image(source: ImageSource, exif: ExifRule = 'apply') -> NDArray[np.uint8]:
+    """Read a photo as RGB; see ``sod_plugins.data.photos`` for what each kind of file becomes.
+
+    Args:
+        source: A file, its bytes, an open file, or an image of Pillow's.
+        exif: ``'apply'`` turns the photo upright by the orientation that it states, ``'ignore'``
+            leaves it as it is stored.
+
+    Returns:
+        uint8 array (H, W, 3), in RGB order.
+
+    Raises:
+        DataError: It is missing, damaged, too large, no image, or holds values of unknown scale.
+    """
+    return read_photo(source, exif).pixels
+
+
+def read_photo(source: ImageSource, exif: ExifRule = 'apply') -> Photo:
+    """Read a photo as :func:`read_image` does, with its alpha, colour profile and resolution."""
+    image, orientation = load_upright(source, 'image', exif)
+    dpi = _resolution(image)
+    if image.mode == 'F':
+        refuse(source, 'image', 'floating-point values have no fixed scale', 'Save it as 8-bit RGB')
+    if image.mode in INTEGER_MODES:
+        grey, coding = _eight_bits(source, np.asarray(image))
+        return Photo(
+            np.repeat(grey[..., None], 3, axis=2), coding=coding, dpi=dpi, orientation=orientation
+        )
+    profile = image.info.get('icc_profile')
+    # A profile of grey or CMYK says nothing about RGB.
+    profile = profile if isinstance(profile, bytes) and profile[16:20] == b'RGB ' else None
+    coding = _OTHER_CODINGS.get(image.mode, f'8-bit {image.mode}')
+    pixels, alpha = _colours_and_alpha(source, image)
+    return Photo(pixels, alpha, coding, profile, dpi, orientation)
+
+
+def _colours_and_alpha(
+    source: ImageSource, image: Image.Image
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return RGB (H, W, 3) and alpha (H, W), None where all is opaque."""
+    width, height = image.size
+    mode = 'RGBA' if image.has_transparency_data else 'RGB'
+    pixels = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if mode == 'RGBA' else None
+    for top in range(0, height, _ROWS):
+        bottom = min(top + _ROWS, height)
+        rows = np.asarray(convert(image.crop((0, top, width, bottom)), mode, source, 'image'))
+        pixels[top:bottom] = rows[..., :3]
+        if alpha is not None:
+            alpha[top:bottom] = rows[..., 3]
+    return pixels, None if alpha is None or alpha.min() == 255 else alpha
+
+
+def _eight_bits(source: ImageSource, values: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
+    """Scale integers to 8 bits by the range that they fill, and name it."""
+    largest = int(values.max())
+    if values.min() < 0 or largest > 65535:
+        refuse(source, 'image', 'its values are not 8-, 12- or 16-bit', 'Save it as 8-bit RGB')
+    if largest <= 255:
+        return values.astype(np.uint8), '16-bit grey with 8-bit values'
+    is_12_bit = largest <= _LARGEST_OF_12_BITS
+    white = _LARGEST_OF_12_BITS if is_12_bit else 65535
+    grey = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), _ROWS):
+        part = values[row : row + _ROWS].astype(np.int64)
+        grey[row : row + _ROWS] = (part * 255 + white // 2) // white
+    return grey, '16-bit grey with 12-bit values' if is_12_bit else '16-bit grey'
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Return the resolution that an image states in dots an inch, where it makes sense."""
+    try:
+        x, y = (float(value) for value in image.info['dpi'])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (x, y) if all(math.isfinite(v) and 1 < v < 1e6 for v in (x, y)) else None
