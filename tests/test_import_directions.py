@@ -76,14 +76,12 @@ THIRD_PARTY = {
     'detectron2': {'torch', 'detectron2', 'fvcore', *NUMERIC},
     'cli': {'torch', *NUMERIC},
 }
-# Role folders of openmmlab/ that may import one host more.
+# Folders and modules of openmmlab/ that may import one host more.
 ROLE_HOSTS = {
     'decode_heads': {'mmseg'},
     'segmentors': {'mmseg'},
-    'packing': {'mmseg'},
-    'roi_extractors': {'mmdet'},
-    'dense_heads': {'mmdet'},
-    'mask_heads': {'mmdet'},
+    'pack_saliency_inputs.py': {'mmseg'},
+    'ssd_head.py': {'mmdet'},
     'detectors': {'mmdet'},
 }
 

@@ -68,7 +68,8 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
         """
         from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 
-        print(type(MODELS.build(dict(type='sod_plugins.CSNet'))).__name__)
+        for name in ('CSNet', 'RoIMasking', 'S4NetFPN', 'S4NetHead', 'S4NetMaskHead'):
+            print(type(MODELS.build(dict(type=f'sod_plugins.{name}'))).__name__)
         for registry, name in (
             (DATASETS, 'SaliencyDataset'),
             (METRICS, 'SaliencyMetric'),
@@ -80,6 +81,7 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
             (MODELS, 'SaliencySegmentor'),
             (TRANSFORMS, 'PackSaliencyInputs'),
             (TRANSFORMS, 'PackClassInputs'),
+            (MODELS, 'PiCANetSSDNeck'),
         ):
             for _ in range(2):  # the second request must not meet half-registered names
                 try:
@@ -90,10 +92,13 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
         tmp_path,
     )
     lines = output.splitlines()
-    assert lines[:4] == ['CSNet', 'SaliencyDataset', 'SaliencyMetric', 'DynamicWeightDecayHook']
+    assert lines[:8] == [
+        *('CSNet', 'RoIMasking', 'S4NetFPN', 'S4NetHead', 'S4NetMaskHead'),
+        *('SaliencyDataset', 'SaliencyMetric', 'DynamicWeightDecayHook'),
+    ]
     assert (
-        lines[4::2]
-        == lines[5::2]
+        lines[8::2]
+        == lines[9::2]
         == [
             f'sod_plugins.{name} needs {host}, which does not import '
             f"({host.split('.')[0]} says no): run pip install 'sod-plugins[onedl]'."
@@ -102,6 +107,7 @@ def test_without_mmseg_the_rest_builds_and_the_error_names_the_extra(failure, tm
                 ('SaliencySegmentor', 'mmseg.models'),
                 ('PackSaliencyInputs', 'mmseg.models'),
                 ('PackClassInputs', 'mmcv.transforms'),
+                ('PiCANetSSDNeck', 'mmcv.transforms'),
             )
         ]
     )
@@ -116,9 +122,10 @@ def test_without_mmdet_the_error_names_its_extra(tmp_path):
         from mmengine.registry import MODELS
 
         print(type(MODELS.build(dict(type='sod_plugins.CSFHead', in_channels=(8, 16)))).__name__)
-        for name in ('PiCANetSSDNeck', 'SSDHead'):
+        print(type(MODELS.build(dict(type='sod_plugins.PiCANetSSDNeck'))).__name__)
+        for name in ('S4Net', 'SSDHead'):
             try:
-                MODELS.build(dict(type=f'sod_plugins.{name}'))
+                MODELS.build(dict(type=f'sod_plugins.{name}', in_channels=(8, 16)))
             except ImportError as error:
                 print(error)
         """,
@@ -126,10 +133,11 @@ def test_without_mmdet_the_error_names_its_extra(tmp_path):
     )
     assert output.splitlines() == [
         'CSFHead',
+        'PiCANetSSDNeck',
         *(
             f'sod_plugins.{name} needs mmdet.models, which does not import (mmdet says no): run '
             "pip install 'sod-plugins[onedl-det]'."
-            for name in ('PiCANetSSDNeck', 'SSDHead')
+            for name in ('S4Net', 'SSDHead')
         ),
     ]
 
@@ -170,17 +178,30 @@ def test_classification_needs_no_mmseg(tmp_path):
     assert output == 'True\n'
 
 
-def test_every_role_folder_is_registered_and_its_names_are_known_without_its_host():
-    from importlib import import_module
+def test_what_a_module_registers_and_needs_is_known_without_importing_it():
+    from mmengine.registry import Registry
 
-    from sod_plugins import openmmlab
+    from sod_plugins import openmmlab, registry
 
-    root = Path(openmmlab.__file__).parent
-    folders = {
-        '.'.join(path.parent.relative_to(root).parts) for path in root.glob('*/**/__init__.py')
+    modules = openmmlab.modules()
+    hosts = {module: openmmlab.hosts_of(module) for module in modules}
+    assert {module for module, needed in hosts.items() if 'mmdet' in needed} == {
+        'models.dense_heads.ssd_head',
+        'models.detectors.s4net',
     }
-    listed = set(openmmlab.MMENGINE_ROLES) | set(openmmlab.HOSTED_ROLES)
-    assert folders - {'models'} == listed
-    for role in listed:
-        names = import_module(f'sod_plugins.openmmlab.{role}').__all__
-        assert names and openmmlab._public_names(role) == names
+    assert hosts['models.necks.picanet_ssd_neck'] == {'mmcv'}  # through norm_layers
+    assert hosts['models.decode_heads.picanet_head'] >= {'mmseg'}  # through its base
+    for module, needed in hosts.items():
+        folder = module.rpartition('.')[0]  # whose ``__init__`` runs before the module
+        assert openmmlab.hosts_of(folder) - {'mmcv'} <= needed, module
+        assert 'mmcv' not in openmmlab.hosts_of(folder) or needed, module  # which all need, too
+    names = [name for module in modules for name in openmmlab.registered_by(module)]
+    assert names == sorted(set(names), key=names.index)
+    assert set(names) >= {
+        ('MODELS', 'VGG'),
+        ('HOOKS', 'PruningHook'),
+        ('TRANSFORMS', 'ColorJitter'),
+    }
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    registered = {name for one in registries for name in one.module_dict}
+    assert registered >= {name for _, name in names}

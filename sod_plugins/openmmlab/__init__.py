@@ -1,72 +1,102 @@
 """Adapter for mmengine, mmseg and mmdet; importing it registers all that the installed hosts allow.
 
-A role folder whose host does not import is left out, and each of its public names is registered as
-a stand-in that says which extra to install when a config asks for it: an absent host must not take
-the rest of the package down.
+Every module of the role folders is imported, but those that need a host which does not import. Of
+these, each registered name becomes a stand-in that says which extra to install when a config asks
+for it: an absent host must not take the rest of the package down.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from sod_plugins.registry import MODELS, TRANSFORMS
+from sod_plugins import registry
 
-# Role folders that need nothing but mmengine.
-MMENGINE_ROLES = (
-    'datasets',
-    'datasets.samplers',
-    'hooks',
-    'metrics',
-    'models.backbones',
-    'models.classifiers',
-    'models.losses',
-    'optim',
-)
-# The others: registry of their names, host module that must import, extra that brings it.
-HOSTED_ROLES = {
-    'datasets.packing': (TRANSFORMS, 'mmseg.models', 'onedl'),
-    'datasets.transforms': (TRANSFORMS, 'mmcv.transforms', 'onedl'),
-    'models.decode_heads': (MODELS, 'mmseg.models', 'onedl'),
-    'models.dense_heads': (MODELS, 'mmdet.models', 'onedl-det'),
-    'models.detectors': (MODELS, 'mmdet.models', 'onedl-det'),
-    'models.mask_heads': (MODELS, 'mmdet.models', 'onedl-det'),
-    'models.necks': (MODELS, 'mmdet.models', 'onedl-det'),
-    'models.roi_extractors': (MODELS, 'mmdet.models', 'onedl-det'),
-    'models.segmentors': (MODELS, 'mmseg.models', 'onedl'),
+ROLES = ('datasets', 'hooks', 'metrics', 'models', 'optim')
+ROOT = Path(__file__).parent
+
+
+class Host(NamedTuple):
+    """A package beyond mmengine: what of it must import, and which extra brings it."""
+
+    module: str
+    extra: str
+
+
+# The most demanding first, as an error names one.
+HOSTS = {
+    'mmdet': Host('mmdet.models', 'onedl-det'),
+    'mmseg': Host('mmseg.models', 'onedl'),
+    'mmcv': Host('mmcv.transforms', 'onedl'),
 }
+_HOST_IMPORT = re.compile(rf'^(?:from|import) ({"|".join(HOSTS)})\b', re.MULTILINE)
+_OWN_IMPORT = re.compile(rf'^from {re.escape(__name__)}\.(\S+) import', re.MULTILINE)
 
 
-def _public_names(role: str) -> list[str]:
-    """Read ``__all__`` of a role folder that cannot be imported."""
-    source = Path(__file__).parent.joinpath(*role.split('.'), '__init__.py').read_text('utf-8')
-    return next(
-        ast.literal_eval(statement.value)
-        for statement in ast.parse(source).body
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets) == '__all__'
-    )
+def modules() -> list[str]:
+    """Name the modules of the role folders, below this package."""
+    paths = (path for role in ROLES for path in sorted((ROOT / role).rglob('*.py')))
+    return ['.'.join(p.relative_to(ROOT).with_suffix('').parts) for p in paths if p.stem[0] != '_']
 
 
-def _stand_in(name: str, host: str, extra: str, cause: Exception) -> Callable[..., NoReturn]:
+def hosts_of(module: str) -> set[str]:
+    """Name the hosts that a module imports, by itself or through other modules of this package."""
+    source = _source(module)
+    through = (hosts_of(other) for other in _OWN_IMPORT.findall(source))
+    return set(_HOST_IMPORT.findall(source)).union(*through)
+
+
+def registered_by(module: str) -> Iterator[tuple[str, str]]:
+    """Yield the registry and the name of each class that a module registers, without importing."""
+    for statement in ast.parse(_source(module)).body:
+        if isinstance(statement, ast.ClassDef):
+            for decorator in map(ast.unparse, statement.decorator_list):
+                if decorator.endswith('.register_module()'):
+                    yield decorator.removesuffix('.register_module()'), statement.name
+
+
+def _source(module: str) -> str:
+    path = ROOT.joinpath(*module.split('.'))
+    path = path / '__init__.py' if path.is_dir() else path.with_suffix('.py')
+    return path.read_text('utf-8')
+
+
+def _failures() -> dict[str, Exception]:
+    """Import the hosts, and return why those that fail do."""
+    failures = {}
+    for name, host in HOSTS.items():
+        try:
+            import_module(host.module)
+        except Exception as error:  # not only ImportError: hosts also assert versions of each other
+            failures[name] = error
+    return failures
+
+
+def _stand_in(name: str, host: Host, cause: Exception) -> Callable[..., NoReturn]:
     def build(*_: object, **__: object) -> NoReturn:
         raise ImportError(
-            f'sod_plugins.{name} needs {host}, which does not import ({cause}): '
-            f"run pip install 'sod-plugins[{extra}]'."
+            f'sod_plugins.{name} needs {host.module}, which does not import ({cause}): '
+            f"run pip install 'sod-plugins[{host.extra}]'."
         ) from cause
 
     return build
 
 
-for _role in MMENGINE_ROLES:
-    import_module(f'{__name__}.{_role}')
-for _role, (_registry, _host, _extra) in HOSTED_ROLES.items():
-    try:
-        import_module(_host)
-    except Exception as error:  # not only ImportError: hosts also assert versions of each other
-        for _name in _public_names(_role):
-            _registry.register_module(_name, module=_stand_in(_name, _host, _extra, error))
-    else:
-        import_module(f'{__name__}.{_role}')
+def _register() -> None:
+    failures = _failures()
+    for module in modules():
+        needed = hosts_of(module) if failures else ()
+        missing = next((host for host in failures if host in needed), None)
+        if missing is None:
+            import_module(f'{__name__}.{module}')
+            continue
+        for role, name in registered_by(module):
+            stand_in = _stand_in(name, HOSTS[missing], failures[missing])
+            getattr(registry, role).register_module(name, module=stand_in)
+
+
+_register()

@@ -1,4 +1,7 @@
-"""Transforms of an image and, where there is one, its soft saliency mask."""
+"""Transforms of an image and, where there is one, its soft saliency mask.
+
+They need mmcv; ``PackSaliencyInputs``, in a module of its own, needs mmseg.
+"""
 
 from sod_plugins.openmmlab.datasets.transforms.augmentation import (
     RandomMarginCrop,

@@ -1,4 +1,4 @@
-"""Mask heads for mmdet; they need mmdet with mmcv's compiled ops."""
+"""Mask heads for mmdet's detectors."""
 
 from sod_plugins.openmmlab.models.mask_heads.s4net_mask_head import S4NetMaskHead
 

@@ -1,4 +1,4 @@
-"""RoI extractors for mmdet; they need mmdet with mmcv's compiled ops."""
+"""RoI extractors for mmdet's detectors."""
 
 from sod_plugins.openmmlab.models.roi_extractors.roi_align import RoIAlign
 from sod_plugins.openmmlab.models.roi_extractors.roi_masking import RoIMasking

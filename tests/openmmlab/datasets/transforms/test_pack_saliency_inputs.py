@@ -6,7 +6,7 @@ import torch
 
 pytest.importorskip('mmseg')
 
-from sod_plugins.openmmlab.datasets.packing import PackSaliencyInputs
+from sod_plugins.openmmlab.datasets.transforms.pack_saliency_inputs import PackSaliencyInputs
 
 
 def test_nothing_is_rounded():
