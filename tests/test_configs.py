@@ -35,7 +35,7 @@ CLASSIFIERS = [
 SEMANTIC = sorted(
     [*CONFIGS.glob('picanet_segmentation/*.py'), *CONFIGS.glob('weak_supervision/*.py')]
 )
-INSTANCES = sorted(CONFIGS.glob('s4net/*.py'))
+INSTANCES = sorted([*CONFIGS.glob('s4net/*.py'), *CONFIGS.glob('sod_instances/*.py')])
 BOXES = sorted(CONFIGS.glob('picanet_detection/*.py'))
 DETECTORS = INSTANCES + BOXES
 MMDET = [*DETECTORS, *CONFIGS.glob('csnet/csf_res2net50_*.py')]
@@ -94,7 +94,7 @@ def test_leaves_are_found():
     assert len(SEGMENTORS) >= 50
     assert len(CLASSIFIERS) >= 5
     assert len(SEMANTIC) == 15
-    assert len(INSTANCES) == 27
+    assert len(INSTANCES) == 28
     assert len(BOXES) == 8
     assert [path.name.split('_')[0] for path in HOST_NETWORKS] == ['bisenetv1', 'icnet']
 

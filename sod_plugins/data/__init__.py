@@ -3,6 +3,7 @@
 from sod_plugins._common.names import CODINGS, OCCLUSION, SPLITS
 from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
+from sod_plugins.data.composites import CutOut, compose, cut_out, write_composites
 from sod_plugins.data.decoding import ImageSource, image_extensions
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.folders import image_files, left_out_files, require_writable
@@ -47,6 +48,7 @@ __all__ = [
     'OCCLUSION',
     'PRESETS',
     'SPLITS',
+    'CutOut',
     'DataError',
     'DatasetPreset',
     'DatasetReport',
@@ -64,8 +66,10 @@ __all__ = [
     'bounding_box',
     'check_dataset',
     'class_names',
+    'compose',
     'compress_mask',
     'convert_instances',
+    'cut_out',
     'decode_mask',
     'decode_prediction',
     'decode_segmentation',
@@ -99,6 +103,7 @@ __all__ = [
     'sample_rng',
     'save_png',
     'split_instances',
+    'write_composites',
     'write_held_back',
     'write_instances',
     'write_pseudo_labels',
