@@ -7,6 +7,7 @@ import importlib.util
 import re
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def restored_registry() -> Iterator[None]:
+    """Let a test register measures, which are gone after it."""
+    from sod_plugins.metrics import registry
+
+    measures, defaults = dict(registry.MEASURES), list(registry._DEFAULT_KEYS)
+    yield
+    registry.MEASURES.clear()
+    registry.MEASURES.update(measures)
+    registry._DEFAULT_KEYS[:] = defaults
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.occlusion import occluded_images
 from sod_plugins.data.photos import Photo, read_image, read_photo
 from sod_plugins.data.png import encode_png, is_marked, save_png
-from sod_plugins.data.predictions import find_scored_pairs, require_partners
+from sod_plugins.data.predictions import find_predictions, find_scored_pairs
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.pseudo_labels import (
     PseudoLabelReport,
@@ -78,6 +78,7 @@ __all__ = [
     'encode_rle',
     'find_labelled_images',
     'find_pairs',
+    'find_predictions',
     'find_preset',
     'find_scored_pairs',
     'generate_scenes',
@@ -98,7 +99,6 @@ __all__ = [
     'read_numbers',
     'read_photo',
     'read_size',
-    'require_partners',
     'require_writable',
     'sample_rng',
     'save_png',

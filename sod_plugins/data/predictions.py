@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from sod_plugins.data.errors import DataError, list_files
@@ -46,25 +46,57 @@ def find_scored_pairs(
     layout = FolderLayout(
         gt_dir, list_file=list_file, mask_prefix=mask_prefix, mask_suffix=mask_suffix
     )
-    pattern = NamePattern('prediction', pred_prefix, pred_suffix, argument='pred')
-    predictions = pattern.index(images_in(Path(pred_dir), 'prediction'))
     masks = layout.masks()
-    if list_file is None:
-        require_partners(predictions, masks)
-        stems: Collection[str] = masks
-    else:
-        stems = listed_stems(layout.list_path(list_file))
+    if list_file is not None:
+        path = layout.list_path(list_file)
+        stems = listed_stems(path)
+        predictions = _index(pred_dir, pred_prefix, pred_suffix)
         lonely = [stem for stem in stems if stem not in predictions or stem not in masks]
         if lonely:
             raise DataError(
-                f"The list '{list_file}' names images without prediction in '{pred_dir}' or "
+                f"The list '{path}' names images without prediction in '{pred_dir}' or "
                 f"without mask in '{gt_dir}': {list_files(lonely)}. Predict them or correct "
                 f'the list.{_proposal(predictions, masks)}'
             )
-    return [(stem, predictions[stem], masks[stem]) for stem in sorted(stems)]
+    else:
+        stems = sorted(masks)
+        predictions = find_predictions(pred_dir, masks, prefix=pred_prefix, suffix=pred_suffix)
+    return [(stem, predictions[stem], masks[stem]) for stem in stems]
 
 
-def require_partners(predictions: Mapping[str, Path], masks: Mapping[str, Path]) -> None:
+def find_predictions(
+    pred_dir: str | Path,
+    masks: Mapping[str, Path],
+    *,
+    prefix: str = '',
+    suffix: str = '',
+    selected: bool = False,
+) -> dict[str, Path]:
+    """Find the saved saliency maps of masks, by stem.
+
+    Args:
+        pred_dir: Folder of saliency maps.
+        masks: The masks by stem.
+        prefix: What precedes the stem in the names of maps.
+        suffix: What follows the stem in the names of maps.
+        selected: Whether the masks are a selection, so that there may be further maps.
+
+    Raises:
+        DataError: The folder is missing or empty, or a file lacks its partner.
+    """
+    predictions = _index(pred_dir, prefix, suffix)
+    if selected:
+        predictions = {stem: path for stem, path in predictions.items() if stem in masks}
+    _require_partners(predictions, masks)
+    return predictions
+
+
+def _index(pred_dir: str | Path, prefix: str, suffix: str) -> dict[str, Path]:
+    pattern = NamePattern('prediction', prefix, suffix, argument='pred')
+    return pattern.index(images_in(Path(pred_dir), 'prediction'))
+
+
+def _require_partners(predictions: Mapping[str, Path], masks: Mapping[str, Path]) -> None:
     """Refuse maps and masks by stem whose stems are not the same.
 
     Raises:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sod_plugins._common.user_code import import_all_user_code, imported_user_code
 from sod_plugins.data import (
     DataError,
-    FolderLayout,
-    list_files,
+    DecodedMask,
+    decode_prediction,
+    find_scored_pairs,
     list_problems,
-    listed_stems,
-    read_image,
     read_mask,
 )
-from sod_plugins.metrics.protocols import Protocol, get_protocol
-from sod_plugins.metrics.saliency import Evaluation, ImageScores, SaliencyEvaluator, score_image
+from sod_plugins.metrics.protocols import Protocol
+from sod_plugins.metrics.registry import MEASURES, Measure
+from sod_plugins.metrics.results import Evaluation
+from sod_plugins.metrics.saliency import ImageScores, SaliencyEvaluator, score_image
 
 Pair = tuple[str, Path, Path]
 Result = TypeVar('Result')
@@ -35,24 +37,38 @@ def evaluate_folders(
     gt_dir: str | Path,
     *,
     protocol: str = 'pysodmetrics',
+    measures: Iterable[str | Measure] | None = None,
+    curves: Sequence[str] = (),
     list_file: str | Path | None = None,
     workers: int = 0,
     progress: bool = True,
+    pred_prefix: str = '',
+    pred_suffix: str = '',
+    mask_prefix: str = '',
+    mask_suffix: str = '',
 ) -> Evaluation:
     """Score the saliency maps in one folder against the masks in another.
 
-    Files pair by stem, so extensions may differ. Every file is decoded once before the first is
-    scored, so that a damaged one costs no work.
+    Files pair by stem, so extensions may differ. Each file is decoded once; after the first
+    unusable one nothing more is scored, but all that are unusable are named.
 
     Args:
-        pred_dir: Folder of 8-bit grey maps, as ``sod predict`` writes them.
-        gt_dir: Folder of masks, of whatever kind ``sod_plugins.data.read_mask`` reads.
+        pred_dir: Folder of grey maps, as ``sod predict`` writes them; what else is read is said at
+            ``read_prediction``.
+        gt_dir: Folder of masks, of whatever kind ``sod_plugins.data.read_mask`` reads, with photos
+            among them or not, or of a data set in a layout that ``find_pairs`` knows.
         protocol: Name of the protocol.
-        list_file: A text file that selects the images, a stem or path a line; without it, the
-            two folders must hold the same stems.
+        measures: What to compute, see ``SaliencyEvaluator``.
+        curves: Names of curves to record beside those that the measures need.
+        list_file: A text file that selects the images, a stem or path a line, or an image's and
+            its mask's path; without it, the two folders must hold the same stems.
         workers: Further processes that share the work; 0 works in this one. The scores are the
             same. (A script that sets it needs the usual ``if __name__ == '__main__'`` guard.)
-        progress: Whether to show progress bars.
+        progress: Whether to show a progress bar.
+        pred_prefix: What precedes the stem in the names of maps.
+        pred_suffix: What follows it, such as ``'_sal'``.
+        mask_prefix: What precedes the stem in the names of masks.
+        mask_suffix: What follows it, such as ``'_gt'``.
 
     Returns:
         The scores under the protocol.
@@ -60,25 +76,43 @@ def evaluate_folders(
     Raises:
         DataError: A file lacks its partner, cannot be read or is of another size than its
             partner (``survey`` resizes the mask instead); the message lists the files.
-        ValueError: There is no such protocol.
+        ValueError: There is no such protocol or measure.
     """
-    rules = get_protocol(protocol)
-    pairs = _pair_files(Path(pred_dir), Path(gt_dir), list_file)
-    evaluator = SaliencyEvaluator(protocol)
-    with _process_pool(workers) as pool:
-        found = _apply(partial(_find_problem, rules), pairs, pool, 'check', progress)
-        problems = [problem for problem in found if problem]
-        if problems:
-            raise DataError(
-                f'{len(problems)} of {len(pairs)} pairs cannot be scored:\n'
-                f'{list_problems(problems)}'
-            )
-        evaluator.per_image += _apply(partial(_score_files, rules), pairs, pool, 'score', progress)
-    return evaluator.evaluation()
+    evaluator = SaliencyEvaluator(protocol, measures, curves)
+    pairs = find_scored_pairs(
+        pred_dir,
+        gt_dir,
+        list_file=list_file,
+        pred_prefix=pred_prefix,
+        pred_suffix=pred_suffix,
+        mask_prefix=mask_prefix,
+        mask_suffix=mask_suffix,
+    )
+    return _evaluate(evaluator, pairs, workers, progress)
 
 
-def read_prediction(path: str | Path) -> NDArray[np.uint8]:
-    """Read a saved saliency map.
+def evaluate_pairs(
+    pairs: Sequence[Pair],
+    *,
+    protocol: str = 'pysodmetrics',
+    measures: Iterable[str | Measure] | None = None,
+    curves: Sequence[str] = (),
+    workers: int = 0,
+    progress: bool = True,
+) -> Evaluation:
+    """Score saved saliency maps, given as stem, map and mask, as ``evaluate_folders`` does."""
+    return _evaluate(SaliencyEvaluator(protocol, measures, curves), pairs, workers, progress)
+
+
+def read_prediction(path: str | Path, *, full_scale: bool = False) -> NDArray[np.uint8]:
+    """Read a saved saliency map by the rules of masks, but as dark as it may be.
+
+    The table at the top of ``sod_plugins.data.images`` says what each kind of file becomes.
+
+    Args:
+        path: An image file that Pillow reads.
+        full_scale: Whether a map of 0 and 1, or of 8-bit values in 16 bits, is a dark one and not
+            coded so. ``evaluate_folders`` decides by whether the folder has brighter ones.
 
     Returns:
         uint8 array (H, W).
@@ -86,66 +120,115 @@ def read_prediction(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         DataError: The file cannot be read or is not grey.
     """
-    colours = read_image(path)
-    if np.any(colours != colours[..., :1]):
-        raise DataError(
-            f"Cannot read prediction '{path}': it has colours. Save saliency maps as 8-bit grey."
-        )
-    return np.ascontiguousarray(colours[..., 0])
+    levels = _levels(decode_prediction(path, full_scale=full_scale))
+    return levels if levels.dtype == np.uint8 else (levels * 255).astype(np.uint8)
 
 
-def _pair_files(pred_dir: Path, gt_dir: Path, list_file: str | Path | None) -> list[Pair]:
-    """Pair predictions and masks by stem, sorted."""
-    pairing = FolderLayout(image_dir=pred_dir, mask_dir=gt_dir).match()
-    pairs = {pair.stem: pair for pair in pairing.pairs}
-    if list_file is not None:
-        stems = listed_stems(list_file)
-        lonely = [stem for stem in stems if stem not in pairs]
-        if lonely:
-            raise DataError(
-                f"The list '{list_file}' names images without prediction in '{pred_dir}' or "
-                f"without mask in '{gt_dir}': {list_files(lonely)}. Predict them or correct "
-                'the list.'
-            )
-        pairs = {stem: pairs[stem] for stem in stems}
-    elif pairing.images_without_mask or pairing.masks_without_image:
-        reasons = [
-            f'{what}: {list_files(files)}'
-            for what, files in (
-                ('masks without prediction', pairing.masks_without_image),
-                ('predictions without mask', pairing.images_without_mask),
-            )
-            if files
-        ]
-        raise DataError(
-            f'Files lack their partner; {"; ".join(reasons)}. Add or remove files, or name the '
-            'images to score in a list file.'
-        )
-    return [(pair.stem, pair.image, pair.mask) for pair in pairs.values() if pair.mask is not None]
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a pair: its scores or its problem, and how its map was understood.
+
+    Attributes:
+        scores: The scores; None where it was not scored.
+        problem: Why it cannot be scored.
+        white: The largest value that the type of the map's file holds.
+        scale: The value that was taken as 1; None for a black map, which tells nothing.
+    """
+
+    scores: ImageScores | None = None
+    problem: str | None = None
+    white: int = 1
+    scale: int | None = None
 
 
-def _find_problem(protocol: Protocol, pair: Pair) -> str | None:
-    """Say why a pair cannot be scored; None if it can."""
-    _, prediction_path, mask_path = pair
-    shapes = []
-    problems = []
-    for path, read in ((prediction_path, read_prediction), (mask_path, read_mask)):
+class _Scorer:
+    """Scores pairs; after the first that cannot be scored, it only looks for further ones."""
+
+    def __init__(self, evaluator: SaliencyEvaluator, full_scale: bool = False) -> None:
+        self.protocol = evaluator.protocol
+        # By key where a worker finds them, as functions of a user's may not be pickled.
+        self.measures = [m.key if MEASURES.get(m.key) is m else m for m in evaluator.measures]
+        self.curves = evaluator.curve_names
+        self.full_scale = full_scale
+        self.failed = False
+
+    def __call__(self, pair: Pair) -> _Outcome:
+        stem, prediction_path, mask_path = pair
+        problems = []
+        decoded = mask = None
         try:
-            shapes.append(read(path).shape)
+            decoded = decode_prediction(prediction_path, full_scale=self.full_scale)
         except DataError as error:
             problems.append(str(error))
-    if not problems and shapes[0] != shapes[1] and not protocol.resizes_mask:
-        sizes = ['{1}x{0}'.format(*shape) for shape in shapes]
-        problems.append(
-            f"'{prediction_path}' is {sizes[0]} but '{mask_path}' is {sizes[1]}. "
-            "Save saliency maps at the original image's size."
+        try:
+            mask = read_mask(mask_path)
+        except DataError as error:
+            problems.append(str(error))
+        if decoded is None or mask is None:
+            self.failed = True
+            return _Outcome(problem='\n'.join(problems))
+        problem = _size_problem(pair, decoded.values.shape, mask.shape, self.protocol)
+        self.failed |= problem is not None
+        if self.failed:
+            return _Outcome(problem=problem)
+        scores = score_image(
+            _levels(decoded), mask, self.protocol, stem, self.measures, self.curves
         )
-    return '\n'.join(problems) or None
+        scale = decoded.scale if decoded.values.any() else None
+        return _Outcome(scores, None, decoded.white, scale)
 
 
-def _score_files(protocol: Protocol, pair: Pair) -> ImageScores:
-    stem, prediction_path, mask_path = pair
-    return score_image(read_prediction(prediction_path), read_mask(mask_path), protocol, stem)
+def _evaluate(
+    evaluator: SaliencyEvaluator, pairs: Sequence[Pair], workers: int, progress: bool
+) -> Evaluation:
+    with _process_pool(workers) as pool:
+        outcomes = _apply(_Scorer(evaluator), pairs, pool, 'score', progress)
+        problems = [outcome.problem for outcome in outcomes if outcome.problem]
+        if problems:
+            raise DataError(
+                f'{len(problems)} of {len(pairs)} pairs cannot be scored:\n'
+                f'{list_problems(problems)}'
+            )
+        scores = {o.scores.stem: o.scores for o in outcomes if o.scores is not None}
+        dark = _dark_pairs(pairs, outcomes)
+        again = _apply(_Scorer(evaluator, full_scale=True), dark, pool, 'dark maps', progress)
+        scores |= {o.scores.stem: o.scores for o in again if o.scores is not None}
+    evaluator.per_image += scores.values()
+    return replace(evaluator.evaluation(), dark=tuple(stem for stem, *_ in dark))
+
+
+def _dark_pairs(pairs: Sequence[Pair], outcomes: Sequence[_Outcome]) -> list[Pair]:
+    """Return the pairs whose map is a dark one though it was understood as coded in few values.
+
+    A folder in which all maps hold 0 and 1 is 0/1-coded; among brighter maps, such a map is dark.
+    """
+    bright = {outcome.white for outcome in outcomes if outcome.scale == outcome.white}
+    return [
+        pair
+        for pair, outcome in zip(pairs, outcomes, strict=True)
+        if outcome.scale is not None and outcome.scale < outcome.white and outcome.white in bright
+    ]
+
+
+def _levels(decoded: DecodedMask) -> NDArray[Any]:
+    """Return a map of whole numbers as 8 bits; one of floats stays what it is."""
+    if decoded.coding.startswith('float'):
+        return decoded.values
+    levels: NDArray[np.uint8] = np.rint(decoded.values * 255).astype(np.uint8)
+    return levels
+
+
+def _size_problem(
+    pair: Pair, map_size: Sequence[int], mask_size: Sequence[int], protocol: Protocol
+) -> str | None:
+    if map_size == mask_size or protocol.resizes_mask:
+        return None
+    _, prediction_path, mask_path = pair
+    sizes = ['{1}x{0}'.format(*size) for size in (map_size, mask_size)]
+    return (
+        f"'{prediction_path}' is {sizes[0]} but '{mask_path}' is {sizes[1]}. "
+        "Save saliency maps at the original image's size."
+    )
 
 
 def _apply(
@@ -156,10 +239,16 @@ def _apply(
     progress: bool,
 ) -> list[Result]:
     """Apply a function to every pair, in order, here or in the pool's processes."""
+    if not pairs:
+        return []
     results = map(function, pairs) if pool is None else pool.map(function, pairs, chunksize=8)
     return list(tqdm(results, title, total=len(pairs), unit='image', disable=not progress))
 
 
 def _process_pool(workers: int) -> AbstractContextManager[Executor | None]:
-    # Spawned workers inherit no threads and no locks of this process.
-    return ProcessPoolExecutor(workers, get_context('spawn')) if workers else nullcontext()
+    if not workers:
+        return nullcontext()
+    # Spawned workers inherit no threads and no locks of this process, and no measures of a user's.
+    return ProcessPoolExecutor(
+        workers, get_context('spawn'), import_all_user_code, (imported_user_code(),)
+    )

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, distance_transform_edt
 
+from sod_plugins.metrics.confusion import BETA_SQUARED
 from sod_plugins.metrics.levels import LevelCounts
 from sod_plugins.metrics.protocols import FloatArray
 
-BETA_SQUARED = 0.3
 _EPSILON = float(np.finfo(np.float64).eps)
 
 # Margolin et al.'s kernel: 7x7, sigma 5, separable.
@@ -68,21 +68,6 @@ def mean_absolute_error(values: FloatArray, totals: FloatArray) -> float:
     return float((background @ values + foreground @ (1 - values)) / totals.sum())
 
 
-def intersection_over_union(hits: float, false_alarms: float, foreground: float) -> float:
-    """Return the IoU of a binary map; 0 if both map and mask are empty."""
-    union = foreground + false_alarms
-    return hits / union if union else 0.0
-
-
-def balanced_error_rate(
-    hits: float, false_alarms: float, foreground: float, background: float
-) -> float:
-    """Return the balanced error rate of a binary map; the rate of an empty class is 0."""
-    true_positive_rate = hits / foreground if foreground else 0.0
-    true_negative_rate = (background - false_alarms) / background if background else 0.0
-    return 1 - 0.5 * (true_positive_rate + true_negative_rate)
-
-
 def e_measure(
     hits: FloatArray, false_alarms: FloatArray, foreground: float, area: float
 ) -> FloatArray:
@@ -93,6 +78,10 @@ def e_measure(
         false_alarms: (T,) salient pixels outside it.
         foreground: Pixels of the object.
         area: Pixels of the image.
+
+    Returns:
+        (T,) the sum over n pixels divided by n - 1, so that small images may score above 1; an
+        image of one pixel, which has no n - 1, scores 0 or 1.
     """
     salient = hits + false_alarms
     if foreground == 0:
@@ -110,7 +99,8 @@ def e_measure(
             2 * map_deviation * mask_deviation / (map_deviation**2 + mask_deviation**2 + _EPSILON)
         )
         aligned = ((alignment + 1) ** 2 / 4 * counts).sum(axis=0)
-    return aligned / (area - 1 + _EPSILON)
+    # An image of one pixel has no n - 1.
+    return aligned / (1 if area == 1 else area - 1 + _EPSILON)
 
 
 def s_measure(saliency: FloatArray, values: FloatArray, counts: LevelCounts) -> float:

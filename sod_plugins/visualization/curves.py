@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sod_plugins._common.writing import writing_path
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -20,6 +22,7 @@ Curves = Mapping[str, NDArray[np.float64]]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, and that show on black too.
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+_DRAWN = {'thresholds', 'precision', 'recall', 'f'}
 # Stands for the reader's text colour in an SVG; no other element has it.
 _INK = '#010203'
 _NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
@@ -42,10 +45,16 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: There is no method.
+        ValueError: There is no method, or one was evaluated without these curves.
     """
     if not methods:
         raise ValueError('there are no curves to draw')
+    lacking = [name for name, curves in methods.items() if not curves.keys() >= _DRAWN]
+    if lacking:
+        raise ValueError(
+            f'The evaluation of {", ".join(lacking)} has no F-measure curve. Evaluate with max_f '
+            "among the measures, or with curves=['f']."
+        )
     require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -84,10 +93,10 @@ def save_curves(path: str | Path, methods: Mapping[str, Curves], title: str = ''
     path = Path(path)
     stem = path.name[: -len(path.suffix)] if path.suffix in ('.png', '.pdf') else path.name
     figure = draw_curves(methods, title)
-    path.parent.mkdir(parents=True, exist_ok=True)
     saved = [path.with_name(f'{stem}.png'), path.with_name(f'{stem}.pdf')]
     for target in saved:
-        figure.savefig(target, dpi=150)
+        with writing_path(target) as unfinished:
+            figure.savefig(unfinished, dpi=150)
     return saved
 
 

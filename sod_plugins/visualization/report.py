@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sod_plugins.data import DataError, SaliencyPair, find_pairs, image_files, list_files
-from sod_plugins.metrics import Evaluation, evaluate_folders
+from sod_plugins._common.writing import write_text
+from sod_plugins.data import (
+    DataError,
+    SaliencyPair,
+    find_pairs,
+    find_predictions,
+    image_files,
+)
+from sod_plugins.metrics import Evaluation, Measure, evaluate_pairs
 from sod_plugins.visualization import sections
 from sod_plugins.visualization.curves import require_matplotlib
 from sod_plugins.visualization.page import html_page
@@ -17,7 +24,7 @@ def write_report(
     path: str | Path,
     evaluation: Evaluation,
     pairs: Sequence[SaliencyPair],
-    pred_dir: str | Path,
+    pred_dir: str | Path | Mapping[str, Path],
     *,
     title: str = 'Salient object detection',
     method: str = 'prediction',
@@ -34,9 +41,10 @@ def write_report(
 
     Args:
         path: The HTML file; its folder is made where it is absent.
-        evaluation: What :func:`sod_plugins.metrics.evaluate_folders` returned for ``pred_dir``.
+        evaluation: What :func:`sod_plugins.metrics.evaluate_folders` returned for ``pred_dir``,
+            with the curves ``precision``, ``recall`` and ``f``.
         pairs: The data set's images and masks, by the stems that were evaluated.
-        pred_dir: Folder of the predictions ``<stem>.png``.
+        pred_dir: Folder of the predictions ``<stem>.png``, or the files by stem.
         title: Heading of the page, such as the data set's name.
         method: The method's name in the legend.
         others: Evaluations of further methods on the same images, by name, for table and curves.
@@ -56,27 +64,29 @@ def write_report(
     methods = {method: evaluation, **(others or {})}
     _check_comparable(methods)
     by_stem = {pair.stem: pair for pair in pairs}
-    ranked = sorted(evaluation.per_image, key=lambda scores: (scores['max_f'], -scores['mae']))
-    predictions = {file.stem: file for file in image_files(Path(pred_dir).iterdir())}
+    ranked = _ranked(evaluation)
+    predictions = pred_dir
+    if not isinstance(predictions, Mapping):
+        predictions = {file.stem: file for file in image_files(Path(predictions).iterdir())}
     for scores in ranked:
         if scores['stem'] not in by_stem or scores['stem'] not in predictions:
             raise DataError(
                 f"The evaluated image '{scores['stem']}' is not in the data set or not in "
-                f"'{pred_dir}': give the pairs and predictions that were evaluated."
+                'the predictions: give the pairs and predictions that were evaluated.'
             )
     count = min(shown, (len(ranked) + 1) // 2)
     worst, best = ranked[:count], ranked[count:][-count:][::-1]
+    measure = sections.ranking_measure(evaluation).title
     body = [
         sections.header(title, evaluation),
         sections.summary(methods),
         sections.curves(methods),
-        sections.strips('Lowest F-measure', worst, by_stem, predictions),
-        sections.strips('Highest F-measure', best, by_stem, predictions),
-        sections.table(ranked),
+        sections.strips(f'Worst {measure}', worst, by_stem, predictions, evaluation),
+        sections.strips(f'Best {measure}', best, by_stem, predictions, evaluation),
+        sections.table(ranked, evaluation),
         sections.facts(facts or {}),
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html_page(title, ''.join(body)), encoding='utf-8')
+    write_text(path, html_page(title, ''.join(body)))
     return path
 
 
@@ -87,8 +97,13 @@ def report_folder(
     *,
     list_file: str | Path | None = None,
     protocol: str = 'pysodmetrics',
+    measures: Iterable[str | Measure] | None = None,
     workers: int = 0,
     progress: bool = True,
+    pred_prefix: str = '',
+    pred_suffix: str = '',
+    mask_prefix: str = '',
+    mask_suffix: str = '',
     **options: Any,
 ) -> Evaluation:
     """Evaluate a folder of predictions on a data set and write the report of it.
@@ -99,8 +114,13 @@ def report_folder(
         data_root: Folder of the data set, in a layout that ``find_pairs`` knows.
         list_file: A text file that selects the images; a relative path may start at the root.
         protocol: Name of the protocol.
+        measures: What to compute, see ``SaliencyEvaluator``.
         workers: Further processes that share the work.
         progress: Whether to show progress bars.
+        pred_prefix: What precedes the stem in the names of predictions.
+        pred_suffix: What follows it, such as ``'_sal'``.
+        mask_prefix: What precedes the stem in the names of masks.
+        mask_suffix: What follows it, such as ``'_gt'``.
         **options: Further arguments of :func:`write_report`.
 
     Returns:
@@ -111,22 +131,37 @@ def report_folder(
         ImportError: matplotlib is not installed.
     """
     require_matplotlib()
-    if list_file is not None and (Path(data_root) / list_file).exists():
-        list_file = Path(data_root) / list_file
-    pairs = find_pairs(data_root, list_file=list_file)
-    mask_dirs = sorted({pair.mask.parent for pair in pairs if pair.mask is not None})
-    if len(mask_dirs) > 1:
-        raise DataError(f'The masks lie in several folders: {list_files(mask_dirs)}. Use one list.')
-    evaluation = evaluate_folders(
+    pairs = find_pairs(
+        data_root, list_file=list_file, mask_prefix=mask_prefix, mask_suffix=mask_suffix
+    )
+    masks = {pair.stem: pair.mask for pair in pairs if pair.mask is not None}
+    predictions = find_predictions(
         pred_dir,
-        mask_dirs[0],
+        masks,
+        prefix=pred_prefix,
+        suffix=pred_suffix,
+        selected=list_file is not None,
+    )
+    evaluation = evaluate_pairs(
+        [(stem, predictions[stem], mask) for stem, mask in masks.items()],
         protocol=protocol,
-        list_file=list_file,
+        measures=measures,
+        curves=('f',),
         workers=workers,
         progress=progress,
     )
-    write_report(path, evaluation, pairs, pred_dir, **options)
+    write_report(path, evaluation, pairs, predictions, **options)
     return evaluation
+
+
+def _ranked(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the scores of the images, the worst first; among equal ones, the larger MAE first."""
+    measure = sections.ranking_measure(evaluation)
+    sign = 1 if measure.direction == 'higher' else -1
+    return sorted(
+        evaluation.per_image,
+        key=lambda scores: (sign * scores[measure.key], -scores.get('mae', 0)),
+    )
 
 
 def _check_comparable(methods: Mapping[str, Evaluation]) -> None:

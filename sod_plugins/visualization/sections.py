@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sod_plugins.data import DataError, SaliencyPair, read_image, read_mask
-from sod_plugins.metrics import LOWER_IS_BETTER, MEASURE_NAMES, Evaluation, read_prediction
+from sod_plugins.metrics import Evaluation, MeasureInfo, measure_infos, read_prediction
 from sod_plugins.visualization.curves import curves_as_svg
 from sod_plugins.visualization.overlays import error_map, tint_saliency
 
 _TILES = ('max_f', 'weighted_f', 's_measure', 'max_e', 'mae')
+_MISSING = '-'
 _THUMBNAIL = (320, 320)
 
 
@@ -27,7 +28,7 @@ def header(title: str, evaluation: Evaluation) -> str:
     skipped = len(evaluation.skipped)
     left_out = f', which leaves out {skipped} without foreground' if skipped else ''
     return (
-        f'<header>\n<h1>{html.escape(title)}</h1>\n'
+        f'<header>\n<h1>{_text(title)}</h1>\n'
         f'<p class="faint">{evaluation.count} images, '
         f'protocol <b>{html.escape(evaluation.protocol)}</b>{left_out}</p>\n</header>\n'
     )
@@ -35,15 +36,18 @@ def header(title: str, evaluation: Evaluation) -> str:
 
 def summary(methods: Mapping[str, Evaluation]) -> str:
     """Return the first method's measures as tiles, and those of all methods as a table."""
-    measures = next(iter(methods.values())).measures
+    first = next(iter(methods.values()))
+    shown = [key for key in _TILES if key in first.measures] or list(first.measures)[: len(_TILES)]
     tiles = ''.join(
-        f'<div class="card tile"><b>{measures[key]:.3f}</b><span>{_label(key)}</span></div>\n'
-        for key in _TILES
+        f'<div class="card tile"><b>{first.measures[key]:.3f}</b>'
+        f'<span>{_label(first.info(key))}</span></div>\n'
+        for key in shown
     )
-    heads = ''.join(f'<th>{_label(key)}</th>' for key in MEASURE_NAMES)
+    infos = measure_infos(methods.values())
+    heads = ''.join(f'<th>{_label(info)}</th>' for info in infos.values())
     rows = ''.join(
-        f'<tr><td>{html.escape(name)}</td><td>{evaluation.protocol}</td>'
-        + ''.join(f'<td>{evaluation.measures[key]:.4f}</td>' for key in MEASURE_NAMES)
+        f'<tr><td>{_text(name)}</td><td>{evaluation.protocol}</td>'
+        + ''.join(f'<td>{_number(evaluation.measures.get(key))}</td>' for key in infos)
         + '</tr>\n'
         for name, evaluation in methods.items()
     )
@@ -69,6 +73,7 @@ def strips(
     ranked: Sequence[Mapping[str, Any]],
     pairs: Mapping[str, SaliencyPair],
     predictions: Mapping[str, Path],
+    evaluation: Evaluation,
 ) -> str:
     """Return the images of some records of ``Evaluation.per_image`` as strips of five pictures.
 
@@ -77,6 +82,7 @@ def strips(
         ranked: The records, in the order to show.
         pairs: Image and mask by stem.
         predictions: Saliency map by stem.
+        evaluation: What the records are of; the first of its measures ranks them.
 
     Raises:
         DataError: A pair has no mask, a file is unreadable, or the sizes of three files differ.
@@ -88,30 +94,35 @@ def strips(
         for name in ('image', 'ground truth', 'prediction', 'error', 'overlay')
     )
     figures = ''.join(
-        f'<figure class="strip"><figcaption><b>{html.escape(scores["stem"])}</b>'
-        f'<span class="faint">max F {scores["max_f"]:.3f} &ensp; MAE {scores["mae"]:.3f}</span>'
+        f'<figure class="strip"><figcaption><b>{_text(scores["stem"])}</b>'
+        f'<span class="faint">{_caption(scores, evaluation)}</span>'
         '</figcaption><div class="row">'
-        f'{_strip(pairs[scores["stem"]], predictions[scores["stem"]])}</div></figure>\n'
+        + _strip(
+            pairs[scores['stem']],
+            predictions[scores['stem']],
+            full_scale=scores['stem'] in evaluation.dark,
+        )
+        + '</div></figure>\n'
         for scores in ranked
     )
     return _section(
         title,
         f'<div class="card scroll"><div class="strips"><div class="row">{heads}</div>\n'
         f'{figures}</div></div>',
-        'By the largest F-measure of each image alone. '
+        f'By the {ranking_measure(evaluation).title} of each image alone. '
         'Error: red where the prediction has too much, blue where it misses some.',
     )
 
 
-def table(ranked: Sequence[Mapping[str, Any]]) -> str:
+def table(ranked: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> str:
     """Return a table, sortable by a click, of the records of ``Evaluation.per_image``."""
+    infos = measure_infos([evaluation])
     heads = ''.join(
-        f'<th><button>{html.escape(name)}</button></th>'
-        for name in ('image', *map(_label, MEASURE_NAMES))
+        f'<th><button>{name}</button></th>' for name in ('image', *map(_label, infos.values()))
     )
     rows = ''.join(
-        f'<tr><td>{html.escape(scores["stem"])}</td>'
-        + ''.join(f'<td>{scores[key]:.4f}</td>' for key in MEASURE_NAMES)
+        f'<tr><td>{_text(scores["stem"])}</td>'
+        + ''.join(f'<td>{scores[key]:.4f}</td>' for key in infos)
         + '</tr>\n'
         for scores in ranked
     )
@@ -129,10 +140,10 @@ def facts(values: Mapping[str, object]) -> str:
         return ''
     entries = []
     for name, value in values.items():
-        text = html.escape(str(value).strip())
+        text = _text(str(value).strip())
         if '\n' in text:
             text = f'<details><summary>show</summary><pre>{text}</pre></details>'
-        entries.append(f'<dt>{html.escape(name)}</dt><dd>{text}</dd>\n')
+        entries.append(f'<dt>{_text(name)}</dt><dd>{text}</dd>\n')
     return _section('How it was made', f'<dl class="card">\n{"".join(entries)}</dl>')
 
 
@@ -141,18 +152,42 @@ def _section(title: str, content: str, hint: str = '') -> str:
     return f'<section>\n<h2>{html.escape(title)}</h2>\n{hint}{content}\n</section>\n'
 
 
-def _label(key: str) -> str:
+def ranking_measure(evaluation: Evaluation) -> MeasureInfo:
+    """Return the measure that ranks images: the largest F or, without it, the first measure."""
+    keys = evaluation.measures
+    return evaluation.info('max_f' if 'max_f' in keys else next(iter(keys)))
+
+
+def _label(info: MeasureInfo) -> str:
     # Neither the arrow nor the second half of 'S-measure' moves to a line of its own.
-    name = MEASURE_NAMES[key].replace('-', '\u2011')
-    return f'{name}\u00a0{"↓" if key in LOWER_IS_BETTER else "↑"}'
+    name = html.escape(info.title.replace('-', '\u2011'))
+    return f'{name}\u00a0{info.arrow}'
 
 
-def _strip(pair: SaliencyPair, prediction_path: Path) -> str:
+def _caption(scores: Mapping[str, Any], evaluation: Evaluation) -> str:
+    keys = dict.fromkeys((ranking_measure(evaluation).key, 'mae'))
+    return ' &ensp; '.join(
+        f'{html.escape(evaluation.info(key).title)} {scores[key]:.3f}'
+        for key in keys
+        if key in evaluation.measures
+    )
+
+
+def _number(value: float | None) -> str:
+    return _MISSING if value is None else f'{value:.4f}'
+
+
+def _text(name: str) -> str:
+    """Return a name as HTML; a page is UTF-8, whatever bytes a file's name holds."""
+    return html.escape(name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace'))
+
+
+def _strip(pair: SaliencyPair, prediction_path: Path, *, full_scale: bool) -> str:
     """Return the five pictures of one image as HTML."""
     if pair.mask is None:
         raise DataError(f"'{pair.image}' has no mask to be compared with.")
     image, mask = read_image(pair.image), read_mask(pair.mask)
-    levels = read_prediction(prediction_path)
+    levels = read_prediction(prediction_path, full_scale=full_scale)
     prediction = levels.astype(np.float32) / np.float32(255)
     if not image.shape[:2] == mask.shape == prediction.shape:
         raise DataError(
@@ -167,7 +202,7 @@ def _strip(pair: SaliencyPair, prediction_path: Path) -> str:
         'overlay': _data_uri(tint_saliency(image, prediction), 'JPEG'),
     }
     return ''.join(
-        f'<img src="{uri}" alt="{name} of {html.escape(pair.stem)}" loading="lazy">'
+        f'<img src="{uri}" alt="{name} of {_text(pair.stem)}" loading="lazy">'
         for name, uri in pictures.items()
     )
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from sod_plugins._common import user_code
 from sod_plugins.data import DataError
 from sod_plugins.metrics import SaliencyEvaluator, evaluate_folders, read_prediction
 
@@ -99,6 +102,19 @@ def test_unusable_files_are_all_listed_before_any_work(folders, monkeypatch):
     assert len(lines) == 6
 
 
+def test_each_file_is_decoded_once(folders, monkeypatch):
+    pred_dir, gt_dir, _ = folders
+    opened = []
+
+    def open_counted(file, *args, open=Image.open, **options):
+        opened.append(Path(getattr(file, 'name', file)))
+        return open(file, *args, **options)
+
+    monkeypatch.setattr(Image, 'open', open_counted)
+    evaluate_folders(pred_dir, gt_dir, progress=False)
+    assert sorted(opened) == sorted([*pred_dir.iterdir(), *gt_dir.iterdir()])
+
+
 def test_more_than_ten_problems_are_counted(tmp_path):
     for name in ('pred', 'gt'):
         (tmp_path / name).mkdir()
@@ -131,3 +147,99 @@ def test_grey_maps_in_colour_files_are_read(tmp_path):
     levels = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
     Image.fromarray(levels).convert('RGB').save(tmp_path / 'map.png')
     np.testing.assert_array_equal(read_prediction(tmp_path / 'map.png'), levels)
+
+
+def save_maps(folder, arrays, code=lambda values: values):
+    folder.mkdir()
+    for stem, (prediction, _) in arrays.items():
+        Image.fromarray(code(prediction)).save(folder / f'{stem}.png')
+    return folder
+
+
+@pytest.mark.parametrize('protocol', ['pysodmetrics', 'salmetric'])
+@pytest.mark.parametrize(
+    ('binary', 'code'),
+    [
+        (True, lambda levels: levels // 255),  # 0/1
+        (True, lambda levels: levels // 255 == 1),  # 1 bit
+        (False, lambda levels: levels.astype(np.uint16)),  # 8 bits in 16
+        (False, lambda levels: levels.astype(np.uint16) * 257),
+        (False, lambda levels: levels.astype(np.float32)),
+    ],
+)
+def test_maps_score_alike_however_they_are_coded(folders, tmp_path, protocol, binary, code):
+    _, gt_dir, arrays = folders
+    if binary:
+        arrays = {
+            stem: (np.where(prediction > 99, 255, 0).astype(np.uint8), mask)
+            for stem, (prediction, mask) in arrays.items()
+        }
+    if code(np.zeros(1, np.uint8)).dtype == np.float32:
+        maps = tmp_path / 'coded'
+        maps.mkdir()
+        for stem, (prediction, _) in arrays.items():
+            Image.fromarray(code(prediction)).save(maps / f'{stem}.tiff')
+    else:
+        maps = save_maps(tmp_path / 'coded', arrays, code)
+    found = evaluate_folders(maps, gt_dir, protocol=protocol, progress=False)
+    assert found.measures == evaluate_arrays(arrays, protocol).measures
+    assert found.dark == ()
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_dark_map_among_brighter_ones_stays_dark(folders, tmp_path, workers):
+    """A network that sees nothing may save a map of 0 and 1: only a whole folder is 0/1-coded."""
+    _, gt_dir, arrays = folders
+    arrays['2'] = arrays['2'][0] // 200, arrays['2'][1]
+    arrays['3'] = np.zeros_like(arrays['3'][0]), arrays['3'][1]
+    assert set(np.unique(arrays['2'][0])) == {0, 1}
+    maps = save_maps(tmp_path / 'maps', arrays)
+    found = evaluate_folders(maps, gt_dir, protocol='salmetric', workers=workers, progress=False)
+    expected = evaluate_arrays(arrays, 'salmetric')
+    assert found.per_image == expected.per_image
+    assert found.measures == expected.measures
+    assert found.dark == ('2',)
+
+
+def test_grey_jpeg_maps_may_have_chroma_noise(folders, tmp_path):
+    _, gt_dir, arrays = folders
+    noisy = save_maps(
+        tmp_path / 'noisy',
+        arrays,
+        lambda levels: np.stack([levels, levels, np.where(levels > 2, levels - 2, levels)], axis=2),
+    )
+    found = evaluate_folders(noisy, gt_dir, progress=False)
+    assert found.count == 6
+    expected = evaluate_arrays(arrays)
+    assert found.measures['mae'] == pytest.approx(expected.measures['mae'], abs=1 / 255)
+
+
+def test_names_may_have_affixes_that_the_message_proposes(folders):
+    pred_dir, gt_dir, arrays = folders
+    for path in [*pred_dir.iterdir()]:
+        path.rename(path.with_name(f'{path.stem}_sal.png'))
+    with pytest.raises(DataError, match=r"give --pred-suffix '_sal', which fits"):
+        evaluate_folders(pred_dir, gt_dir, progress=False)
+    found = evaluate_folders(pred_dir, gt_dir, pred_suffix='_sal', progress=False)
+    assert found.measures == evaluate_arrays(arrays).measures
+
+
+OWN_MEASURE = """
+from sod_plugins.metrics import Measure, register_measure
+
+register_measure(Measure('top', 'top', 'higher', lambda image: image.saliency.max()))
+"""
+
+
+@pytest.mark.usefixtures('restored_registry')
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_users_measure_is_computed_in_every_process(folders, tmp_path, workers, monkeypatch):
+    monkeypatch.setattr(user_code, '_IMPORTED', [])
+    pred_dir, gt_dir, _ = folders
+    (tmp_path / 'mine.py').write_text(OWN_MEASURE)
+    user_code.import_user_code(str(tmp_path / 'mine.py'))
+    found = evaluate_folders(
+        pred_dir, gt_dir, measures=['mae', 'top'], workers=workers, progress=False
+    )
+    assert list(found.measures) == ['mae', 'top']
+    assert found.measures['top'] == 1

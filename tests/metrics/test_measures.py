@@ -42,14 +42,6 @@ def test_mae_of_levels():
     assert measures.mean_absolute_error(values, totals) == pytest.approx(expected, abs=TOLERANCE)
 
 
-def test_binary_measures_and_their_empty_classes():
-    assert measures.intersection_over_union(3, 2, 5) == 3 / 7
-    assert measures.intersection_over_union(0, 0, 0) == 0
-    error = measures.balanced_error_rate(3, 2, 5, 10)
-    assert error == pytest.approx(1 - (0.6 + 0.8) / 2, abs=TOLERANCE)
-    assert measures.balanced_error_rate(0, 0, 0, 10) == 0.5  # no object: only its half can fail
-
-
 def test_e_measure_is_the_mean_of_the_enhanced_alignment_matrix():
     rng = np.random.default_rng(3)
     mask = rng.random((6, 7)) < 0.4
@@ -62,6 +54,15 @@ def test_e_measure_is_the_mean_of_the_enhanced_alignment_matrix():
         np.array([(binary & mask).sum()]), np.array([(binary & ~mask).sum()]), mask.sum(), mask.size
     )
     assert found[0] == pytest.approx(total / (mask.size - 1), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ('hits', 'false_alarms', 'foreground', 'expected'),
+    [(1, 0, 1, 1), (0, 0, 1, 0), (0, 0, 0, 1), (0, 1, 0, 0)],
+)
+def test_e_measure_of_one_pixel_is_0_or_1(hits, false_alarms, foreground, expected):
+    found = measures.e_measure(np.array([hits]), np.array([false_alarms]), foreground, 1)
+    assert found == [expected]
 
 
 def test_e_measure_of_empty_and_full_masks():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -116,6 +117,75 @@ def test_strips_show_the_worst_and_the_best_without_repeating(dataset):
     _, page = make(dataset, shown=8)
     shown = [alt.removeprefix('image of ') for alt in page.images if alt.startswith('image of')]
     assert shown == ['d', 'a', 'e', 'b', 'c']
+
+
+def test_the_page_shows_the_measures_of_the_evaluation(dataset):
+    options = {'progress': False, 'measures': ['si_mae', 'max_kappa']}
+    other = replace(
+        evaluate_folders(dataset / 'predictions', dataset / 'masks', progress=False),
+        measures={'mae': 0.5},
+    )
+    evaluation = report_folder(
+        dataset / 'r.html', dataset / 'predictions', dataset, others={'other': other}, **options
+    )
+    page = Page(dataset / 'r.html')
+    head, mine, theirs = page.tables[0]
+    assert head[2:] == ['SI MAE\u00a0↓', 'max kappa\u00a0↑', 'MAE\u00a0↓']
+    assert mine[2:] == [*(f'{value:.4f}' for value in evaluation.measures.values()), '-']
+    assert theirs[2:4] == ['-', '-']
+    assert theirs[4].startswith('0.5000')
+    assert 'Worst SI MAE' in page.text
+    errors = [float(row[1]) for row in page.tables[1][1:]]
+    assert errors == sorted(errors, reverse=True) != sorted(errors)
+
+
+def test_names_that_are_no_utf_8_are_shown(dataset):
+    for folder, suffix in (('images', '.jpg'), ('masks', '.png'), ('predictions', '.png')):
+        name = f'{dataset}/{folder}/caf'.encode() + b'\xe9' + suffix.encode()
+        (dataset / folder / f'a{suffix}').rename(os.fsdecode(name))
+    _, page = make(dataset)
+    assert 'caf\ufffd' in [row[0] for row in page.tables[1]]
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'options'),
+    [
+        ('{}_sal.png', {'pred_suffix': '_sal'}),
+        ('{}.jpg.png', {'pred_suffix': '.jpg'}),
+        ('x-{}.png', {'pred_prefix': 'x-'}),
+    ],
+)
+def test_predictions_may_have_other_names(dataset, pattern, options):
+    for path in [*(dataset / 'predictions').iterdir()]:
+        path.rename(path.with_name(pattern.format(path.stem)))
+    folders = dataset / 'predictions', dataset
+    evaluation = report_folder(dataset / 'r.html', *folders, progress=False, **options)
+    assert evaluation.count == len(STEMS)
+    assert [row[0] for row in Page(dataset / 'r.html').tables[1][1:]] == list(STEMS)
+
+
+def test_coded_maps_are_shown_as_they_are_scored(dataset):
+    mask = np.asarray(Image.open(dataset / 'masks' / 'a.png'))
+    for stem in STEMS:
+        Image.fromarray(mask // 255).save(dataset / 'predictions' / f'{stem}.png')
+    evaluation, page = make(dataset)
+    assert evaluation.measures['mae'] == 0
+    np.testing.assert_array_equal(page.pixels('prediction of b'), mask)
+    Image.fromarray(mask).save(dataset / 'predictions' / 'a.png')  # so the others are dark
+    evaluation, page = make(dataset)
+    assert evaluation.dark == ('b', 'c', 'd', 'e')
+    np.testing.assert_array_equal(page.pixels('prediction of b'), mask // 255)
+
+
+def test_photos_and_masks_may_lie_together(dataset):
+    together = dataset / 'Imgs'
+    together.mkdir()
+    for folder in ('images', 'masks'):
+        for path in [*(dataset / folder).iterdir()]:
+            path.rename(together / path.name)
+        (dataset / folder).rmdir()
+    evaluation = report_folder(dataset / 'r.html', dataset / 'predictions', dataset, progress=False)
+    assert evaluation.count == len(STEMS)
 
 
 def test_pictures_are_those_of_the_image(dataset):

@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sod_plugins.data import DataError, read_mask, save_png
-from sod_plugins.metrics import (
-    ImageScores,
-    SaliencyEvaluator,
-    write_json,
-    write_per_image_csv,
-)
+from sod_plugins.metrics import ImageScores, SaliencyEvaluator
 from sod_plugins.networks import to_uint8
 from sod_plugins.registry import METRICS
 
@@ -35,7 +30,7 @@ class SaliencyMetric(BaseMetric):
     equal those of ``sod eval`` on the folder of saved maps.
 
     The results are ``saliency/max_f`` and so on, fractions from 0 to 1: the keys of
-    ``sod_plugins.metrics.MEASURE_NAMES``. The protocol is logged beside them.
+    ``sod_plugins.metrics.MEASURES``. The protocol is logged beside them.
 
     Args:
         protocol: The name of an evaluation protocol in ``sod_plugins.metrics.PROTOCOLS``.
@@ -44,9 +39,11 @@ class SaliencyMetric(BaseMetric):
             nothing.
         collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange scores.
         prefix: What precedes the names of the measures.
+        measures: Keys of the measures to compute, ``'all'`` and ``'default'`` for several; by
+            default the usual ones, and those that modules of ``custom_imports`` registered.
 
     Raises:
-        ValueError: There is no such protocol, or a map is not finite.
+        ValueError: There is no such protocol or measure, or a map is not finite.
         DataError: A mask cannot be read or has another size than its map, or two images of equal
             stem would be saved under one name.
     """
@@ -59,9 +56,10 @@ class SaliencyMetric(BaseMetric):
         out_dir: str | Path | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        measures: Sequence[str] | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self._evaluator = SaliencyEvaluator(protocol)
+        self._evaluator = SaliencyEvaluator(protocol, measures)
         self.out_dir = None if out_dir is None else Path(out_dir)
         self._image_of: dict[str, str] = {}
 
@@ -78,7 +76,7 @@ class SaliencyMetric(BaseMetric):
 
     def compute_metrics(self, results: list[ImageScores]) -> dict[str, float]:
         """Average the scores of all processes, and save the measures and curves."""
-        evaluator = SaliencyEvaluator(self._evaluator.protocol.name)
+        evaluator = SaliencyEvaluator(self._evaluator.protocol.name, self._evaluator.measures)
         evaluator.per_image += results
         evaluation = evaluator.evaluation()
         MMLogger.get_current_instance().info(
@@ -86,8 +84,8 @@ class SaliencyMetric(BaseMetric):
         )
         self._image_of.clear()
         if self.out_dir is not None:
-            write_json(evaluation, self.out_dir / 'measures.json')
-            write_per_image_csv(evaluation, self.out_dir / 'per_image.csv')
+            evaluation.write_json(self.out_dir / 'measures.json')
+            evaluation.write_per_image_csv(self.out_dir / 'per_image.csv')
         return evaluation.measures
 
     def _save(self, levels: NDArray[np.uint8], stem: str, image: str) -> None:

@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from PIL import Image
 
 from sod_plugins.data import DataError
-from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
+from sod_plugins.metrics import MEASURE_NAMES, Measure, evaluate_folders, register_measure
 from sod_plugins.openmmlab.metrics import SaliencyMetric
 
 
@@ -45,6 +45,30 @@ def test_equals_the_evaluation_of_the_saved_maps(protocol, samples, photos, tmp_
     )
     assert results == {f'saliency/{key}': value for key, value in offline.measures.items()}
     assert offline.count == 11
+
+
+def test_computes_the_chosen_measures(samples, tmp_path):
+    metric = SaliencyMetric(out_dir=tmp_path, measures=['mae', 'si_mae', 'max_kappa'])
+    metric.process(None, samples)
+    results = metric.evaluate(len(samples))
+    assert list(results) == ['saliency/mae', 'saliency/si_mae', 'saliency/max_kappa']
+    everything = SaliencyMetric(measures=['all'])
+    everything.process(None, samples)
+    assert results.items() <= everything.evaluate(len(samples)).items()
+    with (tmp_path / 'per_image.csv').open() as file:
+        assert next(csv.reader(file)) == ['stem', 'protocol', 'mae', 'si_mae', 'max_kappa']
+    with pytest.raises(ValueError, match='measures must be one of'):
+        SaliencyMetric(measures=['mea'])
+
+
+def test_computes_measures_that_a_user_registered(samples, restored_registry):
+    register_measure(Measure('area', 'area', 'higher', lambda image: image.mask.mean()))
+    metric = SaliencyMetric()
+    metric.process(None, samples)
+    results = metric.evaluate(len(samples))
+    masks = [np.asarray(Image.open(sample['seg_map_path'])) > 128 for sample in samples]
+    assert results['saliency/area'] == pytest.approx(np.mean([mask.mean() for mask in masks]))
+    assert len(results) == 12
 
 
 def test_saves_maps_measures_and_curves(samples, tmp_path):

@@ -1,0 +1,85 @@
+"""Code of a user's own, which registers measures or networks as it is imported."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+_IMPORTED: list[str] = []
+
+
+def import_user_code(source: str) -> ModuleType:
+    """Import a module by its name, or a file by its path.
+
+    A module is also looked for in the current folder. Each is imported once.
+
+    Args:
+        source: Such as ``'my_package.measures'`` or ``'tools/measures.py'``.
+
+    Raises:
+        ImportError: There is no such module or file, or it fails; the message names it.
+    """
+    try:
+        if source.endswith('.py') or os.sep in source:
+            module = _import_file(Path(source))
+        else:
+            module = _import_module(source)
+    except Exception as error:
+        reason = str(error) if isinstance(error, _MissingCodeError) else f'{error!r}'
+        raise ImportError(f"Cannot import '{source}': {reason}. Correct it.") from error
+    if source not in _IMPORTED:
+        _IMPORTED.append(source)
+    return module
+
+
+def imported_user_code() -> tuple[str, ...]:
+    """Return what was imported, so that further processes can import it too."""
+    return tuple(_IMPORTED)
+
+
+def import_all_user_code(sources: tuple[str, ...]) -> None:
+    """Import what another process has imported."""
+    for source in sources:
+        import_user_code(source)
+
+
+class _MissingCodeError(ImportError):
+    """There is no such file or module."""
+
+
+def _import_module(name: str) -> ModuleType:
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)  # at the end: nothing of the user's hides what is installed
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f'{error.name}.')):
+            raise _MissingCodeError('there is no such module') from error
+        raise
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise _MissingCodeError('there is no such file')
+    path = path.resolve()
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    name = f'sod_plugins_user_{path.stem}_{digest}'
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise _MissingCodeError('it is no Python file')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs, as pickles look functions up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
