@@ -1,7 +1,7 @@
 """The ``sod`` command: one module per verb, each calling a function that Python users can call too.
 
 Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done;
-130 interrupted.
+130 interrupted, 143 ended by SIGTERM: what is written is complete.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins.cli.parser import build_parser, run_host_verb
 
 
@@ -20,14 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        status = run_host_verb(argv)
-        if status is None:
-            args = build_parser().parse_args(argv)
-            status = int(args.run(args))
-        return status
+        with terminable():
+            status = run_host_verb(argv)
+            if status is None:
+                args = build_parser().parse_args(argv)
+                status = int(args.run(args))
+            return status
     except (ValueError, OSError, ImportError) as error:
         print(f'sod: error: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print('sod: interrupted; what is written is complete', file=sys.stderr)
-        return 130
+        return interrupt_status(error)

@@ -1,6 +1,7 @@
 """From images to saliency maps: one image in Python, or files and folders on disk."""
 
 from sod_plugins._common.names import BACKENDS
+from sod_plugins.data import Instances
 from sod_plugins.inference.attention import save_attention, view_attention
 from sod_plugins.inference.backends import open_network
 from sod_plugins.inference.class_activation import class_activation
@@ -16,7 +17,7 @@ from sod_plugins.inference.files import (
 from sod_plugins.inference.fused import fuse
 from sod_plugins.inference.instance_features import InstanceDescriber
 from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
-from sod_plugins.inference.instance_predictor import InstancePredictor, Instances
+from sod_plugins.inference.instance_predictor import InstancePredictor, as_arrays
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
 
@@ -33,6 +34,7 @@ __all__ = [
     'OpenVINONetwork',
     'PredictionSummary',
     'SaliencyPredictor',
+    'as_arrays',
     'class_activation',
     'collect_images',
     'export_network',

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from sod_plugins.data import DataError, read_image, read_instances, require_writable, save_png
-from sod_plugins.data.instances import Coco, new_coco, write_instances
-from sod_plugins.data.rle import compress_rle, encode_rle
+from sod_plugins.data import DataError, Instances, read_image, require_writable, save_png
+from sod_plugins.data.instance_file import InstanceFile
 from sod_plugins.inference.files import PredictionSummary, check_targets, collect_images
-from sod_plugins.inference.instance_predictor import InstancePredictor, Instances
+from sod_plugins.inference.instance_predictor import InstancePredictor
 from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
 INSTANCES, OVERLAY = 'instances.json', 'overlay'
@@ -35,8 +34,11 @@ def predict_instance_files(
     ``OUT/instances.json`` holds ``images`` with their ``file_name`` and ``annotations`` with
     ``segmentation`` (compressed RLE), ``bbox`` (left, top, width, height in pixels of the image),
     ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.png`` shows those of a score
-    of 0.4 or more. Images that the file has already, and whose overlay is there, are skipped; an
-    interrupted run writes what it has.
+    of 0.4 or more. Images that the file has already, and whose overlay is there, are skipped.
+
+    While the run lasts, its images are in ``OUT/instances.jsonl``, a line each, which join the file
+    at the end or when the run is interrupted. After a kill the next run goes on behind them. One
+    run at a time may write to a folder.
 
     Args:
         paths: Files, folders (not their subfolders) and glob patterns.
@@ -51,7 +53,8 @@ def predict_instance_files(
 
     Raises:
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
-        OSError: ``out_dir`` cannot be made or written to; nothing has been written.
+        OSError: ``out_dir`` cannot be made or written to, or another run writes to it; nothing has
+            been written.
         ValueError: Two images would be saved under one name, or the checkpoint or an older
             ``instances.json`` cannot be used; nothing has been written.
     """
@@ -60,14 +63,11 @@ def predict_instance_files(
     overlays = {image: out_dir / OVERLAY / f'{image.stem}.png' for image in images}
     check_targets({image: {OVERLAY: overlay} for image, overlay in overlays.items()})
     require_writable(out_dir)
-    file = out_dir / INSTANCES
-    coco = read_instances(file, predicted=True) if file.exists() and not overwrite else new_coco()
-    done = {image['file_name'] for image in coco['images']}
     predictor = InstancePredictor(network, device)
     summary = PredictionSummary()
-    try:
+    with InstanceFile(out_dir / INSTANCES, overwrite=overwrite) as file:
         for image in tqdm(images, desc='predict', unit='image', disable=not progress):
-            if image.name in done and overlays[image].is_file():
+            if image.name in file and overlays[image].is_file():
                 summary.skipped.append(image)
                 continue
             try:
@@ -77,11 +77,8 @@ def predict_instance_files(
                 continue
             found = predictor.predict(pixels)
             save_instance_overlay(overlays[image], pixels, found)
-            _append(coco, image.name, found)
+            file.add(image.name, found)
             summary.written.append(image)
-    finally:
-        if summary.written:
-            write_instances(file, coco)
     return summary
 
 
@@ -90,31 +87,3 @@ def save_instance_overlay(
 ) -> None:
     """Save the image ``(H, W, 3)`` with its instances of at least a score drawn over it, as PNG."""
     save_png(path, draw_instances(image, found.masks, found.scores, found.boxes, min_score))
-
-
-def _append(coco: Coco, file_name: str, found: Instances) -> None:
-    """Add an image and its instances; what the file said of the image before is dropped."""
-    stale = {image['id'] for image in coco['images'] if image['file_name'] == file_name}
-    if stale:
-        coco['images'] = [image for image in coco['images'] if image['id'] not in stale]
-        coco['annotations'] = [a for a in coco['annotations'] if a['image_id'] not in stale]
-    index = 1 + max((image['id'] for image in coco['images']), default=0)
-    first = 1 + max((annotation['id'] for annotation in coco['annotations']), default=0)
-    height, width = found.masks.shape[1:]
-    coco['images'].append({'id': index, 'file_name': file_name, 'height': height, 'width': width})
-    for number, (box, score, mask) in enumerate(
-        zip(found.boxes.tolist(), found.scores.tolist(), found.masks, strict=True)
-    ):
-        x1, y1, x2, y2 = box
-        coco['annotations'].append(
-            {
-                'id': first + number,
-                'image_id': index,
-                'category_id': 1,
-                'segmentation': compress_rle(encode_rle(mask)),
-                'bbox': [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)],
-                'area': int(mask.sum()),
-                'iscrowd': 0,
-                'score': round(score, 6),
-            }
-        )

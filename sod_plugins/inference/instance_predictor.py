@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +10,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins.checkpoints import load_network
+from sod_plugins.data import Instances
 from sod_plugins.inference.predictor import check_image, move_network
-from sod_plugins.networks import Detections, S4Net
+from sod_plugins.networks import Detections, InstanceTensors, S4Net
 
 
-@dataclass(frozen=True)
-class Instances:
-    """Salient instances of one image, best first.
-
-    Attributes:
-        boxes: (K, 4) x1, y1, x2, y2 in pixels of the image, x2 and y2 excluded, float32.
-        scores: (K,) in [0, 1], float32.
-        masks: (K, H, W), bool.
-    """
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    masks: NDArray[np.bool_]
+def as_arrays(found: InstanceTensors) -> Instances:
+    """Return instances as arrays, in the precision that files and hosts have."""
+    return Instances(
+        boxes=found.boxes.float().cpu().numpy(),
+        masks=found.masks.cpu().numpy(),
+        scores=found.scores.float().cpu().numpy(),
+        labels=found.labels.cpu().numpy(),
+    )
 
 
 class InstancePredictor:
@@ -82,6 +77,4 @@ class InstancePredictor:
             )
         scale = (width / preprocessing.size[1], height / preprocessing.size[0])
         found = Detections(boxes[kept], scores[kept], maps[kept])
-        boxes = found.boxes * found.boxes.new_tensor(scale).repeat(2)
-        masks = self.network.masks_of(found, (height, width), scale)
-        return Instances(boxes.cpu().numpy(), found.scores.cpu().numpy(), masks.cpu().numpy())
+        return as_arrays(self.network.instances_of(found, (height, width), scale))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sod_plugins.networks.base import InstanceTensors
 from sod_plugins.networks.csnet import (
     CSF,
     CrossStageFusion,
@@ -76,6 +77,7 @@ __all__ = [
     'Detections',
     'HeadOutputs',
     'ITDBUDecoder',
+    'InstanceTensors',
     'PiCANet',
     'PiCANetASPP',
     'PiCANetDecoder',

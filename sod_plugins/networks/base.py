@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from sod_plugins.networks.preprocessing import Preprocessing
 
@@ -25,6 +25,24 @@ class Extractor(nn.Module):
     out_indices: tuple[int, ...]
     out_channels: tuple[int, ...]
     out_strides: tuple[int, ...]
+
+
+class InstanceTensors(NamedTuple):
+    """Instances of one image, best first: what a network that finds instances returns for each.
+
+    The fields are those of :class:`sod_plugins.data.Instances`, the arrays.
+
+    Attributes:
+        boxes: (K, 4) x1, y1, x2, y2 in pixels, x2 and y2 excluded.
+        masks: (K, H, W), bool.
+        scores: (K,) in [0, 1].
+        labels: (K,) numbers of classes from 0, int64; all 0 where salient is the only one.
+    """
+
+    boxes: Tensor
+    masks: Tensor
+    scores: Tensor
+    labels: Tensor
 
 
 class DescribedNetwork(nn.Module):

@@ -1,6 +1,7 @@
 """The command lines of ``tools/train.py`` and ``tools/test.py``, ``sod train`` and ``sod test``.
 
-Exit status: 0 done, 2 the run could not start and nothing was done, 130 interrupted.
+Exit status: 0 done, 2 the run could not start and nothing was done, 130 interrupted, 143 ended by
+SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from mmengine.config import DictAction
 
+from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins.data import DataError
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
@@ -115,11 +117,12 @@ def _run(
     parser: argparse.ArgumentParser, function: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> int:
     try:
-        function(*args, **kwargs)
+        with terminable():
+            function(*args, **kwargs)
     except (LaunchError, DataError, ImportError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)
-        return 130
+        return interrupt_status(error)
     return 0

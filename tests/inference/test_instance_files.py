@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,8 +80,8 @@ def test_agrees_with_the_network_where_nothing_is_resized():
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     found = InstancePredictor(network, 'cpu').predict(image)
     expected = network(network.preprocessing.apply(image))[0]
-    np.testing.assert_array_equal(found.boxes, expected['boxes'].numpy())
-    np.testing.assert_array_equal(found.masks, expected['masks'].numpy())
+    np.testing.assert_array_equal(found.boxes, expected.boxes.numpy())
+    np.testing.assert_array_equal(found.masks, expected.masks.numpy())
 
 
 def test_writes_json_and_overlays(photos, one_box, tmp_path):
@@ -123,6 +126,69 @@ def test_goes_on_where_it_stopped_and_overwrites_when_asked(photos, one_box, tmp
     (out / 'instances.json').write_text('{}')
     with pytest.raises(DataError, match=r'instances\.json'):
         run([photos])
+
+
+COMMAND = """
+import sys
+from sod_plugins.cli import main
+from sod_plugins.inference import InstancePredictor
+
+predict, calls = InstancePredictor.predict, []
+
+def wait_at_the_third(self, image):
+    calls.append(image)
+    if len(calls) == 3:
+        print('third', flush=True)
+        sys.stdin.read()
+    return predict(self, image)
+
+InstancePredictor.predict = wait_at_the_third
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope='module')
+def four_photos(tmp_path_factory):
+    """Four photos, a checkpoint, and what a run that nothing disturbs makes of them."""
+    folder = tmp_path_factory.mktemp('four')
+    (folder / 'photos').mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 30, 40, 3), dtype=np.uint8)
+    for name, photo in zip('abcd', pixels, strict=True):
+        Image.fromarray(photo).save(folder / 'photos' / f'{name}.png')
+    save_network(folder / 'net.pth', s4net())
+    assert main(predict_words(folder, folder / 'whole')) == 0
+    return folder
+
+
+def predict_words(folder, out):
+    checkpoint = ['--checkpoint', str(folder / 'net.pth'), '--device', 'cpu']
+    return ['predict', str(folder / 'photos'), '-o', str(out), *checkpoint]
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_ended_by_a_signal_loses_nothing(four_photos, tmp_path, number, capsys):
+    out = tmp_path / 'out'
+    words = [sys.executable, '-c', COMMAND, *predict_words(four_photos, out)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == 'third\n'
+        assert main(predict_words(four_photos, out)) == 2  # a second run meanwhile
+        assert 'another process is writing' in capsys.readouterr().err
+        process.send_signal(number)
+        _, error = process.communicate()
+    if number == signal.SIGKILL:
+        assert not (out / 'instances.json').exists()
+        assert len((out / 'instances.jsonl').read_text().splitlines()) == 2
+    else:
+        assert process.returncode == 128 + number
+        assert 'sod: interrupted; what is written is complete' in error
+        assert len(json.loads((out / 'instances.json').read_text())['images']) == 2
+    assert main(predict_words(four_photos, out)) == 0
+    assert '2 were there already' in capsys.readouterr().out
+    whole = json.loads((four_photos / 'whole' / 'instances.json').read_text())
+    assert json.loads((out / 'instances.json').read_text()) == whole
+    assert {p.name for p in out.iterdir()} == {'instances.json', 'overlay'}
 
 
 def test_networks_of_the_wrong_kind_are_refused(tmp_path):

@@ -87,4 +87,4 @@ def test_a_run_can_be_resumed_tested_and_used_without_its_host(config, scenes, t
     expected = max(entry['score'] for entry in entries if entry['image_id'] == 0)
     image = read_image(scenes / 'test' / 'images' / '000000.jpg')
     (found,) = network(network.preprocessing.apply(image))
-    assert found['scores'][0].item() == pytest.approx(expected, abs=0.02)
+    assert found.scores[0].item() == pytest.approx(expected, abs=0.02)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from sod_plugins.layers.mask_frames import MaskFrame, mask_frame, mask_loss
+from sod_plugins.networks.base import InstanceTensors
 
 
 class Detections(NamedTuple):
-    """Instances of one image, best first.
+    """Instances of one image, best first, before their masks have a size.
 
     Attributes:
         boxes: (K, 4) x1, y1, x2, y2 in pixels of the network's input.
@@ -105,6 +106,21 @@ class S4NetFlow:
         boxes, scores, found = self.bbox_head.propose(self.bbox_head(levels), sizes)
         maps = self._mask_logits(levels, _with_index(boxes))[:, 0].float().sigmoid()
         return boxes, scores, found, maps.view(*boxes.shape[:2], *maps.shape[1:])
+
+    def instances_of(
+        self,
+        detections: Detections,
+        size: tuple[int, int],
+        scale: tuple[float, float] = (1.0, 1.0),
+    ) -> InstanceTensors:
+        """Return instances in an image of any size. The arguments are those of :meth:`masks_of`."""
+        boxes, scores, _ = detections
+        return InstanceTensors(
+            boxes=boxes * boxes.new_tensor(scale).repeat(2),
+            masks=self.masks_of(detections, size, scale),
+            scores=scores,
+            labels=torch.zeros_like(scores, dtype=torch.long),
+        )
 
     def masks_of(
         self,

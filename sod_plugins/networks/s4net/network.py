@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
 from sod_plugins.networks.backbones import PRESETS, backbone_spec, build_backbone, plain_spec
-from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.networks.base import DescribedNetwork, InstanceTensors
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.s4net.flow import S4NetFlow
 from sod_plugins.networks.s4net.fpn import S4NetFPN
@@ -176,19 +176,15 @@ class S4Net(S4NetFlow, DescribedNetwork):
             roi = parts['roi_extractor'].get('mode', 'ternary')
         return {'backbone': backbone_spec(model['backbone']), 'roi': roi, **parts}
 
-    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+    def forward(self, images: Tensor) -> list[InstanceTensors]:
         """Find salient instances in normalised images (N, 3, H, W).
 
         Returns:
-            Of each image, best first: ``boxes`` (K, 4) x1, y1, x2, y2 in pixels of the input,
-            ``scores`` (K,) and ``masks`` (K, H, W), bool. For masks at other sizes see
-            :meth:`detect` and :meth:`masks_of`.
+            Those of each image, best first, in pixels of the input. For other sizes see
+            :meth:`detect` and :meth:`instances_of`.
         """
         size = (images.shape[2], images.shape[3])
-        return [
-            {'boxes': d.boxes, 'scores': d.scores, 'masks': self.masks_of(d, size)}
-            for d in self.detect(images)
-        ]
+        return [self.instances_of(found, size) for found in self.detect(images)]
 
     def train(self, mode: bool = True) -> S4Net:
         """Switch to training, except for frozen statistics."""

@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from sod_plugins.data import OCCLUSION, compress_mask, read_instances, write_instances
+from sod_plugins.data import (
+    OCCLUSION,
+    DataError,
+    Instances,
+    decode_segmentation,
+    list_files,
+    read_instances,
+    write_instances,
+)
+from sod_plugins.data.coco_fields import read_id
+from sod_plugins.data.instances import add_entries, new_coco
 from sod_plugins.metrics import INSTANCE_PROTOCOLS, evaluate_instances
 from sod_plugins.metrics.instances import KINDS
 from sod_plugins.registry import METRICS
@@ -74,21 +85,30 @@ class SalientInstanceMetric(BaseMetric):
         self._ground_truth_file()  # missing, it is said before the first batch's work is lost
         for sample in data_samples:
             predicted = sample['pred_instances']
-            self.results.append((sample['img_id'], _entries(predicted, sample, self.kinds)))
+            index = read_id(sample['img_id'])
+            self.results.append((index, _entries(predicted, sample, self.kinds)))
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Measure the predictions of all processes, and save them."""
         ground_truth = read_instances(self._ground_truth_file())
         found = dict(results)
-        predictions = [entry for entries in found.values() for entry in entries]
+        unknown = found.keys() - {image['id'] for image in ground_truth['images']}
+        if unknown:
+            raise DataError(
+                f"'{self._ground_truth_file()}' has no images of the ids {list_files(unknown)}, "
+                'which were tested. Give the ann_file of the data set tested.'
+            )
+        predicted = new_coco()
+        for image in ground_truth['images']:
+            if image['id'] in found:
+                size = image['height'], image['width']
+                entries = found[image['id']]
+                add_entries(predicted, image['file_name'], size, entries, image['id'])
         if self.out_dir is not None:
-            saved = {key: ground_truth[key] for key in ('images', 'categories')}
-            saved['images'] = [image for image in saved['images'] if image['id'] in found]
-            numbered = [{'id': n, **entry} for n, entry in enumerate(predictions, start=1)]
-            write_instances(self.out_dir / 'instances.json', {**saved, 'annotations': numbered})
+            write_instances(self.out_dir / 'instances.json', predicted)
         evaluation = evaluate_instances(
             ground_truth,
-            predictions,
+            predicted['annotations'],
             protocol=self.protocol,
             kinds=self.kinds,
             occlusion=self.occlusion,
@@ -112,33 +132,29 @@ class SalientInstanceMetric(BaseMetric):
 def _entries(
     predicted: dict[str, Any], sample: dict[str, Any], kinds: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the predictions of one image as COCO's results."""
+    """Return the predictions of one image as annotations of COCO, of the one category."""
     scores, boxes = (torch.as_tensor(predicted[key]).float().cpu() for key in ('scores', 'bboxes'))
     if not (scores.isfinite().all() and boxes.isfinite().all()):
         raise ValueError(
             f"The predictions of '{sample.get('img_path', sample['img_id'])}' are not finite: the "
             'weights diverged. Lower the learning rate.'
         )
-    boxes = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1)
-    entries = [
-        {'image_id': sample['img_id'], 'category_id': 1, 'score': score, 'bbox': box}
-        for score, box in zip(scores.tolist(), boxes.tolist(), strict=True)
-    ]
+    masks = np.zeros((len(scores), 0, 0), dtype=np.bool_)
     if 'mask' in kinds:
-        masks = predicted.get('masks')
-        if masks is None or len(masks) != len(entries):
+        found = predicted.get('masks')
+        if found is None or len(found) != len(scores):
             raise ValueError(
                 "The predictions have no mask for each score. Set kinds=['box'] where the model "
                 'predicts boxes alone.'
             )
-        for entry, mask in zip(entries, masks, strict=True):
-            entry['segmentation'] = _run_lengths(mask)
-    return entries
+        if len(found):
+            masks = np.stack([_mask(mask) for mask in found])
+    labels = np.zeros(len(scores), dtype=np.int64)
+    return Instances(boxes.numpy(), masks, scores.numpy(), labels).to_coco()
 
 
-def _run_lengths(mask: Any) -> dict[str, Any]:
-    if not isinstance(mask, dict):
-        return compress_mask(torch.as_tensor(mask).bool().cpu().numpy())
-    counts = mask['counts']
-    counts = counts.decode('ascii') if isinstance(counts, bytes) else counts
-    return {'size': list(mask['size']), 'counts': counts}
+def _mask(mask: Any) -> Any:
+    """Return the pixels (H, W) of an instance, which may be run lengths."""
+    if isinstance(mask, dict):
+        return decode_segmentation(mask, tuple(mask['size']))
+    return torch.as_tensor(mask).bool().cpu().numpy()

@@ -65,8 +65,8 @@ def test_learns_one_scene() -> None:
         sum(network.losses(image, [target]).values()).backward()
         optimizer.step()
     found = network.eval()(image)[0]
-    assert found['scores'][:2].min() > 0.8 > 0.5 > found['scores'][2:].max()
-    masks, truth = found['masks'][:2, None], target['masks'][None]
+    assert found.scores[:2].min() > 0.8 > 0.5 > found.scores[2:].max()
+    masks, truth = found.masks[:2, None], target['masks'][None]
     overlap = (masks & truth).sum((2, 3)) / (masks | truth).sum((2, 3))
     assert overlap.max(0).values.min() > 0.8
 
@@ -110,14 +110,14 @@ def test_finds_boxes_scores_and_masks_best_first() -> None:
     results = network(images)
     assert len(results) == 2
     for result in results:
-        boxes, scores, masks = result['boxes'], result['scores'], result['masks']
+        boxes, scores, masks = result.boxes, result.scores, result.masks
         assert 0 < len(boxes) <= 7 and boxes.shape == (len(scores), 4)
         assert scores.equal(scores.sort(descending=True).values)
         assert (boxes >= 0).all() and (boxes <= torch.tensor([75, 100, 75, 100])).all()
         assert masks.dtype == torch.bool and masks.shape == (len(scores), 100, 75)
     # Alone, an image gives the same.
     alone = network(images[1:])[0]
-    torch.testing.assert_close(alone['boxes'], results[1]['boxes'], rtol=0, atol=1e-3)
+    torch.testing.assert_close(alone.boxes, results[1].boxes, rtol=0, atol=1e-3)
 
 
 def test_padding_is_no_place_for_boxes_and_masks_come_at_any_size() -> None:
@@ -148,8 +148,8 @@ def test_returns_from_a_file_and_gives_the_same(tmp_path: Path) -> None:
     loaded = load_network(path)
     assert isinstance(loaded, S4Net) and loaded.preprocessing.size == (96, 128)
     image, _ = draw_scene()
-    for name, value in network(image)[0].items():
-        assert torch.equal(loaded(image)[0][name], value)
+    for name, value in network(image)[0]._asdict().items():
+        assert torch.equal(getattr(loaded(image)[0], name), value)
 
 
 TRAINING_CONFIG = """
@@ -185,8 +185,8 @@ def test_training_checkpoints_are_read_without_a_host(tmp_path: Path) -> None:
     loaded = load_network(path)
     assert loaded.preprocessing == Preprocessing((96, 128), (1, 2, 3), (4, 5, 6))
     image, _ = draw_scene()
-    for name, value in network(image)[0].items():
-        assert torch.equal(loaded(image)[0][name], value)
+    for name, value in network(image)[0]._asdict().items():
+        assert torch.equal(getattr(loaded(image)[0], name), value)
     other = TRAINING_CONFIG.replace('sod_plugins.S4NetMaskHead', 'FCNMaskHead')
     torch.save({'meta': {'cfg': other}, 'state_dict': state}, path)
     with pytest.raises(ValueError, match=r'FCNMaskHead is no sod_plugins\.S4NetMaskHead'):

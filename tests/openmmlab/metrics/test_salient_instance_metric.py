@@ -9,7 +9,7 @@ from torch import multiprocessing
 
 pytest.importorskip('pycocotools')
 
-from sod_plugins.data import compress_mask
+from sod_plugins.data import DataError, compress_mask
 from sod_plugins.data.instances import add_image, new_coco
 from sod_plugins.metrics import evaluate_instances
 from sod_plugins.openmmlab.metrics import SalientInstanceMetric
@@ -132,3 +132,10 @@ def test_two_processes_measure_as_one(truth, free_port, tmp_path):
     metric.process(None, predict(truth))
     alone = metric.evaluate(5)
     assert torch.load(tmp_path / '0.pth') == torch.load(tmp_path / '1.pth') == alone
+
+
+def test_images_that_the_ground_truth_lacks_are_named(truth):
+    metric = SalientInstanceMetric(truth)
+    metric.process(None, [{**predict(truth)[0], 'img_id': 77}])
+    with pytest.raises(DataError, match=r"truth\.json' has no images of the ids 77"):
+        metric.evaluate(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS as HOST_MODELS
 from mmdet.structures import DetDataSample
@@ -97,12 +96,8 @@ class S4Net(S4NetFlow, BaseDetector):
         ):
             out_size = tuple(sample.ori_shape[:2]) if rescale else size
             scale = (out_size[1] / size[1], out_size[0] / size[0])
-            instances = InstanceData()
-            instances.bboxes = found.boxes * found.boxes.new_tensor(scale * 2)
-            instances.scores = found.scores
-            instances.labels = torch.zeros_like(found.scores, dtype=torch.long)
-            instances.masks = self.masks_of(found, out_size, scale)
-            results.append(instances)
+            boxes, masks, scores, labels = self.instances_of(found, out_size, scale)
+            results.append(InstanceData(bboxes=boxes, masks=masks, scores=scores, labels=labels))
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _forward(

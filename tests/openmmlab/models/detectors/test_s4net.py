@@ -41,9 +41,9 @@ def test_predicts_what_the_plain_network_does(pair, scene):
     ):
         found = sample.pred_instances
         assert len(found) == 20
-        torch.testing.assert_close(found.bboxes, expected['boxes'])
-        torch.testing.assert_close(found.scores, expected['scores'])
-        assert torch.equal(found.masks, expected['masks'])
+        torch.testing.assert_close(found.bboxes, expected.boxes)
+        torch.testing.assert_close(found.scores, expected.scores)
+        assert torch.equal(found.masks, expected.masks)
         assert not found.labels.any()
 
 

@@ -1,0 +1,55 @@
+"""Worker processes that end with their parent, and whose death is said in a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+
+
+@contextlib.contextmanager
+def process_pool(workers: int) -> Iterator[Executor | None]:
+    """Give a pool of processes, or None for none.
+
+    They end at once when this process does, also when it is killed. Ctrl-C is left to this process.
+
+    Args:
+        workers: How many.
+
+    Raises:
+        ChildProcessError: One of them was killed.
+    """
+    if not workers:
+        yield None
+        return
+    # Spawned workers inherit no threads and no locks of this process.
+    context = multiprocessing.get_context('spawn')
+    pool = ProcessPoolExecutor(workers, context, initializer=_follow_parent)
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            'one of the worker processes was killed, by the system if memory ran out. Run again '
+            'with fewer workers.'
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Let this process end when its parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
