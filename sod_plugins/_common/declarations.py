@@ -22,16 +22,16 @@ _SECTION = re.compile(rf'^({"|".join(_SECTIONS)}):\n((?: .*\n|\n)*)', re.MULTILI
 _ENTRY = re.compile(r'^ {4}\S.*\n(?: {5,}.*\n|\n(?= {5}))*', re.MULTILINE)
 
 
-def passes_on(*targets: type, without: Collection[str] = ()) -> Callable[[C], C]:
-    """Show the arguments that a class's constructor passes on to those of other classes.
+def passes_on(*targets: Callable[..., Any], without: Collection[str] = ()) -> Callable[[C], C]:
+    """Show the arguments that a class's constructor passes on to other classes and functions.
 
     The constructor takes them as ``**arguments``, and as ``*args`` too where they may come without
     their names. Signature and docstring of the class get the parameters, and the entries in the
     sections Args, Attributes and Raises, of the targets; what the class declares itself precedes.
 
     Args:
-        targets: The classes that receive them: the first by the decorated class, each next one by
-            the one before.
+        targets: The classes and functions that receive them, one from the other or all from the
+            decorated class.
         without: Arguments of the targets that are not offered, as the constructor gives them.
 
     Returns:
@@ -41,7 +41,7 @@ def passes_on(*targets: type, without: Collection[str] = ()) -> Callable[[C], C]
 
     def decorate(cls: C) -> C:
         own = cls.__init__  # type: ignore[misc]  # of this very class, not of a subclass
-        chain: tuple[type, ...] = (cls, *targets)
+        chain: tuple[Callable[..., Any], ...] = (cls, *targets)
         parameters = _merged_parameters(chain, without)
         signature = Signature(list(parameters.values()))
 
@@ -82,9 +82,11 @@ def _parse(documentation: str | None) -> _Documentation:
     return _Documentation(_SECTION.sub('', lines).strip(), entries)
 
 
-def _merged_parameters(chain: Sequence[type], without: Collection[str]) -> dict[str, Parameter]:
+def _merged_parameters(
+    chain: Sequence[Callable[..., Any]], without: Collection[str]
+) -> dict[str, Parameter]:
     """Return the parameters of the first constructor, its ``**`` replaced by those it passes on."""
-    first, *others = (list(inspect.signature(cls).parameters.values()) for cls in chain)
+    first, *others = (list(inspect.signature(target).parameters.values()) for target in chain)
     passed: list[Parameter] = []
     for declared in reversed(others):
         passed = _merge(declared, passed)

@@ -13,15 +13,14 @@ from sod_plugins.networks.preprocessing import Preprocessing
 class Extractor(nn.Module):
     """A network from normalised images (N, 3, H, W) to a tuple of maps, finest first.
 
-    It has ``stages`` too: an ``nn.ModuleList`` of parts that run one after the other, of which the
-    first ones can be frozen.
-
     Attributes:
+        stages: Parts that run one after the other, of which the first ones can be frozen.
         out_indices: Stages (from 0) whose map is returned, in order.
         out_channels: Channels of each returned map.
         out_strides: Its stride in input pixels.
     """
 
+    stages: nn.ModuleList
     out_indices: tuple[int, ...]
     out_channels: tuple[int, ...]
     out_strides: tuple[int, ...]

@@ -257,8 +257,9 @@ def _drop_tiny(optimizer: torch.optim.Optimizer, *_: Any) -> None:
                     alike.setdefault((tensor.device, tensor.dtype), []).append(tensor)
     for tensors in alike.values():
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        kept = (flat.abs() >= TINY).to(flat.dtype).split([tensor.numel() for tensor in tensors])
-        shaped = [part.view_as(tensor) for part, tensor in zip(kept, tensors, strict=True)]
+        kept = (flat.abs() >= TINY).to(flat.dtype)
+        parts = torch.split(kept, [tensor.numel() for tensor in tensors])
+        shaped = [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
         torch._foreach_mul_(tensors, shaped)
 
 

@@ -49,7 +49,7 @@ class Backbone(Extractor):
         raise NotImplementedError
 
     @property
-    def stages(self) -> nn.ModuleList:
+    def stages(self) -> nn.ModuleList:  # type: ignore[override]  # nothing sets it
         """The stages, sharing their modules with this network: for freezing and looking."""
         return nn.ModuleList(nn.Sequential(*modules) for modules in self.stage_modules())
 

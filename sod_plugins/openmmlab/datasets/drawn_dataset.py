@@ -6,12 +6,12 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from sod_plugins.data import sample_rng
+from sod_plugins.data.sampling import DrawIndex, sample_rng
 
 
 class DrawnDataset(BaseDataset):
@@ -37,10 +37,10 @@ class DrawnDataset(BaseDataset):
 
     def __init__(
         self,
-        data_root: str | Path | None,
-        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
-        test_mode: bool,
-        seed: int,
+        data_root: str | Path | None = None,
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
+        test_mode: bool = False,
+        seed: int = 0,
     ) -> None:
         self.seed = seed
         # max_refetch=0: a sample that cannot be used is an error, not a reason to take another.
@@ -55,11 +55,11 @@ class DrawnDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on one sample, with the random generator of this draw."""
         results = self.get_data_info(idx)
-        draw = getattr(idx, 'draw', None)
-        if draw is None:
-            draw = 0 if self.test_mode else np.random.randint(2**31)
-        else:
+        if isinstance(idx, DrawIndex):
+            draw = idx.draw
             results |= {'draw': draw, 'pass_number': idx.pass_number}
+        else:
+            draw = 0 if self.test_mode else np.random.randint(2**31)
         results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
         with _global_generators(results['rng']):
             return self.pipeline(results)
@@ -69,7 +69,8 @@ class DrawnDataset(BaseDataset):
 def _global_generators(rng: np.random.Generator) -> Iterator[None]:
     """Seed the global generators from another one, which stays as it is; put them back after."""
     before = np.random.get_state(), random.getstate()
-    words = rng.bit_generator.seed_seq.spawn(1)[0].generate_state(4)
+    sequence = cast(np.random.SeedSequence, rng.bit_generator.seed_seq)
+    words = sequence.spawn(1)[0].generate_state(4)
     np.random.seed(words)
     random.seed(words.tobytes())
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sod_plugins._common.declarations import passes_on
 from sod_plugins.data import (
     DataError,
     class_names,
@@ -18,6 +19,7 @@ from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
+@passes_on(DrawnDataset)
 class ImageFolderDataset(DrawnDataset):
     """Images in one folder for each class, as ImageNet has them, or in a list.
 
@@ -36,9 +38,6 @@ class ImageFolderDataset(DrawnDataset):
             classes but have no others.
         check_images: Whether to decode all images when the data set is built, so that damaged ones
             are named together before training begins; otherwise the first one met ends the run.
-        pipeline: The transforms.
-        test_mode: Whether the samples are for evaluation.
-        seed: The seed of the random transforms.
 
     Raises:
         DataError: A folder or file is missing, a class has no image, a class is not among those of
@@ -52,15 +51,13 @@ class ImageFolderDataset(DrawnDataset):
         list_file: str | None = None,
         classes_of: str | None = None,
         check_images: bool = False,
-        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
-        test_mode: bool = False,
-        seed: int = 0,
+        **arguments: Any,
     ) -> None:
         self.split = split
         self.list_file = list_file
         self.classes_of = classes_of
         self.check_images = check_images
-        super().__init__(data_root, pipeline, test_mode, seed)
+        super().__init__(data_root, **arguments)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Find the images and their classes, and check the files where asked to."""

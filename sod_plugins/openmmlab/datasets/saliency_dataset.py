@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sod_plugins._common.declarations import passes_on
 from sod_plugins.data import (
     DataError,
     find_pairs,
@@ -18,6 +19,7 @@ from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
+@passes_on(DrawnDataset, find_pairs, without=('root', 'require_masks', 'exif'))
 class SaliencyDataset(DrawnDataset):
     """Images and saliency masks of any layout that ``sod_plugins.data.find_pairs`` knows.
 
@@ -27,19 +29,8 @@ class SaliencyDataset(DrawnDataset):
     the ``rng`` of :class:`DrawnDataset`.
 
     Args:
-        data_root: The folder of the data set.
-        image_dir: The folder of images below it, where the layout is not a known one.
-        mask_dir: The folder of masks below it, where the layout is not a known one.
-        list_file: A text file that selects the samples.
-        image_prefix: What precedes the stem in the names of images.
-        image_suffix: What follows the stem in the names of images.
-        mask_prefix: What precedes the stem in the names of masks.
-        mask_suffix: What follows the stem in the names of masks.
         preset: The name of a known data set in ``sod_plugins.data.PRESETS``, whose number of
             samples must then be found.
-        pipeline: The transforms.
-        test_mode: Whether the samples are for evaluation.
-        seed: The seed of the random transforms.
 
     Raises:
         DataError: The data set is not usable: a file without partner, sizes that differ, ...
@@ -53,28 +44,15 @@ class SaliencyDataset(DrawnDataset):
     def __init__(
         self,
         data_root: str | Path | None = None,
-        image_dir: str | Path | None = None,
-        mask_dir: str | Path | None = None,
-        list_file: str | Path | None = None,
-        image_prefix: str = '',
-        image_suffix: str = '',
-        mask_prefix: str = '',
-        mask_suffix: str = '',
+        *,
         preset: str | None = None,
         pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool = False,
         seed: int = 0,
+        **layout: Any,
     ) -> None:
         self.preset = preset
-        self._layout = {
-            'image_dir': image_dir,
-            'mask_dir': mask_dir,
-            'list_file': list_file,
-            'image_prefix': image_prefix,
-            'image_suffix': image_suffix,
-            'mask_prefix': mask_prefix,
-            'mask_suffix': mask_suffix,
-        }
+        self._layout = layout
         super().__init__(data_root, pipeline, test_mode, seed)
 
     def load_data_list(self) -> list[dict[str, Any]]:

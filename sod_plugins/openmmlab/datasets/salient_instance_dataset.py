@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sod_plugins._common.declarations import passes_on
 from sod_plugins.data import annotations_by_image, read_instances
 from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
 from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
+@passes_on(DrawnDataset)
 class SalientInstanceDataset(DrawnDataset):
     """Images and salient instances in COCO's JSON, for mmdet's transforms and detectors.
 
@@ -29,9 +31,6 @@ class SalientInstanceDataset(DrawnDataset):
             where ``SalientInstanceMetric`` finds it.
         data_root: The folder of the data set.
         data_prefix: ``img`` is the folder of images below ``data_root``.
-        pipeline: The transforms.
-        test_mode: Whether the samples are for evaluation.
-        seed: The seed of the random transforms.
 
     Raises:
         DataError: The annotations cannot be read, or some of them cannot be used, or an image is
@@ -45,13 +44,11 @@ class SalientInstanceDataset(DrawnDataset):
         ann_file: str | Path,
         data_root: str | Path = '',
         data_prefix: Mapping[str, str] | None = None,
-        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
-        test_mode: bool = False,
-        seed: int = 0,
+        **arguments: Any,
     ) -> None:
         self.instances_file = Path(data_root, ann_file)
         self.image_dir = Path(data_root, (data_prefix or {}).get('img', ''))
-        super().__init__(str(data_root), pipeline, test_mode, seed)
+        super().__init__(str(data_root), **arguments)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read and check all annotations."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.unwrapping import unwrapped
 from sod_plugins.registry import HOOKS
 
 
@@ -43,8 +46,8 @@ class CheckClassesHook(Hook):
         _require_number(runner, runner.test_loop.dataloader)
 
 
-def _require_number(runner: Runner, dataloader: DataLoader) -> None:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+def _require_number(runner: Runner, dataloader: DataLoader[Any]) -> None:
+    model: Any = unwrapped(runner.model)
     count = len(_classes(dataloader))
     if count != model.num_classes:
         raise LaunchError(
@@ -53,5 +56,5 @@ def _require_number(runner: Runner, dataloader: DataLoader) -> None:
         )
 
 
-def _classes(dataloader: DataLoader) -> tuple[str, ...]:
-    return tuple(dataloader.dataset.metainfo['classes'])
+def _classes(dataloader: DataLoader[Any]) -> tuple[str, ...]:
+    return tuple(cast(BaseDataset, dataloader.dataset).metainfo['classes'])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import FUNCTIONS
 from mmengine.runner import Runner
 
+from sod_plugins._common.declarations import passes_on
+from sod_plugins.openmmlab.unwrapping import unwrapped
 from sod_plugins.optim import DynamicWeightDecay, Metric, global_average
 from sod_plugins.registry import HOOKS
 
 
 @HOOKS.register_module()
+@passes_on(DynamicWeightDecay, without=('model',))
 class DynamicWeightDecayHook(Hook):
     """Attach :class:`DynamicWeightDecay` to the runner's optimizer for the time of training.
 
@@ -29,53 +30,44 @@ class DynamicWeightDecayHook(Hook):
     disagree, training stops before its first step. The rule keeps nothing between steps, so there
     is nothing to store for a resume.
 
+    Where ``layers`` or ``fusion`` is given here, the constructor needs the same in
+    ``paramwise_cfg=dict(dynamic_weight_decay=dict(...))``.
+
     Args:
-        layers: Names of normalisation layers in the model, wildcards allowed; by default those of
-            all ILBlocks. The constructor needs the same in ``paramwise_cfg``.
-        weight: Weight lambda_d of the decay.
-        metric: Function from features (N, C, H, W) to (N, C), or its name in mmengine's
+        metric: Function from detached features (N, C, H, W) to (N, C), or its name in mmengine's
             ``FUNCTIONS`` registry or its dotted path.
-        mode: ``'gradient'`` (as released) or ``'decoupled'``.
-        signed: Use the signed average of Eq. 4, not its absolute value.
-        fusion: Decay the fusion part's gOctConvs too; needed in the constructor as well.
-        activation: Applied to the output of layers named in ``layers``; given like ``metric``.
+        activation: Applied to the output of a layer that was named in ``layers``; a function, or
+            its name or dotted path.
     """
 
     def __init__(
         self,
-        layers: Sequence[str] | None = None,
-        weight: float = 3.0,
+        *,
         metric: Metric | str = global_average,
-        mode: str = 'gradient',
-        signed: bool = False,
-        fusion: bool = False,
         activation: Metric | str | None = None,
+        **arguments: Any,
     ) -> None:
         self.rule: DynamicWeightDecay | None = None
-        self._arguments: dict[str, Any] = {
-            'layers': layers,
-            'weight': weight,
+        self._arguments = {
+            **arguments,
             'metric': _function(metric),
-            'mode': mode,
-            'signed': signed,
-            'fusion': fusion,
             'activation': _function(activation),
         }
 
     def before_train(self, runner: Runner) -> None:
         """Attach the rule; a model that is compiled is traced later, with the rule in it."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.rule = DynamicWeightDecay(model, **self._arguments)
+        self.rule = DynamicWeightDecay(unwrapped(runner.model), **self._arguments)
         self.rule.attach(runner.optim_wrapper.optimizer)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *_: Any, **__: Any) -> None:
         """Forget a step's measurements, also where a gradient scaler skipped the step."""
-        if runner.optim_wrapper.should_update():
+        if self.rule is not None and runner.optim_wrapper.should_update():
             self.rule.reset()
 
     def after_train(self, runner: Runner) -> None:
         """Leave the model and the optimizer as they were."""
-        self.rule.detach()
+        if self.rule is not None:
+            self.rule.detach()
 
 
 def _function(value: Metric | str | None) -> Metric | None:

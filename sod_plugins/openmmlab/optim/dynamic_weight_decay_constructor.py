@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
 
+from sod_plugins.openmmlab.unwrapping import unwrapped
 from sod_plugins.optim import DynamicWeightDecay
 from sod_plugins.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -20,9 +20,10 @@ class DynamicWeightDecayConstructor(DefaultOptimWrapperConstructor):
     optimizer's state.
 
     Args:
-        optim_wrapper_cfg: As for ``DefaultOptimWrapperConstructor``.
-        paramwise_cfg: Likewise; its entry ``dynamic_weight_decay`` holds the arguments ``layers``
-            and ``fusion`` of the hook where they are not the defaults.
+        optim_wrapper_cfg: The optimizer and its wrapper, as for ``DefaultOptimWrapperConstructor``.
+        paramwise_cfg: Factors on groups of parameters, as there; the entry ``dynamic_weight_decay``
+            holds the arguments ``layers`` and ``fusion`` of the hook where they are not the
+            defaults.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class DynamicWeightDecayConstructor(DefaultOptimWrapperConstructor):
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimizer wrapper, then move the decayed weights to groups of their own."""
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrapped(model)
         optim_wrapper = super().__call__(model)
         optimizer = optim_wrapper.optimizer
         owned = {id(p) for p in DynamicWeightDecay(model, **self.selection).gammas.values()}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.structures import BaseDataElement
+from numpy.typing import NDArray
 
 from sod_plugins.registry import TRANSFORMS
 
@@ -42,6 +43,6 @@ class PackClassInputs(BaseTransform):
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
 
 
-def channels_first(image: np.ndarray) -> torch.Tensor:
+def channels_first(image: NDArray[Any]) -> torch.Tensor:
     """Copy an image (H, W, C) to a float32 tensor (C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))

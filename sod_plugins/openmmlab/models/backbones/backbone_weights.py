@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
-from torch import nn
 
 from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
 from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 from sod_plugins.registry import WEIGHT_INITIALIZERS
 
 
@@ -26,7 +26,7 @@ class BackboneWeights:
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
 
-    def __call__(self, module: nn.Module) -> None:
+    def __call__(self, module: NetAdapter) -> None:
         """Load the weights into the ``net`` of an adapter.
 
         Raises:

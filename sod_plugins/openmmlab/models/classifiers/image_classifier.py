@@ -57,8 +57,8 @@ class ImageClassifier(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f'label_smoothing must lie between 0 and 1, but is {label_smoothing}.')
-        self.backbone = MODELS.build(backbone)
-        self.neck = nn.Identity() if neck is None else MODELS.build(neck)
+        self.backbone: Any = MODELS.build(backbone)
+        self.neck: Any = nn.Identity() if neck is None else MODELS.build(neck)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(in_channels, num_classes)
         self.in_index = in_index
@@ -111,7 +111,7 @@ class ImageClassifier(BaseModel):
         if mode == 'tensor':
             return logits
         if mode == 'loss':
-            labels = torch.cat([sample.gt_label for sample in data_samples])
+            labels = torch.cat([sample.gt_label for sample in data_samples or ()])
             loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
             return {'loss': loss}
         if mode == 'predict':

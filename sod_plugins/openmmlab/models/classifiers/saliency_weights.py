@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
-from torch import nn
 
 from sod_plugins.checkpoints import load_network
-from sod_plugins.networks import CSNet
+from sod_plugins.networks import CSFDecoder, CSNet
 from sod_plugins.networks.csnet.classifier import weights_at_coarsest
 from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.models.classifiers.image_classifier import ImageClassifier
 from sod_plugins.registry import WEIGHT_INITIALIZERS
 
 
@@ -29,7 +29,7 @@ class SaliencyWeights:
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
 
-    def __call__(self, module: nn.Module) -> None:
+    def __call__(self, module: ImageClassifier) -> None:
         """Load the weights into the ``backbone`` and the ``neck`` of a classifier.
 
         Raises:
@@ -37,7 +37,7 @@ class SaliencyWeights:
         """
         try:
             network = load_network(self.checkpoint)
-            if not isinstance(network, CSNet) or not network.arguments['fuse_stages']:
+            if not isinstance(network, CSNet) or not isinstance(network.decode_head, CSFDecoder):
                 raise ValueError(f'{self.checkpoint} holds no CSNet with a fusion part.')
             module.backbone.net.load_state_dict(network.backbone.state_dict())
             module.neck.net.load_state_dict(weights_at_coarsest(network.decode_head))

@@ -47,7 +47,7 @@ class SaliencySegmentor(EncoderDecoder):
         if data_samples is None:
             shape = {'ori_shape': (height, width)}
             data_samples = [SegDataSample(metainfo=shape) for _ in seg_logits]
-        for sample, logits in zip(data_samples, seg_logits.float().split(1), strict=True):
+        for sample, logits in zip(data_samples, seg_logits.float()[:, None], strict=True):
             left, right, top, bottom = sample.get('img_padding_size', (0, 0, 0, 0))
             logits = logits[..., top : height - bottom, left : width - right]
             saliency = saliency_map(logits, sample.ori_shape)[0]
