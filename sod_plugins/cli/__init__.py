@@ -6,10 +6,12 @@ Exit status: 0 all done; 1 done, but some files could not be used (they are name
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
 from sod_plugins._common.signals import interrupt_status, terminable
+from sod_plugins._common.user_code import import_user_code
 from sod_plugins.cli.parser import build_parser, run_host_verb
 
 
@@ -20,11 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after ``sod``; by default those of the process.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name or sign that it lacks must cost nothing
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with terminable():
             status = run_host_verb(argv)
             if status is None:
                 args = build_parser().parse_args(argv)
+                for source in args.imports:
+                    import_user_code(source)
                 status = int(args.run(args))
             return status
     except (ValueError, OSError, ImportError) as error:

@@ -10,6 +10,9 @@ from typing import Any, NoReturn
 
 from sod_plugins._common.names import PROTOCOLS
 
+# The name of a file that stands for standard output, where a verb offers that.
+STDOUT = Path('-')
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
@@ -39,7 +42,21 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         '--protocol', choices=PROTOCOLS, default=PROTOCOLS[0], help='default: %(default)s'
     )
+    verb.add_argument(
+        '--measures',
+        type=comma_separated,
+        metavar='KEY,KEY',
+        help="compute these only, such as max_f,mae; 'all' and 'default' stand for several",
+    )
     add_path(verb, '--list', help='text file of the images to score, one stem or path a line')
+    for role, files in (('pred', 'saliency maps'), ('mask', 'masks')):
+        for part in ('prefix', 'suffix'):
+            verb.add_argument(
+                f'--{role}-{part}',
+                default='',
+                metavar='TEXT',
+                help=f'{part} of the names of {files}',
+            )
     verb.add_argument('--method', help="the method's name (default: that of PRED_DIR)")
     add_path(verb, '--curves', help='write PR and F-measure curves as FILE.png and FILE.pdf')
     verb.add_argument(
@@ -49,6 +66,20 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
         metavar='N',
         help='further processes (default: 0)',
     )
+
+
+def evaluation_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what ``add_evaluation_options`` read, as arguments of the functions that evaluate."""
+    names = ('protocol', 'measures', 'workers', 'pred_prefix', 'pred_suffix', 'mask_prefix')
+    return {
+        **{name: getattr(args, name) for name in (*names, 'mask_suffix')},
+        'list_file': args.list,
+    }
+
+
+def comma_separated(text: str) -> list[str]:
+    """Read words between commas, an argument's ``type``."""
+    return [word.strip() for word in text.split(',') if word.strip()]
 
 
 def process_count(text: str) -> int:
@@ -79,7 +110,7 @@ def require_writable_files(files: Sequence[Path | None]) -> None:
     from sod_plugins.data import require_writable
 
     for path in files:
-        if path is None:
+        if path is None or path == STDOUT:
             continue
         if path.is_dir():
             raise IsADirectoryError(f"'{path}' is a folder. Name a file to write.")

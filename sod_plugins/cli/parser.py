@@ -77,4 +77,12 @@ def _add_verbs(
     for name, module in verbs.items():
         parser = parent.add_parser(name, help=module.HELP)
         module.add_arguments(parser)
+        parser.add_argument(
+            '--import',
+            dest='imports',
+            action='append',
+            default=[],
+            metavar='MODULE',
+            help='import your own code first, a module or a file *.py; repeatable',
+        )
         parser.set_defaults(run=module.run)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sod_plugins.cli.arguments import (
     add_evaluation_options,
     add_path,
+    evaluation_options,
     named_file,
     require_writable_files,
 )
@@ -51,9 +52,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         args.pred_dir,
         args.data,
-        list_file=args.list,
-        protocol=args.protocol,
-        workers=args.workers,
+        **evaluation_options(args),
         title=args.title or f'{method} on {args.data.resolve().name}',
         method=method,
         others=others,
