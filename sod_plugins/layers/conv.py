@@ -10,17 +10,15 @@ class AutocastConv2d(nn.Conv2d):
     """A convolution whose gradient is right in any autocast; elsewhere it is ``nn.Conv2d``.
 
     The CPU kernel (torch 2.13, processors with AVX-512 bf16) for the weight gradient of a dilated
-    depthwise convolution reads memory that is not its own where large maps are bfloat16 and
-    channels-last: the gradient is garbage, and nothing says so. Dilated depthwise convolutions
-    therefore step out of a CPU's autocast, compute in float32 and return the autocast's type.
+    convolution in groups, depthwise ones included, goes wrong where large maps are bfloat16 and
+    channels-last: the gradient is garbage, and nothing says so. Such convolutions therefore step
+    out of a CPU's autocast, compute in float32 and return the autocast's type.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H', W')."""
-        depthwise = self.groups == self.in_channels > 1
-        if not (depthwise and max(self.dilation) > 1 and x.device.type == 'cpu'):
-            return super().forward(x)
-        if not torch.is_autocast_enabled('cpu'):
+        concerned = self.groups > 1 and max(self.dilation) > 1 and x.device.type == 'cpu'
+        if not concerned or not torch.is_autocast_enabled('cpu'):
             return super().forward(x)
         with torch.autocast('cpu', enabled=False):
             exact = super().forward(x.float())

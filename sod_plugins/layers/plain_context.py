@@ -9,12 +9,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.ops.window import Size, Window
 
 MODES = ('average', 'max')
 
 
-class LargeConv(nn.Conv2d):
+class LargeConv(AutocastConv2d):
     """LC (Sec. 5.4): an ordinary convolution of the size of :class:`AttentionConv`.
 
     Args:

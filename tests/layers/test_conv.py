@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sod_plugins.layers.conv import AutocastConv2d, ConvNormAct, DepthwiseSeparableConv
+from sod_plugins.layers.plain_context import LargeConv
 from sod_plugins.networks.backbones.efficientnet_lite import SamePaddedConv
 
 
@@ -19,19 +20,20 @@ def gradients(conv, autocast):
     return torch.autograd.grad(y, (conv.weight, x), cotangent)
 
 
-@pytest.mark.parametrize('make', [AutocastConv2d, SamePaddedConv])
+@pytest.mark.parametrize('make', [AutocastConv2d, SamePaddedConv, LargeConv])
+@pytest.mark.parametrize('groups', [16, 4])
 @pytest.mark.parametrize(('kernel', 'dilation'), [(3, 1), (3, 2), (5, 2), (3, 4)])
-def test_gradients_in_autocast_are_those_of_float32(make, kernel, dilation):
+def test_gradients_in_autocast_are_those_of_float32(make, groups, kernel, dilation):
     torch.manual_seed(0)
     given = {'padding': dilation * (kernel // 2)} if make is AutocastConv2d else {}
-    conv = make(16, 16, kernel, groups=16, dilation=dilation, **given)
+    conv = make(16, 16, kernel, groups=groups, dilation=dilation, **given)
     conv.to(memory_format=torch.channels_last)
     for exact, rounded in zip(gradients(conv, False), gradients(conv, True), strict=True):
         # bfloat16 has 8 bits; the fault that this guards against is off by 1 to 1e35.
         assert (exact - rounded).abs().max() < 0.02 * exact.abs().max()
 
 
-def test_only_dilated_depthwise_convolutions_leave_autocast():
+def test_only_dilated_convolutions_in_groups_leave_autocast():
     seen = []
 
     class Spy(AutocastConv2d):
@@ -45,7 +47,8 @@ def test_only_dilated_depthwise_convolutions_leave_autocast():
         for kind in kinds.values():
             Spy(4, 4, 3, **kind)(x)
         Spy(4, 4, 3, groups=4, dilation=2)(x)
-    assert seen == [True, True, True, False]
+        Spy(4, 4, 3, groups=2, dilation=2)(x)
+    assert seen == [True, True, True, False, False]
 
 
 def test_light_weight_blocks_are_guarded():
