@@ -14,6 +14,7 @@ from typing import Any
 
 MAX_PIXELS = 2**30  # of an image: more is no photo, but a mistake in a file
 
+_LONGEST_NAME = 4096  # the longest path that Linux opens
 _BEYOND = 1.0  # pixels by which a rounded box may leave its image
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
@@ -83,7 +84,7 @@ def read_name(image: Mapping[str, Any]) -> str:
     if isinstance(name, bool) or not isinstance(name, int | str):
         raise ValueError(f'its file_name {shown(name)} is no text')
     name = str(name)
-    if not name or '\0' in name:
+    if not name or '\0' in name or len(name) > _LONGEST_NAME:
         raise ValueError(f'its file_name {shown(name)} cannot be the name of a file')
     return name
 

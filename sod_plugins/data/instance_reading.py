@@ -267,9 +267,12 @@ def _read_annotation(entry: Entry, image: Entry, predicted: bool) -> Entry:
     found = {**entry, **shape, 'image_id': image['id'], 'iscrowd': ignored}
     if entry.get('id') is not None:
         found['id'] = read_id(entry['id'])
-    if not isinstance(entry.get('category_id'), int):
+    category = entry.get('category_id')
+    if not isinstance(category, int) or not 0 <= category < 2**31:
         found['category_id'] = 1  # all categories count as salient
-    if entry.get('score') is not None:
+    if entry.get('score') is None:
+        found.pop('score', None)
+    else:
         found['score'] = read_score(entry)
     return found
 

@@ -108,8 +108,9 @@ class Instances:
                 box = bounding_box(masks[place]) if masks[place].any() else (0, 0, 0, 0)
             boxes[place] = (box[0], box[1], box[0] + box[2], box[1] + box[3])
         scores = np.array([entry.get('score', 1) for entry in entries], dtype=np.float32)
-        labels = np.array([entry.get('category_id', 1) - 1 for entry in entries], dtype=np.int64)
-        return cls(boxes, masks, scores, labels)
+        # Some tools count categories from 0.
+        labels = [max(entry.get('category_id', 1) - 1, 0) for entry in entries]
+        return cls(boxes, masks, scores, np.array(labels, dtype=np.int64))
 
 
 def new_coco() -> Coco:
