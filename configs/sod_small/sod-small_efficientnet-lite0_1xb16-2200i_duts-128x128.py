@@ -8,4 +8,4 @@ _base_ = [
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=3000, val_interval=1000)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=2200, val_interval=1000)
