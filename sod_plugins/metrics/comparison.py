@@ -107,7 +107,7 @@ class Comparison:
         hits, false_alarms = measures.count_salient(
             keys, totals, thresholds, strict=self.protocol.strict
         )
-        background, foreground = (float(pixels) for pixels in totals.sum(axis=1))
+        background, foreground = totals.sum(axis=1).tolist()
         return Confusion(hits, false_alarms, foreground, background)
 
     def precision_recall(self, of: Confusion) -> tuple[FloatArray, FloatArray]:
@@ -124,7 +124,7 @@ class Comparison:
         hits, false_alarms = measures.count_salient(
             self.values, totals, np.array([threshold]), strict=strict
         )
-        background, foreground = (float(pixels) for pixels in totals.sum(axis=1))
+        background, foreground = totals.sum(axis=1).tolist()
         return Confusion(hits, false_alarms, foreground, background)
 
 

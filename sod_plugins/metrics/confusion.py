@@ -116,6 +116,7 @@ def area_under_curve(y: FloatArray, x: FloatArray) -> float:
 
 
 def _share(part: FloatArray, whole: FloatArray | float) -> FloatArray:
-    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    result: FloatArray = np.divide(part, whole, out=np.zeros(part.shape), where=whole != 0)
+    """Divide, where there is something to divide by; 0 elsewhere."""
+    nothing = np.zeros(np.shape(part))
+    result: FloatArray = np.divide(part, whole, out=nothing, where=np.not_equal(whole, 0))
     return result

@@ -8,6 +8,7 @@ pixels counts these; the rest is arithmetic on a few hundred numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class LevelCounts:
     quadrants: FloatArray
     split: tuple[int, int]
 
-    @property
+    @cached_property
     def totals(self) -> FloatArray:
         """(2, K) pixel counts of the whole image: background, foreground."""
         totals: FloatArray = self.quadrants.sum(axis=(0, 1))
@@ -59,12 +60,15 @@ def count_levels(
     """
     split = _object_centre(foreground)
     levels = len(values)
-    code = index.astype(np.int32)
-    code += levels * foreground
-    code[:, split[1] :] += 2 * levels
-    code[split[0] :] += 4 * levels
-    counts = np.bincount(code.ravel(), minlength=8 * levels).astype(np.float64)
-    return LevelCounts(values, index, foreground, counts.reshape(2, 2, 2, levels), split)
+    code: NDArray[Any] = foreground.astype(np.int16 if levels < 2**14 else np.int32)
+    code *= levels
+    code += index
+    quadrants = np.empty((2, 2, 2, levels))
+    for below, rows in enumerate((slice(0, split[0]), slice(split[0], None))):
+        for right, columns in enumerate((slice(0, split[1]), slice(split[1], None))):
+            counts = np.bincount(code[rows, columns].ravel(), minlength=2 * levels)
+            quadrants[below, right] = counts.reshape(2, levels)
+    return LevelCounts(values, index, foreground, quadrants, split)
 
 
 def _object_centre(foreground: NDArray[np.bool_]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ images. A ``Protocol`` states these choices; the measures themselves are in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -68,13 +69,17 @@ class Protocol:
 
     def comparison_keys(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Put normalised values and the thresholds on the scale on which they are compared."""
-        thresholds = np.asarray(self.thresholds)
         if self.quantisation == 'none':
-            return values, thresholds
+            return values, self._threshold_keys
         if self.quantisation == 'truncate':
-            return np.floor(values * 255), np.rint(thresholds * 255)
+            return np.floor(values * 255), self._threshold_keys
         # Half a level goes up, whatever the last bits of the division say.
-        return np.floor(np.round(values * 255, 9) + 0.5), np.rint(thresholds * 255)
+        return np.floor(np.round(values * 255, 9) + 0.5), self._threshold_keys
+
+    @cached_property
+    def _threshold_keys(self) -> FloatArray:
+        thresholds = np.asarray(self.thresholds)
+        return thresholds if self.quantisation == 'none' else np.rint(thresholds * 255)
 
     def precision_recall(
         self, hits: FloatArray, false_alarms: FloatArray, foreground: float
