@@ -46,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score instances in COCO's form."""
-    from sod_plugins.metrics import evaluate_instances
+    from sod_plugins.metrics import score_instances
 
     require_writable_files([args.json])
-    evaluation = evaluate_instances(
-        args.ground_truth,
+    evaluation = score_instances(
         args.predictions,
+        args.ground_truth,
         protocol=args.protocol,
         occlusion=args.occlusion,
         skip_bad=args.skip_bad,

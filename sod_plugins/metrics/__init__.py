@@ -8,6 +8,7 @@ from sod_plugins.metrics.instances import (
     InstanceEvaluation,
     evaluate_instances,
     read_predictions,
+    score_instances,
 )
 from sod_plugins.metrics.protocols import PROTOCOLS, Protocol, get_protocol
 from sod_plugins.metrics.registry import (
@@ -57,6 +58,7 @@ __all__ = [
     'read_predictions',
     'register_measure',
     'score_image',
+    'score_instances',
     'write_json',
     'write_per_image_csv',
 ]

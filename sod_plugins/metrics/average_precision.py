@@ -22,8 +22,8 @@ THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 
 def coco_measures(
-    ground_truth: Coco,
     predictions: Sequence[Mapping[str, Any]],
+    ground_truth: Coco,
     kind: Kind,
     images: Collection[int | str],
 ) -> dict[str, float]:
@@ -33,8 +33,8 @@ def coco_measures(
     ground truth of all sizes counts, and crowds are ignored, as COCO says.
 
     Args:
-        ground_truth: Instances, as ``read_instances`` returns them.
         predictions: Entries with ``image_id``, ``score``, ``segmentation`` and ``bbox``.
+        ground_truth: Instances, as ``read_instances`` returns them.
         kind: Whether masks or boxes are compared.
         images: The ids of the images to measure, which hold one instance or more.
 
@@ -74,13 +74,13 @@ def coco_measures(
 
 
 def per_image_measures(
-    ground_truth: Coco, predictions: Sequence[Mapping[str, Any]], images: Iterable[int | str]
+    predictions: Sequence[Mapping[str, Any]], ground_truth: Coco, images: Iterable[int | str]
 ) -> dict[str, float]:
     """Average ``released_average_precision`` of masks over images, as S4Net's published code does.
 
     Args:
-        ground_truth: Instances, as ``read_instances`` returns them; crowds are left out.
         predictions: Entries with ``image_id``, ``score`` and ``segmentation``.
+        ground_truth: Instances, as ``read_instances`` returns them; crowds are left out.
         images: The ids of the images to measure; those without ground truth do not count.
 
     Returns:

@@ -71,14 +71,18 @@ class InstanceEvaluation:
 
     def write_json(self, path: str | Path) -> None:
         """Write all of it, the measures at top level."""
+        write_text(path, self.to_json())
+
+    def to_json(self) -> str:
+        """Return what ``write_json`` writes."""
         record = asdict(self)
         record = {**record.pop('measures'), **record}
-        write_text(path, json.dumps(record, indent=2) + '\n')
+        return json.dumps(record, indent=2) + '\n'
 
 
-def evaluate_instances(
-    ground_truth: str | Path | Coco,
+def score_instances(
     predictions: str | Path | Sequence[Prediction],
+    ground_truth: str | Path | Coco,
     *,
     protocol: str = 'coco',
     kinds: Sequence[Kind] = KINDS,
@@ -89,10 +93,10 @@ def evaluate_instances(
     """Measure predicted instances, all categories as one.
 
     Args:
-        ground_truth: COCO's JSON, or what ``read_instances`` read.
         predictions: What ``sod predict`` wrote (``instances.json``), or COCO's list of results, as
             a file or as entries of ``image_id``, ``score`` and ``segmentation``. ``bbox`` is that
             of the mask where it is missing; for boxes alone, ``segmentation`` may be.
+        ground_truth: COCO's JSON, or what ``read_instances`` read.
         protocol: ``'coco'``, or ``'s4net'`` for the mean over images of S4Net's published code
             (masks only).
         kinds: Whether masks, boxes or both are compared.
@@ -134,9 +138,9 @@ def evaluate_instances(
             if not part:
                 continue
             if protocol == 'coco':
-                values = coco_measures(coco, predictions, kind, part)
+                values = coco_measures(predictions, coco, kind, part)
             else:
-                values = per_image_measures(coco, predictions, part)
+                values = per_image_measures(predictions, coco, part)
             names = _OCCLUDED if suffix else values
             measures |= {f'{kind}_{name}{suffix}': values[name] for name in names}
     scored = sum(prediction['image_id'] in chosen for prediction in predictions)
@@ -150,6 +154,15 @@ def evaluate_instances(
         len(occluded),
         left_out or [],
     )
+
+
+def evaluate_instances(
+    ground_truth: str | Path | Coco,
+    predictions: str | Path | Sequence[Prediction],
+    **options: Any,
+) -> InstanceEvaluation:
+    """Measure as ``score_instances``: its older name, with the two files the other way round."""
+    return score_instances(predictions, ground_truth, **options)
 
 
 def read_predictions(path: str | Path, ground_truth: Coco) -> list[Prediction]:

@@ -98,7 +98,7 @@ def naive_measures(truths, found, crowds, threshold, most):
 
 def test_equals_the_definition(random_case):
     coco, predictions, truths, found, crowds = random_case
-    result = coco_measures(coco, predictions, 'mask', range(6))
+    result = coco_measures(predictions, coco, 'mask', range(6))
     naive = {
         most: [naive_measures(truths, found, crowds, t - 1e-12, most) for t in THRESHOLDS]
         for most in (1, 10, 20, 100)
@@ -123,7 +123,7 @@ def test_equals_the_summary_of_pycocotools(random_case, kind, type_):
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    result = coco_measures(coco, predictions, kind, range(6))
+    result = coco_measures(predictions, coco, kind, range(6))
     names = {0: 'map', 1: 'ap50', 2: 'ap75', 6: 'ar1', 7: 'ar10', 8: 'ar100'}
     for place, name in names.items():
         assert result[name] == pytest.approx(evaluation.stats[place], abs=1e-12)
@@ -138,13 +138,13 @@ def test_closed_forms():
         prediction(0, 0.9, rectangle(0, 0, 8, 3)),
         prediction(0, 0.8, rectangle(12, 0, 8, 6)),
     ]
-    result = coco_measures(coco, guesses, 'mask', [0, 1])
+    result = coco_measures(guesses, coco, 'mask', [0, 1])
     # From rank 2 on precision and recall are 1/2: 51 of 101 levels, at 6 of the 10 thresholds.
     assert result['ap50'] == result['ap75'] == pytest.approx(0.5 * 51 / 101)
     assert result['map'] == pytest.approx(0.6 * 0.5 * 51 / 101)
     assert (result['ar1'], result['ar10']) == (0, pytest.approx(0.6 * 0.5))
     # Without a prediction, and with the perfect ones of other categories and crowd flags unset.
-    assert set(coco_measures(coco, [], 'mask', [0, 1]).values()) == {0}
+    assert set(coco_measures([], coco, 'mask', [0, 1]).values()) == {0}
     perfect = [
         {
             'image_id': 0,
@@ -159,7 +159,7 @@ def test_closed_forms():
         )
     ]
     for kind in ('mask', 'box'):
-        perfect_result = coco_measures(coco, perfect, kind, [0, 1])
+        perfect_result = coco_measures(perfect, coco, kind, [0, 1])
         assert perfect_result.pop('ar1') == pytest.approx(0.5)
         assert set(perfect_result.values()) == {1}
 
@@ -214,7 +214,7 @@ def test_released_measures_are_means_over_the_images_with_objects():
         prediction(1, 0.3, square),
         prediction(2, 0.9, square),
     ]
-    result = per_image_measures(coco, guesses, range(4))
+    result = per_image_measures(guesses, coco, range(4))
     assert result['ap50'] == pytest.approx((0.25 + 1 + 0) / 3)
     assert result['ap70'] == pytest.approx(1 / 3)
     assert result['map'] == pytest.approx((0.2 * 0.25 + 1) / 3)

@@ -10,7 +10,7 @@ pytest.importorskip('pycocotools')
 from sod_plugins.cli import main
 from sod_plugins.data import DataError, compress_mask
 from sod_plugins.data.instances import add_image, new_coco
-from sod_plugins.metrics import evaluate_instances
+from sod_plugins.metrics import evaluate_instances, score_instances
 
 SIZE = (24, 30)
 
@@ -171,3 +171,9 @@ def test_ids_of_mixed_kinds_score_as_numbers_do(truth, predictions):
     assert evaluate_instances(truth, predictions).measures == whole.measures
     found = evaluate_instances(truth, predictions, protocol='s4net').measures
     assert found['mask_ap50'] == 0.75
+
+
+def test_the_older_name_takes_the_files_the_other_way_round(truth, predictions):
+    found = score_instances(predictions, truth, kinds=['box'])
+    assert found == evaluate_instances(truth, predictions, kinds=['box'])
+    assert found.measures['box_map'] > 0
