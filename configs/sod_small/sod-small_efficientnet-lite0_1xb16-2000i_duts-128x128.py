@@ -1,4 +1,4 @@
-# First of two stages: small images at a constant rate, which the second one anneals at 224x224.
+# First of two stages: small images at a constant rate, which the second one anneals at 160x160.
 _base_ = [
     '../_base_/models/sod_small.py',
     '../_base_/datasets/duts_zoom128.py',
@@ -8,4 +8,4 @@ _base_ = [
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=2200, val_interval=1000)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=1000)

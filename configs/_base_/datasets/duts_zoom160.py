@@ -1,7 +1,8 @@
 # DUTS-TR without 500 photos by tools/dataset_converters/hold_back.py, which validate; zooms, flips
 # and colours; reduced with antialiasing, in training and prediction alike.
 data_root = 'data/DUTS'
-image_size = (224, 224)  # height, width
+image_size = (160, 160)  # height, width
+test_size = (224, 224)  # zooms show objects larger than they are in whole photos
 
 train_pipeline = [
     dict(type='sod_plugins.LoadSaliencyImage'),
@@ -14,7 +15,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='sod_plugins.LoadSaliencyImage'),
-    dict(type='sod_plugins.ResizeSaliency', size=image_size, antialias=True),
+    dict(type='sod_plugins.ResizeSaliency', size=test_size, antialias=True),
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
 

@@ -1,16 +1,16 @@
-# Second of two stages: the first one's averaged weights at 224x224, with the rate annealed to zero.
+# Second of two stages: the first one's averaged weights at 160x160, with the rate annealed to zero.
 _base_ = [
     '../_base_/models/sod_small.py',
-    '../_base_/datasets/duts_zoom224.py',
+    '../_base_/datasets/duts_zoom160.py',
     '../_base_/schedules/adamw_ema.py',
     '../_base_/default_runtime.py',
 ]
 load_from = (
-    'work_dirs/sod-small_efficientnet-lite0_1xb16-2200i_duts-128x128/iter_2200.pth'  # first stage
+    'work_dirs/sod-small_efficientnet-lite0_1xb16-2000i_duts-128x128/iter_2000.pth'  # first stage
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000, T_max=950),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1200, T_max=1150),
 ]
 # A short run is averaged over fewer iterations.
 custom_hooks = [
@@ -21,4 +21,4 @@ custom_hooks = [
         update_buffers=True,
     ),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=500)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1200, val_interval=600)
