@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -315,14 +317,16 @@ def test_export_and_predict_by_other_backends(capsys, dataset):
         assert status == 2 and reason in one_error(errors)
 
 
-def test_interrupt_is_no_traceback(capsys, dataset, checkpoint, monkeypatch):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_is_no_traceback(capsys, dataset, checkpoint, monkeypatch, number):
     def interrupt(self, image):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
+        signal.pause()
 
     monkeypatch.setattr(SaliencyPredictor, 'predict', interrupt)
     words = ['predict', dataset / 'images', '-o', dataset / 'out', '--checkpoint', checkpoint]
     status, _, errors = sod(capsys, *words)
-    assert status == 130
+    assert status == 128 + number
     assert 'interrupted' in one_error(errors)
 
 

@@ -12,12 +12,15 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
+from sod_plugins._common.user_code import import_all_user_code, imported_user_code
+
 
 @contextlib.contextmanager
 def process_pool(workers: int) -> Iterator[Executor | None]:
     """Give a pool of processes, or None for none.
 
-    They end at once when this process does, also when it is killed. Ctrl-C is left to this process.
+    They know the user's code that this process imported. They end at once when this process does,
+    also when it is killed. Ctrl-C is left to this process.
 
     Args:
         workers: How many.
@@ -30,7 +33,7 @@ def process_pool(workers: int) -> Iterator[Executor | None]:
         return
     # Spawned workers inherit no threads and no locks of this process.
     context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(workers, context, initializer=_follow_parent)
+    pool = ProcessPoolExecutor(workers, context, _begin, (imported_user_code(),))
     try:
         yield pool
     except BrokenProcessPool as error:
@@ -42,12 +45,13 @@ def process_pool(workers: int) -> Iterator[Executor | None]:
         pool.shutdown(cancel_futures=True)
 
 
-def _follow_parent() -> None:
-    """Let this process end when its parent does."""
+def _begin(user_code: tuple[str, ...]) -> None:
+    """Let this process end when its parent does, and know what that one knows."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
+    import_all_user_code(user_code)
 
 
 def _exit_with(sentinel: int) -> None:

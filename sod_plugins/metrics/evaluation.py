@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sod_plugins._common.user_code import import_all_user_code, imported_user_code
+from sod_plugins._common.workers import process_pool
 from sod_plugins.data import (
     DataError,
     DecodedMask,
@@ -181,7 +179,7 @@ class _Scorer:
 def _evaluate(
     evaluator: SaliencyEvaluator, pairs: Sequence[Pair], workers: int, progress: bool
 ) -> Evaluation:
-    with _process_pool(workers) as pool:
+    with process_pool(workers) as pool:
         outcomes = _apply(_Scorer(evaluator), pairs, pool, 'score', progress)
         problems = [outcome.problem for outcome in outcomes if outcome.problem]
         if problems:
@@ -243,12 +241,3 @@ def _apply(
         return []
     results = map(function, pairs) if pool is None else pool.map(function, pairs, chunksize=8)
     return list(tqdm(results, title, total=len(pairs), unit='image', disable=not progress))
-
-
-def _process_pool(workers: int) -> AbstractContextManager[Executor | None]:
-    if not workers:
-        return nullcontext()
-    # Spawned workers inherit no threads and no locks of this process, and no measures of a user's.
-    return ProcessPoolExecutor(
-        workers, get_context('spawn'), import_all_user_code, (imported_user_code(),)
-    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mmengine.logging import print_log
+
 from sod_plugins._common.declarations import passes_on
-from sod_plugins.data import annotations_by_image, read_instances
+from sod_plugins.data import annotations_by_image, list_problems, read_instances
 from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
 from sod_plugins.registry import DATASETS
 
@@ -31,6 +34,8 @@ class SalientInstanceDataset(DrawnDataset):
             where ``SalientInstanceMetric`` finds it.
         data_root: The folder of the data set.
         data_prefix: ``img`` is the folder of images below ``data_root``.
+        skip_bad: Leave out annotations and images that cannot be used, with a warning that lists
+            them, instead of refusing the data set. ``SalientInstanceMetric`` does the same.
 
     Raises:
         DataError: The annotations cannot be read, or some of them cannot be used, or an image is
@@ -44,16 +49,26 @@ class SalientInstanceDataset(DrawnDataset):
         ann_file: str | Path,
         data_root: str | Path = '',
         data_prefix: Mapping[str, str] | None = None,
+        skip_bad: bool = False,
         **arguments: Any,
     ) -> None:
+        self.skip_bad = skip_bad
         self.instances_file = Path(data_root, ann_file)
         self.image_dir = Path(data_root, (data_prefix or {}).get('img', ''))
         super().__init__(str(data_root), **arguments)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read and check all annotations."""
-        coco = read_instances(self.instances_file, self.image_dir)
-        self._metainfo['ann_file'] = str(self.instances_file)
+        left_out: list[str] | None = [] if self.skip_bad else None
+        coco = read_instances(self.instances_file, self.image_dir, left_out=left_out)
+        if left_out:
+            print_log(
+                f"{len(left_out)} entries of '{self.instances_file}' were left out:\n"
+                f'{list_problems(left_out)}',
+                'current',
+                logging.WARNING,
+            )
+        self._metainfo |= {'ann_file': str(self.instances_file), 'skip_bad': self.skip_bad}
         annotations = annotations_by_image(coco)
         return [
             {

@@ -90,7 +90,8 @@ class SalientInstanceMetric(BaseMetric):
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Measure the predictions of all processes, and save them."""
-        ground_truth = read_instances(self._ground_truth_file())
+        skip_bad = bool((self.dataset_meta or {}).get('skip_bad'))
+        ground_truth = read_instances(self._ground_truth_file(), left_out=[] if skip_bad else None)
         found = dict(results)
         unknown = found.keys() - {image['id'] for image in ground_truth['images']}
         if unknown:

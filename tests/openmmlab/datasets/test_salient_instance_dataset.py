@@ -5,12 +5,14 @@ import random
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from sod_plugins.data import DataError, encode_rle
 from sod_plugins.data.instances import add_image, new_coco
 from sod_plugins.openmmlab.datasets import SalientInstanceDataset
 from sod_plugins.openmmlab.datasets.samplers import DrawIndex
+from sod_plugins.openmmlab.metrics import SalientInstanceMetric
 
 
 @pytest.fixture
@@ -61,6 +63,23 @@ def test_bad_annotations_end_the_run_before_it_begins(folder):
         make(folder)
     assert "photos/b.png': it is no image" in str(caught.value)
     assert "image 'a.png', annotation 1: its box [3, 2, 0, 10] is empty." in str(caught.value)
+
+
+def test_bad_entries_are_left_out_when_asked(folder):
+    coco = json.loads((folder / 'instances.json').read_text())
+    coco['annotations'][0]['bbox'][2] = 0
+    (folder / 'instances.json').write_text(json.dumps(coco))
+    (folder / 'photos' / 'b.png').write_text('damaged')
+    dataset = make(folder, skip_bad=True)
+    assert len(dataset) == 1 and dataset.metainfo['skip_bad']
+    assert [instance['bbox'] for instance in dataset[0]['instances']] == [[6, 5, 30, 20]]
+    metric = SalientInstanceMetric(kinds=['box'])
+    metric.dataset_meta = dataset.metainfo
+    box = {'scores': torch.ones(1), 'bboxes': torch.tensor([[6.0, 5, 30, 20]])}
+    coco['annotations'][1]['iscrowd'] = 0
+    (folder / 'instances.json').write_text(json.dumps(coco))
+    metric.process(None, [{'img_id': 0, 'pred_instances': box}])
+    assert metric.evaluate(1)['instances/box_map'] == pytest.approx(1)
 
 
 def test_transforms_that_draw_globally_are_functions_of_seed_draw_and_index(folder):
