@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page about an evaluation."""
+    from sod_plugins._common.reading import read_text
     from sod_plugins.analysis.facts import network_facts
     from sod_plugins.metrics import read_json
     from sod_plugins.visualization.curves import save_curves
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     others = {name: read_json(path) for name, path in args.compare}
     facts = network_facts(args.checkpoint) if args.checkpoint else {}
     if args.config:
-        facts['config'] = f'{args.config}\n{args.config.read_text(encoding="utf-8")}'
+        facts['config'] = f'{args.config}\n{read_text(args.config)}'
     method = args.method or args.pred_dir.resolve().name
     evaluation = report_folder(
         args.out,

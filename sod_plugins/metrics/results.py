@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sod_plugins._common import reading
 from sod_plugins._common.writing import write_text
 from sod_plugins.data import DataError
 from sod_plugins.metrics.protocols import FloatArray
@@ -105,7 +106,7 @@ def read_json(path: str | Path) -> Evaluation:
         DataError: The file cannot be read or is no evaluation.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding='utf-8'))
+        record = reading.read_json(path)
         about = _recorded_measures(record)
         return Evaluation(
             protocol=record['protocol'],
@@ -116,7 +117,7 @@ def read_json(path: str | Path) -> Evaluation:
             about=about,
             dark=tuple(record.get('dark', ())),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(
             f"Cannot read the evaluation '{path}': {error!r}. Write it anew with sod eval --json."
         ) from error

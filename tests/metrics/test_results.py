@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sod_plugins.data import DataError
 from sod_plugins.metrics import (
     MEASURE_NAMES,
     Evaluation,
@@ -91,6 +93,25 @@ def test_names_that_are_no_utf_8_are_kept(tmp_path):
     assert (tmp_path / 'images.csv').read_bytes().count(b'\ncaf\xe9,survey,') == 2
     found.write_json(tmp_path / 'scores.json')
     assert read_json(tmp_path / 'scores.json').skipped == (stem,)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda text: '[' * 100_000,
+        lambda text: text.replace('"mae": ', '"mae": 1' + '0' * 400 + ', "other": ', 1),
+        lambda text: text[:-20],
+    ],
+)
+def test_hostile_evaluations_are_refused(tmp_path, change):
+    path = tmp_path / 'scores.json'
+    path.write_text(change(OLD.read_text()))
+    with pytest.raises(DataError, match=r"Cannot read the evaluation .*scores\.json'"):
+        read_json(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match='pipe or a device'):
+        read_json(path)
 
 
 def test_results_describe_themselves():
