@@ -147,6 +147,13 @@ def test_constant_checkpoint_scores_as_computed_by_hand(tool, data, constant_che
     assert (row['input_size'], row['parameters']) == ([32, 48], 210985)
 
 
+def test_measures_can_be_chosen(tool, data, capsys):
+    record = run(tool, data, 'prior=train.txt', '--measures', 'si_mae,kappa')
+    assert list(record['methods'][0]['measures']) == ['si_mae', 'kappa']
+    with pytest.raises(SystemExit, match=r"measures must be one of .* got 'kapa'"):
+        run(tool, data, 'prior=train.txt', '--measures', 'kapa')
+
+
 def test_rows_equal_an_evaluation_of_the_saved_maps(tool, data, constant_checkpoint, tmp_path):
     pytest.importorskip('onnxruntime')
     network = write_onnx(tmp_path / 'tiny.onnx')

@@ -34,6 +34,8 @@ import torch
 from saliency_methods import Method, load_centre_prior, load_checkpoint, load_onnx
 from tqdm import tqdm
 
+from sod_plugins._common.writing import write_text
+from sod_plugins.cli.arguments import comma_separated
 from sod_plugins.data import (
     DataError,
     FolderLayout,
@@ -51,6 +53,7 @@ from sod_plugins.metrics import (
     SaliencyEvaluator,
     TableRow,
     evaluation_table,
+    find_measures,
 )
 from sod_plugins.networks import to_uint8
 
@@ -71,6 +74,7 @@ def compare(
     pairs: Sequence[SaliencyPair],
     protocol: str,
     maps_dir: Path | None = None,
+    measures: Sequence[str] | None = None,
 ) -> list[Result]:
     """Predict and score every image by every method.
 
@@ -79,8 +83,9 @@ def compare(
         pairs: Images with their masks.
         protocol: Name of the protocol.
         maps_dir: Folder to save the maps in, as ``<method>/<stem>.png``.
+        measures: Keys of the measures to compute, see ``SaliencyEvaluator``.
     """
-    evaluators = [SaliencyEvaluator(protocol) for _ in methods]
+    evaluators = [SaliencyEvaluator(protocol, measures) for _ in methods]
     seconds: list[list[float]] = [[] for _ in methods]
     for pair in tqdm(pairs, 'compare', unit='image'):
         assert pair.mask is not None  # find_pairs requires masks
@@ -146,23 +151,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_flush_denormal(True)  # as `sod predict` does
     try:
         files = _named_files(args.methods)
+        find_measures(args.measures)
         _check_outputs(args, files)
         pairs = find_pairs(args.data, list_file=args.list)
         methods = [_load(name, path, args.data) for name, path in files.items()]
         report = check_dataset(FolderLayout(args.data, list_file=args.list))
         if not report.ok:
             raise DataError(f'The images cannot be compared: {list_files(report.problems)}')
-        results = compare(methods, pairs, args.protocol, args.maps)
+        results = compare(methods, pairs, args.protocol, args.maps, args.measures)
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f'compare_methods.py: error: {error}')
     listed = f' ({args.list.name})' if args.list else ''
     images = f'{len(pairs):,} of {args.data.resolve().name}{listed}'
     markdown = format_markdown(results, images)
-    print(markdown, end='')
     record = json.dumps(to_record(results, images), indent=1) + '\n'
     for path, text in ((args.markdown, markdown), (args.json, record)):
         if path is not None:
-            path.write_text(text, encoding='utf-8')
+            write_text(path, text)
+    print(markdown, end='')
 
 
 def _describe(result: Result) -> tuple[str, ...]:
@@ -228,6 +234,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--protocol', choices=tuple(PROTOCOLS), default='salmetric', help='default: %(default)s'
+    )
+    parser.add_argument(
+        '--measures', type=comma_separated, metavar='KEY,KEY', help='as of sod eval'
     )
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='write the tables')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers')

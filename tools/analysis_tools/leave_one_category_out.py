@@ -154,7 +154,9 @@ class Study(NamedTuple):
         for pair in tqdm(self.pairs, 'score', unit='image'):
             assert pair.mask is not None  # find_pairs requires masks
             mask = read_mask(pair.mask)
-            prediction = read_prediction(maps / f'{Path(pair.image).stem}.png')
+            path = maps / f'{Path(pair.image).stem}.png'
+            # The test wrote it in 8 bits, however dark.
+            prediction = read_prediction(path, full_scale=True)
             for name in (ALL, self.test[pair.stem]):
                 evaluators[name].step(prediction, mask, pair.stem)
         return {
