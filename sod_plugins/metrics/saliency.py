@@ -193,4 +193,4 @@ def _exact_mean(numbers: Iterable[float]) -> float:
 
 def _exact_mean_curve(rows: FloatArray) -> FloatArray:
     """Average rows (N, T) over N; exact sums make the order of the rows irrelevant."""
-    return np.array([_exact_mean(column) for column in rows.T.tolist()])
+    return np.array([_exact_mean(column.tolist()) for column in rows.T])

@@ -25,8 +25,10 @@ _THUMBNAIL = (320, 320)
 
 def header(title: str, evaluation: Evaluation) -> str:
     """Return the heading, with how many images were evaluated and how."""
-    skipped = len(evaluation.skipped)
+    skipped, dark = len(evaluation.skipped), len(evaluation.dark)
     left_out = f', which leaves out {skipped} without foreground' if skipped else ''
+    if dark:
+        left_out += f'; {dark} maps of hardly any value were taken as dark, as others are brighter'
     return (
         f'<header>\n<h1>{_text(title)}</h1>\n'
         f'<p class="faint">{evaluation.count} images, '

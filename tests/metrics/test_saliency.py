@@ -167,6 +167,16 @@ def test_a_perfect_map():
     assert found['mean_f'] == pytest.approx((255 + everything) / 256, abs=1e-12)
 
 
+@pytest.mark.parametrize('level', [0, 255])
+@pytest.mark.parametrize('foreground', [False, True])
+def test_an_image_of_one_pixel_has_scores_from_0_to_1(level, foreground):
+    evaluator = SaliencyEvaluator(measures=['all'])
+    evaluator.step(np.array([[level]], np.uint8), np.array([[foreground]]))
+    found = evaluator.results()
+    assert all(0 <= value <= 1 for value in found.values())
+    assert found['adp_e'] == foreground  # from twice its mean on, a flat map is salient
+
+
 def make_samples(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(8)
     return [

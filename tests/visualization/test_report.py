@@ -174,6 +174,7 @@ def test_coded_maps_are_shown_as_they_are_scored(dataset):
     Image.fromarray(mask).save(dataset / 'predictions' / 'a.png')  # so the others are dark
     evaluation, page = make(dataset)
     assert evaluation.dark == ('b', 'c', 'd', 'e')
+    assert any('4 maps of hardly any value' in text for text in page.text)
     np.testing.assert_array_equal(page.pixels('prediction of b'), mask // 255)
 
 
