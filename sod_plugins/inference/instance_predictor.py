@@ -12,7 +12,7 @@ from torch import nn
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import Instances
 from sod_plugins.inference.predictor import check_image, move_network
-from sod_plugins.networks import Detections, InstanceTensors, S4Net
+from sod_plugins.networks import InstanceTensors, S4Net
 
 
 def as_arrays(found: InstanceTensors) -> Instances:
@@ -69,12 +69,7 @@ class InstancePredictor:
         image = check_image(image)
         height, width = image.shape[:2]
         preprocessing = self.network.preprocessing
-        outputs = self.network.detect_padded(preprocessing.apply(image).to(self.device))
-        boxes, scores, kept, maps = (output[0] for output in outputs)
-        if not (scores.isfinite().all() and maps.isfinite().all()):
-            raise ValueError(
-                'The network gives NaN: its weights are broken. Use another checkpoint.'
-            )
-        scale = (width / preprocessing.size[1], height / preprocessing.size[0])
-        found = Detections(boxes[kept], scores[kept], maps[kept])
-        return as_arrays(self.network.instances_of(found, (height, width), scale))
+        found = self.network.find(
+            preprocessing.apply(image).to(self.device), out_sizes=[(height, width)]
+        )
+        return as_arrays(found[0])

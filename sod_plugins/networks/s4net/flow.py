@@ -75,6 +75,43 @@ class S4NetFlow:
         return {**losses, 'loss_mask': mask_loss(logits, mask_targets, weights)}
 
     @torch.no_grad()
+    def find(
+        self,
+        images: Tensor,
+        sizes: Sequence[tuple[int, int]] | None = None,
+        out_sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> list[InstanceTensors]:
+        """Find instances and give their masks a size: what predictors and hosts call.
+
+        Args:
+            images: Normalised images (N, 3, H, W).
+            sizes: Height and width of each image without padding; by default they have none.
+            out_sizes: Height and width of each image that boxes and masks are for; by default
+                ``sizes``.
+
+        Returns:
+            The instances of each image, best first.
+
+        Raises:
+            ValueError: The network gives NaN.
+        """
+        if sizes is None:
+            sizes = [(images.shape[2], images.shape[3])] * len(images)
+        boxes, scores, kept, maps = self.detect_padded(images, sizes)
+        if not (scores.isfinite().all() and maps.isfinite().all()):
+            raise ValueError(
+                'The network gives NaN: its weights are broken. Use another checkpoint.'
+            )
+        return [
+            self.instances_of(
+                Detections(boxes[n][kept[n]], scores[n][kept[n]], maps[n][kept[n]]),
+                out_size,
+                (out_size[1] / size[1], out_size[0] / size[0]),
+            )
+            for n, (size, out_size) in enumerate(zip(sizes, out_sizes or sizes, strict=True))
+        ]
+
+    @torch.no_grad()
     def detect(
         self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None
     ) -> list[Detections]:

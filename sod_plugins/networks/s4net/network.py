@@ -181,10 +181,9 @@ class S4Net(S4NetFlow, DescribedNetwork):
 
         Returns:
             Those of each image, best first, in pixels of the input. For other sizes see
-            :meth:`detect` and :meth:`instances_of`.
+            :meth:`find`.
         """
-        size = (images.shape[2], images.shape[3])
-        return [self.instances_of(found, size) for found in self.detect(images)]
+        return self.find(images)
 
     def train(self, mode: bool = True) -> S4Net:
         """Switch to training, except for frozen statistics."""

@@ -90,14 +90,13 @@ class S4Net(S4NetFlow, BaseDetector):
             ``labels`` (K,), which are 0, and ``masks`` (K, H, W), bool.
         """
         sizes = [tuple(sample.img_shape[:2]) for sample in batch_data_samples]
-        results = []
-        for sample, size, found in zip(
-            batch_data_samples, sizes, self.detect(batch_inputs, sizes), strict=True
-        ):
-            out_size = tuple(sample.ori_shape[:2]) if rescale else size
-            scale = (out_size[1] / size[1], out_size[0] / size[0])
-            boxes, masks, scores, labels = self.instances_of(found, out_size, scale)
-            results.append(InstanceData(bboxes=boxes, masks=masks, scores=scores, labels=labels))
+        original = [tuple(sample.ori_shape[:2]) for sample in batch_data_samples]
+        results = [
+            InstanceData(bboxes=boxes, masks=masks, scores=scores, labels=labels)
+            for boxes, masks, scores, labels in self.find(
+                batch_inputs, sizes, original if rescale else sizes
+            )
+        ]
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _forward(
