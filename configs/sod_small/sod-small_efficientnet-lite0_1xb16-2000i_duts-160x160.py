@@ -10,7 +10,7 @@ load_from = (
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1200, T_max=1150),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=2000, T_max=1950),
 ]
 # A short run is averaged over fewer iterations.
 custom_hooks = [
@@ -21,4 +21,4 @@ custom_hooks = [
         update_buffers=True,
     ),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1200, val_interval=600)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=1000)
