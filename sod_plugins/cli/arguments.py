@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sod_plugins._common.names import PROTOCOLS
+from sod_plugins._common.names import EXIF_RULES, PROTOCOLS
 
 # The name of a file that stands for standard output, where a verb offers that.
 STDOUT = Path('-')
@@ -57,6 +57,12 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
                 metavar='TEXT',
                 help=f'{part} of the names of {files}',
             )
+    verb.add_argument(
+        '--exif',
+        choices=EXIF_RULES,
+        default=EXIF_RULES[0],
+        help='read masks upright or, with ignore, as they are stored (default: %(default)s)',
+    )
     verb.add_argument('--method', help="the method's name (default: that of PRED_DIR)")
     add_path(verb, '--curves', help='write PR and F-measure curves as FILE.png and FILE.pdf')
     verb.add_argument(
@@ -70,11 +76,11 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
 
 def evaluation_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return what ``add_evaluation_options`` read, as arguments of the functions that evaluate."""
-    names = ('protocol', 'measures', 'workers', 'pred_prefix', 'pred_suffix', 'mask_prefix')
-    return {
-        **{name: getattr(args, name) for name in (*names, 'mask_suffix')},
-        'list_file': args.list,
-    }
+    names = (
+        *('protocol', 'measures', 'workers', 'exif'),
+        *('pred_prefix', 'pred_suffix', 'mask_prefix', 'mask_suffix'),
+    )
+    return {'list_file': args.list, **{name: getattr(args, name) for name in names}}
 
 
 def comma_separated(text: str) -> list[str]:

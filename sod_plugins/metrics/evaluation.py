@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sod_plugins._common.names import ExifRule
 from sod_plugins._common.workers import process_pool
 from sod_plugins.data import (
     DataError,
@@ -44,6 +46,7 @@ def evaluate_folders(
     pred_suffix: str = '',
     mask_prefix: str = '',
     mask_suffix: str = '',
+    exif: ExifRule = 'apply',
 ) -> Evaluation:
     """Score the saliency maps in one folder against the masks in another.
 
@@ -67,6 +70,7 @@ def evaluate_folders(
         pred_suffix: What follows it, such as ``'_sal'``.
         mask_prefix: What precedes the stem in the names of masks.
         mask_suffix: What follows it, such as ``'_gt'``.
+        exif: Whether masks are read upright, or ``'ignore'``, as they are stored.
 
     Returns:
         The scores under the protocol.
@@ -86,7 +90,7 @@ def evaluate_folders(
         mask_prefix=mask_prefix,
         mask_suffix=mask_suffix,
     )
-    return _evaluate(evaluator, pairs, workers, progress)
+    return _evaluate(evaluator, pairs, workers, progress, exif)
 
 
 def evaluate_pairs(
@@ -97,9 +101,11 @@ def evaluate_pairs(
     curves: Sequence[str] = (),
     workers: int = 0,
     progress: bool = True,
+    exif: ExifRule = 'apply',
 ) -> Evaluation:
     """Score saved saliency maps, given as stem, map and mask, as ``evaluate_folders`` does."""
-    return _evaluate(SaliencyEvaluator(protocol, measures, curves), pairs, workers, progress)
+    evaluator = SaliencyEvaluator(protocol, measures, curves)
+    return _evaluate(evaluator, pairs, workers, progress, exif)
 
 
 def read_prediction(path: str | Path, *, full_scale: bool = False) -> NDArray[np.uint8]:
@@ -142,33 +148,30 @@ class _Outcome:
 class _Scorer:
     """Scores pairs; after the first that cannot be scored, it only looks for further ones."""
 
-    def __init__(self, evaluator: SaliencyEvaluator, full_scale: bool = False) -> None:
+    def __init__(
+        self, evaluator: SaliencyEvaluator, exif: ExifRule, *, full_scale: bool = False
+    ) -> None:
         self.protocol = evaluator.protocol
         # By key where a worker finds them, as functions of a user's may not be pickled.
         self.measures = [m.key if MEASURES.get(m.key) is m else m for m in evaluator.measures]
         self.curves = evaluator.curve_names
+        self.exif = exif
         self.full_scale = full_scale
         self.failed = False
 
     def __call__(self, pair: Pair) -> _Outcome:
         stem, prediction_path, mask_path = pair
-        problems = []
+        problems: list[str] = []
         decoded = mask = None
-        try:
+        with _collected(problems):
             decoded = decode_prediction(prediction_path, full_scale=self.full_scale)
-        except DataError as error:
-            problems.append(str(error))
-        try:
-            mask = read_mask(mask_path)
-        except DataError as error:
-            problems.append(str(error))
-        if decoded is None or mask is None:
-            self.failed = True
-            return _Outcome(problem='\n'.join(problems))
-        problem = _size_problem(pair, decoded.values.shape, mask.shape, self.protocol)
-        self.failed |= problem is not None
-        if self.failed:
-            return _Outcome(problem=problem)
+        with _collected(problems):
+            mask = read_mask(mask_path, self.exif)
+        if decoded is not None and mask is not None:
+            problems += _size_problems(pair, decoded.values.shape, mask.shape, self.protocol)
+        self.failed |= bool(problems)
+        if self.failed or decoded is None or mask is None:
+            return _Outcome(problem='\n'.join(problems) or None)
         scores = score_image(
             _levels(decoded), mask, self.protocol, stem, self.measures, self.curves
         )
@@ -176,11 +179,24 @@ class _Scorer:
         return _Outcome(scores, None, decoded.white, scale)
 
 
+@contextmanager
+def _collected(problems: list[str]) -> Iterator[None]:
+    """Note what makes a file unusable, and go on."""
+    try:
+        yield
+    except DataError as error:
+        problems.append(str(error))
+
+
 def _evaluate(
-    evaluator: SaliencyEvaluator, pairs: Sequence[Pair], workers: int, progress: bool
+    evaluator: SaliencyEvaluator,
+    pairs: Sequence[Pair],
+    workers: int,
+    progress: bool,
+    exif: ExifRule,
 ) -> Evaluation:
     with process_pool(workers) as pool:
-        outcomes = _apply(_Scorer(evaluator), pairs, pool, 'score', progress)
+        outcomes = _apply(_Scorer(evaluator, exif), pairs, pool, 'score', progress)
         problems = [outcome.problem for outcome in outcomes if outcome.problem]
         if problems:
             raise DataError(
@@ -189,7 +205,8 @@ def _evaluate(
             )
         scores = {o.scores.stem: o.scores for o in outcomes if o.scores is not None}
         dark = _dark_pairs(pairs, outcomes)
-        again = _apply(_Scorer(evaluator, full_scale=True), dark, pool, 'dark maps', progress)
+        rescorer = _Scorer(evaluator, exif, full_scale=True)
+        again = _apply(rescorer, dark, pool, 'dark maps', progress)
         scores |= {o.scores.stem: o.scores for o in again if o.scores is not None}
     evaluator.per_image += scores.values()
     return replace(evaluator.evaluation(), dark=tuple(stem for stem, *_ in dark))
@@ -216,17 +233,17 @@ def _levels(decoded: DecodedMask) -> NDArray[Any]:
     return levels
 
 
-def _size_problem(
+def _size_problems(
     pair: Pair, map_size: Sequence[int], mask_size: Sequence[int], protocol: Protocol
-) -> str | None:
+) -> list[str]:
     if map_size == mask_size or protocol.resizes_mask:
-        return None
+        return []
     _, prediction_path, mask_path = pair
     sizes = ['{1}x{0}'.format(*size) for size in (map_size, mask_size)]
-    return (
+    return [
         f"'{prediction_path}' is {sizes[0]} but '{mask_path}' is {sizes[1]}. "
         "Save saliency maps at the original image's size."
-    )
+    ]
 
 
 def _apply(

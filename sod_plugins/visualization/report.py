@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sod_plugins._common.names import ExifRule
 from sod_plugins._common.writing import write_text
 from sod_plugins.data import (
     DataError,
@@ -104,6 +105,7 @@ def report_folder(
     pred_suffix: str = '',
     mask_prefix: str = '',
     mask_suffix: str = '',
+    exif: ExifRule = 'apply',
     **options: Any,
 ) -> Evaluation:
     """Evaluate a folder of predictions on a data set and write the report of it.
@@ -121,6 +123,7 @@ def report_folder(
         pred_suffix: What follows it, such as ``'_sal'``.
         mask_prefix: What precedes the stem in the names of masks.
         mask_suffix: What follows it, such as ``'_gt'``.
+        exif: Whether images and masks are read upright, or ``'ignore'``, as they are stored.
         **options: Further arguments of :func:`write_report`.
 
     Returns:
@@ -132,7 +135,11 @@ def report_folder(
     """
     require_matplotlib()
     pairs = find_pairs(
-        data_root, list_file=list_file, mask_prefix=mask_prefix, mask_suffix=mask_suffix
+        data_root,
+        list_file=list_file,
+        mask_prefix=mask_prefix,
+        mask_suffix=mask_suffix,
+        exif=exif,
     )
     masks = {pair.stem: pair.mask for pair in pairs if pair.mask is not None}
     predictions = find_predictions(
@@ -149,6 +156,7 @@ def report_folder(
         curves=('f',),
         workers=workers,
         progress=progress,
+        exif=exif,
     )
     write_report(path, evaluation, pairs, predictions, **options)
     return evaluation

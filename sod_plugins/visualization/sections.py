@@ -188,7 +188,7 @@ def _strip(pair: SaliencyPair, prediction_path: Path, *, full_scale: bool) -> st
     """Return the five pictures of one image as HTML."""
     if pair.mask is None:
         raise DataError(f"'{pair.image}' has no mask to be compared with.")
-    image, mask = read_image(pair.image), read_mask(pair.mask)
+    image, mask = read_image(pair.image, pair.exif), read_mask(pair.mask, pair.exif)
     levels = read_prediction(prediction_path, full_scale=full_scale)
     prediction = levels.astype(np.float32) / np.float32(255)
     if not image.shape[:2] == mask.shape == prediction.shape:

@@ -140,6 +140,24 @@ def test_names_with_affixes_are_scored_and_reported(capsys, dataset):
     assert '3 images' in page.read_text('utf-8')
 
 
+def test_turned_files_are_read_as_stored_where_asked(capsys, dataset):
+    """Photos turned by their EXIF tag, masks drawn on the stored pixels: a common mishap."""
+    for name in ('images/a.jpg', 'masks/a.png'):
+        path = dataset / name
+        with Image.open(path) as image:
+            exif = image.getexif()
+            exif[0x0112] = 6
+            image.copy().save(path, exif=exif)
+    folders = dataset / 'maps', dataset / 'masks'
+    status, _, errors = sod(capsys, 'eval', *folders)
+    assert (status, 'is 30x20 but' in errors) == (2, True)
+    assert sod(capsys, 'eval', *folders, '--exif', 'ignore')[0] == 0
+    page = dataset / 'page.html'
+    words = ['report', dataset / 'maps', '--data', dataset, '-o', page]
+    assert sod(capsys, *words)[0] == 2
+    assert sod(capsys, *words, '--exif', 'ignore')[0] == 0
+
+
 def test_maps_that_are_taken_as_dark_are_named(capsys, dataset):
     save(dataset / 'maps' / 'b.png', np.eye(20, 30, dtype=np.uint8))
     words = ['eval', dataset / 'maps', dataset / 'masks', '--measures', 'mae']
