@@ -175,7 +175,8 @@ def _draw_background(
         start = (rng.uniform(0.15, 0.85) * size[1], rng.uniform(0.15, 0.85) * size[0])
         distance = (x - start[0]) * math.cos(angle) + (y - start[1]) * math.sin(angle)
         distance += rng.uniform(0, 0.1) * min(size) * smooth_noise(rng, size, min(size) / 3)
-        share = np.clip(distance / rng.choice((1, 1, 12)) + 0.5, 0, 1)[..., None]
+        # Double precision, as NumPy 2 would choose for this scalar and NumPy 1 would not.
+        share = np.clip(distance.astype(np.float64) / rng.choice((1, 1, 12)) + 0.5, 0, 1)[..., None]
         texture = paint(rng, size, region.low, region.high, region.wavelength)
         canvas = canvas + share * (texture - canvas)
     return canvas
@@ -199,7 +200,7 @@ def _add_faint_patches(rng: np.random.Generator, canvas: Field, busy: float) -> 
         centre = (rng.uniform(0, size[1]), rng.uniform(0, size[0]))
         radius = rng.uniform(0.1, 0.4) * min(size)
         coverage = rasterize(random_shape(rng), centre, radius, rng.uniform(0, 6.3), size)
-        blurred = _blur(coverage, rng.uniform(0.5, 4))
+        blurred = _blur(coverage, rng.uniform(0.5, 4)).astype(np.float64)  # as above
         canvas *= 1 + rng.choice((-1, 1)) * rng.uniform(0.06, 0.14) * blurred[..., None]
 
 

@@ -55,6 +55,9 @@ def _coordinates(
 ) -> tuple[Field, Field]:
     """Return rotated, shifted and slightly bent coordinates, in radians of the wavelength."""
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32) * np.float32(2 * np.pi / wavelength)
+    # NumPy 2 computes with a scalar of double precision in double precision, and NumPy 1 in that of
+    # the array: named here, so that both draw the same.
+    x, y = x.astype(np.float64), y.astype(np.float64)
     angle = rng.uniform(0, np.pi)
     u = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(0, 6)
     v = y * np.cos(angle) - x * np.sin(angle) + rng.uniform(0, 6)
