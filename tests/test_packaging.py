@@ -49,6 +49,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, copy)
     for name in ('sod_plugins', *SHIPPED):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
+    (copy / 'weights').mkdir()
+    (copy / 'weights' / 'model.safetensors').write_bytes(b'weights')
     return copy
 
 
@@ -70,7 +72,8 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_package_configs_and_tools(checkout: Path, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if name.startswith('sod_plugins/')}
+        everything = archive.namelist()
+    names = {name for name in everything if name.startswith('sod_plugins/')}
     modules = {f'sod_plugins/{name}' for name in relative_files(checkout / 'sod_plugins')}
     shipped = {
         f'sod_plugins/.mim/{top}/{name}'
@@ -79,6 +82,7 @@ def test_wheel_holds_package_configs_and_tools(checkout: Path, wheel: Path) -> N
     }
     assert 'sod_plugins/.mim/tools/train.py' in shipped
     assert names == modules | shipped
+    assert not [name for name in everything if name.endswith('model.safetensors')]
     assert 'sod_plugins/py.typed' in names  # without it, type checkers take all for untyped
 
 
