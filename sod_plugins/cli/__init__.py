@@ -1,18 +1,23 @@
 """The ``sod`` command: one module per verb, each calling a function that Python users can call too.
 
 Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done;
-130 interrupted, 143 ended by SIGTERM: what is written is complete.
+141 done, but nobody read the whole output; 130 interrupted, 143 ended by SIGTERM: what is written
+is complete.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import import_user_code
 from sod_plugins.cli.parser import build_parser, run_host_verb
+
+BROKEN_PIPE = 128 + 13  # as a shell has it of a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,10 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for source in args.imports:
                     import_user_code(source)
                 status = int(args.run(args))
+            sys.stdout.flush()  # here, where it can still be told that nobody reads on
             return status
+    except BrokenPipeError:
+        _discard_output()
+        return BROKEN_PIPE
     except (ValueError, OSError, ImportError) as error:
         print(f'sod: error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         print('sod: interrupted; what is written is complete', file=sys.stderr)
         return interrupt_status(error)
+
+
+def _discard_output() -> None:
+    """Let the interpreter flush, at its end, what a closed pipe did not take."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

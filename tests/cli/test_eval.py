@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -190,9 +191,23 @@ def test_what_was_computed_is_written_though_it_cannot_be_printed(dataset, monke
 
     monkeypatch.setattr(sys, 'stdout', Closed())
     files = ['--json', str(dataset / 's.json'), '--csv', str(dataset / 's.csv')]
-    main(['eval', str(dataset / 'maps'), str(dataset / 'masks'), *files])
+    assert main(['eval', str(dataset / 'maps'), str(dataset / 'masks'), *files]) == 141
     assert (dataset / 's.json').exists()
     assert (dataset / 's.csv').exists()
+
+
+def test_a_pipe_that_nobody_reads_on_is_no_error(dataset):
+    words = [sys.executable, '-m', 'sod_plugins.cli', 'eval', dataset / 'maps', dataset / 'masks']
+    command = ' '.join(f"'{word}'" for word in words)
+    run = subprocess.run(
+        ['bash', '-c', f'set -o pipefail; {command} --json {dataset / "s.json"} | true'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 141
+    assert not re.search('error|Exception|Traceback', run.stderr)
+    assert (dataset / 's.json').exists()
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'ascii'])
