@@ -152,10 +152,10 @@ class ImageCurves(Mapping[str, FloatArray]):
         return self.computed[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(('precision', 'recall', 'f', 'e', *CONFUSION_CURVES))
+        return iter(CURVE_NAMES)
 
     def __len__(self) -> int:
-        return 4 + len(CONFUSION_CURVES)
+        return len(CURVE_NAMES)
 
     def _compute(self, name: str) -> dict[str, FloatArray]:
         counts = self._of.by_threshold
@@ -181,6 +181,7 @@ CONFUSION_CURVES: dict[str, Callable[[Confusion], FloatArray]] = {
     'cohen_kappa': confusion.cohen_kappa,
     'ber': confusion.ber,
 }
+CURVE_NAMES = ('precision', 'recall', 'f', 'e', *CONFUSION_CURVES)
 
 
 def _fitting_mask(

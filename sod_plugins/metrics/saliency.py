@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.data import DataError
 from sod_plugins.metrics import measures
-from sod_plugins.metrics.comparison import Comparison
+from sod_plugins.metrics.comparison import CURVE_NAMES, Comparison
 from sod_plugins.metrics.protocols import FloatArray, Protocol, get_protocol
 from sod_plugins.metrics.registry import Measure, find_measures
 from sod_plugins.metrics.results import Evaluation
@@ -54,7 +55,7 @@ class SaliencyEvaluator:
         per_image: The scores so far.
 
     Raises:
-        ValueError: There is no such protocol or measure.
+        ValueError: There is no such protocol, measure or curve.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class SaliencyEvaluator:
     ) -> None:
         self.protocol = get_protocol(protocol)
         self.measures = find_measures(measures)
-        self.curve_names = tuple(curves)
+        self.curve_names = tuple(require_choice('curves', name, CURVE_NAMES) for name in curves)
         self.per_image: list[ImageScores] = []
 
     def step(
@@ -87,12 +88,7 @@ class SaliencyEvaluator:
             DataError: An array is not (H, W), the sizes differ (except under ``survey``), or a
                 type or value is none of the above.
         """
-        try:
-            scores = score_image(
-                prediction, mask, self.protocol, stem, self.measures, self.curve_names
-            )
-        except DataError as error:
-            raise DataError(f"Image '{stem}': {error}" if stem else str(error)) from error
+        scores = score_image(prediction, mask, self.protocol, stem, self.measures, self.curve_names)
         self.per_image.append(scores)
         return scores.measures
 
@@ -115,7 +111,7 @@ class SaliencyEvaluator:
             protocol=self.protocol.name,
             count=len(scored),
             measures={
-                measure.key: float(measure.function(curves))
+                measure.key: _value(measure, curves)
                 if measure.averaging == 'curves'
                 else _exact_mean([scores.measures[measure.key] for scores in scored])
                 for measure in self.measures
@@ -147,22 +143,38 @@ def score_image(
     curves: Sequence[str] = (),
 ) -> ImageScores:
     """Score one image as ``SaliencyEvaluator.step`` does, without an evaluator."""
-    image = Comparison(prediction, mask, protocol)
-    if protocol.skips_empty and not image.mask.any():
-        return ImageScores(stem, {}, {})
-    scores = {measure.key: _value(measure, image) for measure in find_measures(measures)}
+    try:
+        image = Comparison(prediction, mask, protocol)
+        if protocol.skips_empty and not image.mask.any():
+            return ImageScores(stem, {}, {})
+        scores = {
+            measure.key: _value(measure, image.curves if measure.averaging == 'curves' else image)
+            for measure in find_measures(measures)
+        }
+    except DataError as error:
+        raise DataError(f"Image '{stem}': {error}" if stem else str(error)) from error
     for name in curves:
         image.curves[name]
     return ImageScores(stem, scores, image.curves.computed)
 
 
-def _value(measure: Measure, image: Comparison) -> float:
-    value = measure.function(image.curves if measure.averaging == 'curves' else image)
+def _value(measure: Measure, source: Comparison | Mapping[str, FloatArray]) -> float:
+    """Return what a measure's function computes, which may be a user's.
+
+    Raises:
+        DataError: It fails, or its value is no finite number.
+    """
+    try:
+        value = float(measure.function(source))
+    except Exception as error:
+        raise DataError(
+            f"The measure '{measure.key}' fails: {error!r}. Correct its function."
+        ) from error
     if not math.isfinite(value):
         raise DataError(
             f"The measure '{measure.key}' is {value}, no finite number. Correct its function."
         )
-    return float(value)
+    return value
 
 
 def _mean_curves(

@@ -138,12 +138,25 @@ def test_curves_can_be_asked_for(sample):
     image = comparison.Comparison(prediction, mask, evaluator.protocol)
     assert set(found) - {'thresholds'} < set(image.curves)
     assert len(image.curves) == len(list(image.curves))
+    with pytest.raises(ValueError, match=r"curves must be one of .* got 'F'"):
+        SaliencyEvaluator(curves=['F'])
 
 
-def test_a_measure_that_is_no_number_is_named(sample):
-    broken = Measure('broken', 'broken', 'higher', lambda _: float('nan'))
-    with pytest.raises(DataError, match=r"Image 'cat': The measure 'broken' is nan, no finite"):
+@pytest.mark.parametrize(
+    ('function', 'reason'),
+    [
+        (lambda _: float('nan'), 'is nan, no finite number'),
+        (lambda image: image.saliency, 'fails: TypeError'),
+        (lambda image: image.depth, r"fails: AttributeError\(.*no attribute 'depth'"),
+    ],
+)
+def test_a_measure_that_gives_no_number_is_named(sample, function, reason):
+    broken = Measure('broken', 'broken', 'higher', function)
+    with pytest.raises(DataError, match=f"Image 'cat': The measure 'broken' {reason}"):
         SaliencyEvaluator(measures=[broken]).step(*sample, 'cat')
+    of_curves = Measure('broken', 'broken', 'higher', lambda curves: curves['depth'], 'curves')
+    with pytest.raises(DataError, match=r"The measure 'broken' fails: KeyError\('depth'\)"):
+        SaliencyEvaluator(measures=[of_curves]).step(*sample)
 
 
 def test_titles_fit_a_table():
