@@ -52,6 +52,7 @@ EXTRAS = {
         'pytest-xdist',
         'ruff',
         'scipy-stubs',
+        'seaborn',  # for the hosts' analysis scripts, which do not ask for it
         'types-tqdm',
     ],
 }

@@ -252,7 +252,8 @@ def test_training_parts_build_and_fit(leaf):
         for step in part.pipeline:
             TRANSFORMS.build(dict(step))
     for hook in [*leaf.default_hooks.values(), *leaf.get('custom_hooks', [])]:
-        assert HOOKS.get(hook.type) is not None, hook.type
+        with HOOKS.switch_scope_and_registry(leaf.default_scope) as registry:
+            assert registry.get(hook.type) is not None, hook.type
     assert METRICS.get(leaf.test_evaluator.type) is not None
     for schedule in leaf.param_scheduler:
         assert PARAM_SCHEDULERS.get(schedule.type) is not None, schedule.type

@@ -4,7 +4,6 @@ _base_ = [
     '../_base_/models/image_classifier.py',
     '../_base_/datasets/imagenet.py',
     '../_base_/schedules/sgd_100e_imagenet.py',
-    '../_base_/default_runtime.py',
+    '../_base_/default_runtime_mmengine.py',
 ]
-default_scope = 'mmengine'
 model = dict(backbone=dict(type='sod_plugins.CSNet', width=1.5), in_channels=120)

@@ -2,10 +2,9 @@
 _base_ = [
     '../_base_/models/image_classifier.py',
     '../_base_/datasets/duts_classes.py',
-    '../_base_/schedules/adam_300e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/schedules/adam_300e_classes.py',
+    '../_base_/default_runtime_mmengine.py',
 ]
-default_scope = 'mmengine'
 num_classes = 10
 model = dict(
     backbone=dict(type='sod_plugins.CSNet', width=1.5),
@@ -13,7 +12,6 @@ model = dict(
     in_channels=100,
     num_classes=num_classes,
 )
-default_hooks = dict(check_classes=dict(type='sod_plugins.CheckClassesHook'))
 optim_wrapper = dict(constructor='sod_plugins.DynamicWeightDecayConstructor')
 custom_hooks = [dict(type='sod_plugins.DynamicWeightDecayHook')]
 # The paper trains ten times its 300 epochs, since there are but 644 images.

@@ -2,10 +2,9 @@
 _base_ = [
     '../_base_/models/image_classifier.py',
     '../_base_/datasets/duts_classes.py',
-    '../_base_/schedules/adam_300e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/schedules/adam_300e_classes.py',
+    '../_base_/default_runtime_mmengine.py',
 ]
-default_scope = 'mmengine'
 num_classes = 10
 model = dict(
     backbone=dict(type='sod_plugins.CSNet', width=1.0),
@@ -24,4 +23,3 @@ model = dict(
         checkpoint='work_dirs/csnet-x1_1xb24-300e_duts-224x224/epoch_300.pth',
     ),
 )
-default_hooks = dict(check_classes=dict(type='sod_plugins.CheckClassesHook'))

@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 train_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyImage', channel_order='bgr'),
     dict(type='sod_plugins.LoadSaliencyMask'),
     dict(type='sod_plugins.ColorJitter', brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
     dict(

@@ -3,9 +3,8 @@ _base_ = [
     '../_base_/models/image_classifier.py',
     '../_base_/datasets/imagenet.py',
     '../_base_/schedules/sgd_100e_imagenet.py',
-    '../_base_/default_runtime.py',
+    '../_base_/default_runtime_mmengine.py',
 ]
-default_scope = 'mmengine'
 model = dict(
     # Fresh weights do not train at this learning rate without zero_init_residual.
     backbone=dict(type='sod_plugins.SAMNet', zero_init_residual=True),

@@ -15,3 +15,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=300, end=4000, T_max=3700),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=4000, val_interval=1000)
+default_hooks = dict(visualization=dict(type='DetVisualizationHook'))

@@ -81,10 +81,14 @@ def first_losses(name: str) -> list[dict[str, float]]:
         model = MODELS.build(cfg.model)
     model.init_weights()
     optimizer = OptimWrapper(torch.optim.Adam(model.train().parameters(), lr=1e-3))
-    return [
-        {key: torch.as_tensor(x).item() for key, x in model.train_step(batch, optimizer).items()}
-        for batch in (batch_of(name, iteration) for iteration in range(ITERATIONS))
-    ]
+    losses = []
+    for iteration in range(ITERATIONS):
+        batch = batch_of(name, iteration)
+        if cfg.model.type == 'sod_plugins.SaliencySegmentor':  # whose pipelines load blue first
+            batch['inputs'] = [image.flip(0) for image in batch['inputs']]
+        results = model.train_step(batch, optimizer)
+        losses.append({key: torch.as_tensor(value).item() for key, value in results.items()})
+    return losses
 
 
 def batch_of(name: str, iteration: int) -> dict[str, list[Any]]:

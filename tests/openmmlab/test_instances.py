@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip('mmdet.models', reason='needs mmdet', exc_type=ImportError)
 
 import torch
-from mmengine.config import Config
 from PIL import Image
+from small_s4net import small_s4net
 
 from sod_plugins.data import generate_scenes, read_image
 from sod_plugins.metrics import evaluate_instances
@@ -19,7 +18,6 @@ from sod_plugins.networks import S4Net, load_network
 from sod_plugins.openmmlab import launch
 
 pytestmark = pytest.mark.mmdet
-LEAF = 's4net_efficientnet-lite0_1xb4-300i_synthetic-320x320.py'
 
 
 @pytest.fixture(scope='module')
@@ -33,25 +31,7 @@ def scenes(tmp_path_factory):
 @pytest.fixture
 def config(scenes):
     """The small recipe on synthetic scenes, in narrow, for 4 steps of 2 images of 64x64."""
-    cfg = Config.fromfile(Path(__file__).parents[2] / 'configs' / 's4net' / LEAF)
-    cfg.model.backbone = dict(
-        type='sod_plugins.MobileNet', width=0.25, out_indices=(2, 3, 4), norm_eval=True
-    )
-    cfg.model.neck.update(in_channels=(64, 128, 256), out_channels=32)
-    cfg.model.bbox_head.update(in_channels=32, channels=32)
-    cfg.model.roi_extractor.update(in_channels=32, out_channels=32)
-    cfg.model.mask_head.update(in_channels=32, channels=(16, 8))
-    for split in ('train', 'val', 'test'):
-        loader = cfg[f'{split}_dataloader']
-        loader.update(num_workers=0, persistent_workers=False)
-        loader.dataset.data_root = str(scenes / split)
-        for step in loader.dataset.pipeline:
-            if step.type == 'Resize':
-                step.scale = (64, 64)
-    cfg.train_dataloader.batch_size = 2
-    cfg.train_cfg.update(max_iters=4, val_interval=3)
-    cfg.default_hooks.checkpoint.interval = 2
-    return cfg
+    return small_s4net(scenes)
 
 
 def train(config, folder, **kwargs):

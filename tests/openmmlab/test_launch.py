@@ -232,6 +232,8 @@ def test_maps_are_those_of_sod_predict(toy_config, photos, tmp_path):
         for transform in config[f'{split}_dataloader'].dataset.pipeline:
             if transform.type == 'sod_plugins.ResizeSaliency':
                 transform.size = (64, 48)
+            if transform.type == 'sod_plugins.LoadSaliencyImage':
+                transform.channel_order = 'bgr'  # as CSNet's preprocessor expects it
     config.train_cfg.update(max_iters=3)
     path = write(config, tmp_path / 'csnet.py')
     launch.train(path, work_dir=tmp_path)

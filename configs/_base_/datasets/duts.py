@@ -3,7 +3,7 @@ data_root = 'data/DUTS'
 image_size = (224, 224)  # height, width
 
 train_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyImage', channel_order='bgr'),
     dict(type='sod_plugins.LoadSaliencyMask'),
     dict(type='sod_plugins.RandomMarginCrop', max_margin=14),
     # Half of the flips are up-down, as in CSNet's released training.
@@ -12,10 +12,24 @@ train_pipeline = [
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
 test_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.LoadSaliencyMask'),  # at its own size, for the hosts' metrics
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
+tta_pipeline = [
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='sod_plugins.ResizeSaliency', size=image_size)],
+            [dict(type='sod_plugins.RandomSaliencyFlip', prob=prob) for prob in (0.0, 1.0)],
+            [dict(type='sod_plugins.LoadSaliencyMask')],
+            [dict(type='sod_plugins.PackSaliencyInputs')],
+        ],
+    ),
+]
+tta_model = dict(type='sod_plugins.SaliencyTTAModel')
 
 train_dataloader = dict(
     batch_size=24,

@@ -4,7 +4,7 @@ data_root = 'data/DUTS'
 image_size = (128, 128)  # height, width
 
 train_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyImage', channel_order='bgr'),
     dict(type='sod_plugins.LoadSaliencyMask'),
     dict(type='sod_plugins.RandomZoom', prob=0.8, smallest=0.4),
     dict(type='sod_plugins.ResizeSaliency', size=image_size, antialias=True),
@@ -13,10 +13,24 @@ train_pipeline = [
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
 test_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='sod_plugins.ResizeSaliency', size=image_size, antialias=True),
+    dict(type='sod_plugins.LoadSaliencyMask'),  # at its own size, for the hosts' metrics
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
+tta_pipeline = [
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='sod_plugins.ResizeSaliency', size=image_size, antialias=True)],
+            [dict(type='sod_plugins.RandomSaliencyFlip', prob=prob) for prob in (0.0, 1.0)],
+            [dict(type='sod_plugins.LoadSaliencyMask')],
+            [dict(type='sod_plugins.PackSaliencyInputs')],
+        ],
+    ),
+]
+tta_model = dict(type='sod_plugins.SaliencyTTAModel')
 
 train_dataloader = dict(
     batch_size=16,

@@ -3,7 +3,7 @@ data_root = 'data/msra10k'
 image_size = (224, 224)  # height, width
 
 train_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='sod_plugins.LoadSaliencyImage', channel_order='bgr'),
     dict(type='sod_plugins.LoadSaliencyMask'),
     dict(type='sod_plugins.ResizeSaliency', size=(256, 256)),
     dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
@@ -11,10 +11,24 @@ train_pipeline = [
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
 test_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage'),
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='sod_plugins.ResizeSaliency', size=image_size),
+    dict(type='sod_plugins.LoadSaliencyMask'),  # at its own size, for the hosts' metrics
     dict(type='sod_plugins.PackSaliencyInputs'),
 ]
+tta_pipeline = [
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='sod_plugins.ResizeSaliency', size=image_size)],
+            [dict(type='sod_plugins.RandomSaliencyFlip', prob=prob) for prob in (0.0, 1.0)],
+            [dict(type='sod_plugins.LoadSaliencyMask')],
+            [dict(type='sod_plugins.PackSaliencyInputs')],
+        ],
+    ),
+]
+tta_model = dict(type='sod_plugins.SaliencyTTAModel')
 
 train_dataloader = dict(
     batch_size=9,

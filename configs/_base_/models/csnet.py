@@ -3,8 +3,9 @@ model = dict(
     type='sod_plugins.SaliencySegmentor',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],  # RGB, as images are loaded
+        mean=[123.675, 116.28, 103.53],  # RGB
         std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
         size_divisor=1,  # all images have one size: nothing is padded
     ),
     backbone=dict(type='sod_plugins.CSNet', width=1.0),

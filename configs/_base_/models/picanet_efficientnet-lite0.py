@@ -7,6 +7,7 @@ model = dict(
         type='SegDataPreProcessor',
         mean=[127.0] * 3,  # RGB, as its weights expect
         std=[128.0] * 3,
+        bgr_to_rgb=True,
         size_divisor=1,
     ),
     backbone=dict(

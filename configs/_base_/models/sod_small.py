@@ -5,6 +5,7 @@ model = dict(
         type='SegDataPreProcessor',
         mean=[127.0] * 3,  # RGB, as the backbone's weights expect
         std=[128.0] * 3,
+        bgr_to_rgb=True,
         size_divisor=1,  # all images have one size: nothing is padded
     ),
     backbone=dict(

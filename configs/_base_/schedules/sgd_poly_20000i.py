@@ -16,5 +16,6 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
+    visualization=dict(type='SegVisualizationHook'),
 )
 log_processor = dict(by_epoch=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +33,16 @@ class DrawnDataset(BaseDataset):
         pipeline: The transforms.
         test_mode: Whether the samples are for evaluation.
         seed: The seed of the random transforms.
+        metainfo: Meta information that replaces the data set's own.
+        filter_cfg: None: these data sets leave no sample out.
+        indices: How many samples to take, from the first on, or which ones.
+        serialize_data: Whether samples are kept as bytes, which worker processes share.
+        lazy_init: Whether the files are looked for when the first sample is asked for.
+        max_refetch: How often another sample is taken in place of one that cannot be used; by
+            default that is an error.
+
+    Raises:
+        ValueError: If ``filter_cfg`` asks for a filter: these data sets leave no sample out.
     """
 
     def __init__(
@@ -41,15 +51,30 @@ class DrawnDataset(BaseDataset):
         pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool = False,
         seed: int = 0,
+        *,
+        metainfo: Mapping[str, Any] | None = None,
+        filter_cfg: Mapping[str, Any] | None = None,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+        max_refetch: int = 0,
     ) -> None:
+        if filter_cfg:
+            raise ValueError(
+                f'{type(self).__name__} leaves no sample out, but filter_cfg is {filter_cfg}: name '
+                'the samples in a list instead.'
+            )
         self.seed = seed
-        # max_refetch=0: a sample that cannot be used is an error, not a reason to take another.
         super().__init__(
             data_root=data_root,
             data_prefix={},
             pipeline=list(pipeline),
             test_mode=test_mode,
-            max_refetch=0,
+            metainfo=metainfo,
+            indices=indices,
+            serialize_data=serialize_data,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
         )
 
     def prepare_data(self, idx: int) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.data import (
     DataError,
+    FolderLayout,
     find_pairs,
     find_preset,
     list_problems,
@@ -46,14 +47,12 @@ class SaliencyDataset(DrawnDataset):
         data_root: str | Path | None = None,
         *,
         preset: str | None = None,
-        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
-        test_mode: bool = False,
-        seed: int = 0,
-        **layout: Any,
+        **arguments: Any,
     ) -> None:
         self.preset = preset
-        self._layout = layout
-        super().__init__(data_root, pipeline, test_mode, seed)
+        of_layout = arguments.keys() & {field.name for field in fields(FolderLayout)}
+        self._layout = {name: arguments.pop(name) for name in of_layout}
+        super().__init__(data_root, **arguments)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Find the pairs and check their number and files."""

@@ -41,9 +41,14 @@ class SaliencyMetric(BaseMetric):
         prefix: What precedes the names of the measures.
         measures: Keys of the measures to compute, ``'all'`` and ``'default'`` for several; by
             default the usual ones, and those that modules of ``custom_imports`` registered.
+        output_dir: The hosts' name for ``out_dir``, which their ``tools/test.py --out`` sets.
+        format_only: Whether to save the maps alone, into ``output_dir``, and measure nothing: masks
+            need not exist then.
+        keep_results: Whether saved maps are kept, as they always are; the hosts set it.
 
     Raises:
-        ValueError: There is no such protocol or measure, or a map is not finite.
+        ValueError: There is no such protocol or measure, ``format_only`` lacks a folder, or a map
+            is not finite.
         DataError: A mask cannot be read or has another size than its map, or two images of equal
             stem would be saved under one name.
     """
@@ -57,10 +62,17 @@ class SaliencyMetric(BaseMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
         measures: Sequence[str] | None = None,
+        output_dir: str | Path | None = None,
+        format_only: bool = False,
+        keep_results: bool = True,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self._evaluator = SaliencyEvaluator(protocol, measures)
-        self.out_dir = None if out_dir is None else Path(out_dir)
+        folder = out_dir or output_dir
+        if format_only and folder is None:
+            raise ValueError('SaliencyMetric with format_only=True saves maps: give output_dir.')
+        self.out_dir = None if folder is None else Path(folder)
+        self.format_only = format_only
         self._image_of: dict[str, str] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -70,12 +82,16 @@ class SaliencyMetric(BaseMetric):
             levels = to_uint8(_saliency_map(sample, stem))
             if self.out_dir is not None:
                 self._save(levels, stem, sample['img_path'])
-            self._evaluator.step(levels, read_mask(sample['seg_map_path']), stem)
+            if not self.format_only:
+                self._evaluator.step(levels, _mask(sample), stem)
         self.results += self._evaluator.per_image
         self._evaluator.per_image.clear()
 
     def compute_metrics(self, results: list[ImageScores]) -> dict[str, float]:
         """Average the scores of all processes, and save the measures and curves."""
+        if self.format_only:
+            self._image_of.clear()
+            return {}
         evaluator = SaliencyEvaluator(self._evaluator.protocol.name, self._evaluator.measures)
         evaluator.per_image += results
         evaluation = evaluator.evaluation()
@@ -96,6 +112,15 @@ class SaliencyMetric(BaseMetric):
                 'Test them separately.'
             )
         save_png(self.out_dir / 'maps' / f'{stem}.png', levels)
+
+
+def _mask(sample: dict[str, Any]) -> NDArray[np.float32]:
+    """Return the mask (H, W) that the pipeline loaded, or else that of the file."""
+    if 'gt_sem_seg' in sample:
+        mask: NDArray[np.float32] = sample['gt_sem_seg']['data'][0].float().cpu().numpy()
+        if mask.shape == tuple(sample['ori_shape']):
+            return mask
+    return read_mask(sample['seg_map_path'])
 
 
 def _saliency_map(sample: dict[str, Any], stem: str) -> Tensor:

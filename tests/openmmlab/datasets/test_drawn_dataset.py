@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sod_plugins.data import DataError, sample_rng
-from sod_plugins.openmmlab.datasets import DrawnDataset
+from sod_plugins.openmmlab.datasets import DrawnDataset, SaliencyDataset
 from sod_plugins.openmmlab.datasets.samplers import DrawIndex
 
 
@@ -41,3 +41,19 @@ def test_a_sample_that_cannot_be_used_is_an_error():
 
     with pytest.raises(DataError, match='c is damaged'):
         make([refuse])[2]
+
+
+def test_the_contract_of_mmengine_s_base_class_is_kept(photos):
+    """What the hosts' inferencers, subsets and test-time tools ask of any data set."""
+    whole = SaliencyDataset(photos)
+    lazy = SaliencyDataset('no folder', lazy_init=True, metainfo={'classes': ('bg', 'object')})
+    assert lazy.metainfo['classes'] == ('bg', 'object')
+    assert lazy.metainfo['palette'] == whole.metainfo['palette']
+    first = SaliencyDataset(photos, indices=2, serialize_data=False)
+    assert [first[i]['img_path'] for i in range(2)] == [whole[i]['img_path'] for i in range(2)]
+    assert len(first) == 2 < len(whole)
+    chosen = SaliencyDataset(photos, indices=[3, 0])
+    assert [chosen[i]['img_path'] for i in range(2)] == [whole[i]['img_path'] for i in (3, 0)]
+    assert whole.get_subset(2)[1]['img_path'] == whole[1]['img_path']
+    with pytest.raises(ValueError, match=r"SaliencyDataset leaves no sample out.*{'size': 3}"):
+        SaliencyDataset(photos, filter_cfg={'size': 3})

@@ -2,43 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from mmcv.transforms import BaseTransform
+import numpy as np
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.data import DataError, read_image, read_mask
 from sod_plugins.registry import TRANSFORMS
 
+CHANNEL_ORDERS = ('rgb', 'bgr')
+
 
 @TRANSFORMS.register_module()
-class LoadSaliencyImage(BaseTransform):
+class LoadSaliencyImage(LoadImageFromFile):
     """Read the image at ``img_path``, turned upright as its EXIF orientation says.
 
-    Adds ``img``, uint8 (H, W, 3) in RGB, and ``ori_shape`` and ``img_shape``, both (H, W).
+    Takes the place of the hosts' ``LoadImageFromFile``; it reads every file that
+    :func:`sod_plugins.data.read_image` does, and names those that it cannot read. Adds ``img``,
+    uint8 (H, W, 3), ``ori_shape`` and ``img_shape``, both (H, W), and ``channel_order``.
+
+    Args:
+        channel_order: ``'rgb'``, or ``'bgr'`` as the hosts' loaders have it; the data preprocessor
+            then needs ``bgr_to_rgb=True``.
+
+    Raises:
+        ValueError: If there is no such order.
     """
+
+    def __init__(self, channel_order: Literal['rgb', 'bgr'] = 'rgb') -> None:
+        require_choice('channel_order', channel_order, CHANNEL_ORDERS)
+        super().__init__()
+        self.channel_order = channel_order
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the image; raises ``DataError`` where it cannot be read."""
         image = read_image(results['img_path'])
-        results['img'] = image
+        if self.channel_order == 'bgr':
+            image = np.ascontiguousarray(image[..., ::-1])
+        results |= {'img': image, 'channel_order': self.channel_order}
         results['ori_shape'] = results['img_shape'] = image.shape[:2]
         return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(channel_order={self.channel_order!r})'
 
 
 @TRANSFORMS.register_module()
 class LoadSaliencyMask(BaseTransform):
-    """Read the mask at ``seg_map_path``; comes after ``LoadSaliencyImage``.
+    """Read the mask at ``seg_map_path``; comes after the image's loader.
 
-    Adds ``gt_seg_map``, float32 (H, W) in [0, 1]; soft edges stay soft.
+    Adds ``gt_seg_map``, float32 (H, W) in [0, 1]; soft edges stay soft. A sample that names no
+    mask, as the hosts' inferencers make them, stays as it is.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the mask; raises ``DataError`` where it cannot be read or is of another size."""
+        if 'seg_map_path' not in results:
+            return results
         mask = read_mask(results['seg_map_path'])
-        if mask.shape != results['img_shape']:
+        if mask.shape != tuple(results['ori_shape']):
             raise DataError(
                 f"The mask '{results['seg_map_path']}' has {mask.shape} pixels (height, width), "
-                f'its image {results["img_shape"]}. Make the sizes equal.'
+                f'its image {results["ori_shape"]}. Make the sizes equal.'
             )
         results['gt_seg_map'] = mask
         return results

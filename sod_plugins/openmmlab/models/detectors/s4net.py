@@ -101,9 +101,16 @@ class S4Net(S4NetFlow, BaseDetector):
 
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
-    ) -> HeadOutputs:
-        """Return the outputs of the detection head, before anything is selected."""
-        return self.bbox_head(self.extract_feat(batch_inputs))
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the detection head says of each anchor, before anything is selected.
+
+        Its anchors are left out: they do not depend on the images, which a tracer refuses.
+
+        Returns:
+            Logits (N, M) and deltas (N, M, 4), see :class:`HeadOutputs`.
+        """
+        outputs: HeadOutputs = self.bbox_head(self.extract_feat(batch_inputs))
+        return outputs.logits, outputs.deltas
 
 
 def _targets(sample: DetDataSample) -> dict[str, Tensor]:

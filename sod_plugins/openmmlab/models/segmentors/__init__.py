@@ -1,5 +1,6 @@
 """Segmentors; they need mmseg."""
 
 from sod_plugins.openmmlab.models.segmentors.saliency_segmentor import SaliencySegmentor
+from sod_plugins.openmmlab.models.segmentors.saliency_tta import SaliencyTTAModel
 
-__all__ = ['SaliencySegmentor']
+__all__ = ['SaliencySegmentor', 'SaliencyTTAModel']

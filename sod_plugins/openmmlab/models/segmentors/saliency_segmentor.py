@@ -35,7 +35,8 @@ class SaliencySegmentor(EncoderDecoder):
         Args:
             seg_logits: Logits (N, 1, h, w) at the size of the network's input.
             data_samples: One per image; its ``ori_shape`` (H, W) is the size of the result, and
-                padding that the data preprocessor reports is cut off. None keeps the input's size.
+                padding that the data preprocessor reports is cut off, and a flip that it reports is
+                turned back. None keeps the input's size.
 
         Returns:
             The samples with ``seg_logits``, which, as the host has it for one channel, holds
@@ -50,12 +51,19 @@ class SaliencySegmentor(EncoderDecoder):
         for sample, logits in zip(data_samples, seg_logits.float()[:, None], strict=True):
             left, right, top, bottom = sample.get('img_padding_size', (0, 0, 0, 0))
             logits = logits[..., top : height - bottom, left : width - right]
-            saliency = saliency_map(logits, sample.ori_shape)[0]
+            saliency = saliency_map(_unflipped(logits, sample), sample.ori_shape)[0]
             if crf is not None:
                 saliency = _refine(saliency, sample, DenseCRF(**crf))
             sample.seg_logits = PixelData(data=saliency)
             sample.pred_sem_seg = PixelData(data=(saliency > 0.5).byte())
         return data_samples
+
+
+def _unflipped(logits: Tensor, sample: SegDataSample) -> Tensor:
+    """Turn the logits (1, 1, h, w) of a flipped image back."""
+    if not sample.get('flip'):
+        return logits
+    return logits.flip(3 if sample.flip_direction == 'horizontal' else 2)
 
 
 def _refine(saliency: Tensor, sample: SegDataSample, crf: DenseCRF) -> Tensor:

@@ -34,6 +34,7 @@ def sample(seed=3):
     rng = np.random.default_rng(0)
     return {
         'img': rng.integers(0, 256, (40, 50, 3), dtype=np.uint8),
+        'channel_order': 'rgb',
         'gt_seg_map': rng.random((40, 50), dtype=np.float32),
         'rng': np.random.default_rng(seed),
     }

@@ -113,12 +113,12 @@ def config(class_photos, tmp_path):
     """Write a config on the bases of the ImageNet one: CSNet, three classes, 32 pixels."""
     path = tmp_path / 'classifier.py'
     bases = ('models/image_classifier', 'datasets/imagenet', 'schedules/sgd_100e_imagenet')
-    cfg = Config.fromfile(BASE / 'default_runtime.py')
+    cfg = Config.fromfile(BASE / 'default_runtime_mmengine.py')
     for base in bases:
         cfg.merge_from_dict(Config.fromfile(BASE / f'{base}.py')._cfg_dict.to_dict())
     backbone = dict(type='sod_plugins.CSNet', out_indices=(3,), weight_scale=1.0)
     cfg.model.update(backbone=backbone, in_channels=80, num_classes=3)
-    cfg.merge_from_dict({'default_scope': 'mmengine', 'train_cfg.max_epochs': 1})
+    cfg.train_cfg.max_epochs = 1
     for split in ('train', 'val', 'test'):
         loader = cfg[f'{split}_dataloader']
         loader.update(batch_size=9, num_workers=0, persistent_workers=False)

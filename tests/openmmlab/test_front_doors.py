@@ -1,0 +1,190 @@
+"""The hosts' own scripts and functions with our configs, by processes that import nothing of ours.
+
+The scripts lie in the hosts' packages, as ``mim`` finds them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from host_scripts import host_script, run
+from PIL import Image
+
+pytest.importorskip('mmseg')
+
+from sod_plugins.data import generate_scenes, read_image
+from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.openmmlab import launch
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/csnet/csnet-x1_1xb16-450i_synthetic-64x64.py'
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Three scenes a split, and a config of two iterations on them, in plain text."""
+    root = tmp_path_factory.mktemp('doors')
+    for split, count in (('train', 4), ('val', 3), ('test', 3)):
+        generate_scenes(root / 'data' / split, count, size=(48, 64), split=split)
+    cfg = launch.load_config(CONFIG)
+    cfg.merge_from_dict(
+        {
+            'train_cfg.max_iters': 2,
+            'train_cfg.val_interval': 2,
+            'train_dataloader.batch_size': 2,
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
+            'val_dataloader.num_workers': 0,
+            'val_dataloader.persistent_workers': False,
+            'test_dataloader.num_workers': 0,
+            'default_hooks.checkpoint.interval': 2,
+            'default_hooks.logger.interval': 1,
+            'work_dir': str(root / 'work'),
+        }
+    )
+    for name in ('train', 'val', 'test'):
+        loader = cfg[f'{name}_dataloader']
+        loader.pop('persistent_workers', None)
+        loader.dataset.data_root = str(root / 'data' / name)
+        loader.dataset.pop('list_file', None)
+    cfg.dump(root / 'config.py')
+    return root
+
+
+@pytest.fixture(scope='module')
+def trained(folder):
+    """The work folder of a training by mmseg's own script."""
+    run(host_script('mmseg', 'train.py'), folder / 'config.py', cwd=folder)
+    return folder / 'work'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(trained):
+    return trained / 'iter_2.pth'
+
+
+def maps_in(path: Path) -> dict[str, np.ndarray]:
+    return {p.stem: np.asarray(Image.open(p)) for p in sorted(path.glob('*.png'))}
+
+
+def test_mmseg_trains_validates_and_describes_the_network(checkpoint, folder):
+    predictor = SaliencyPredictor(checkpoint, 'cpu')
+    photo = sorted((folder / 'data/test/images').iterdir())[0]
+    assert predictor.predict(photo).shape == (48, 64)
+
+
+def test_mmseg_tests_and_saves_maps(checkpoint, folder):
+    out = folder / 'out'
+    words = [folder / 'config.py', checkpoint, '--work-dir', folder / 'w']
+    printed = run(host_script('mmseg', 'test.py'), *words, '--out', out, cwd=folder)
+    assert 'saliency/max_f' in printed
+    photos = sorted((folder / 'data/test/images').iterdir())
+    predictor = SaliencyPredictor(checkpoint, 'cpu')
+    maps = maps_in(out / 'maps')
+    assert sorted(maps) == [photo.stem for photo in photos]
+    for photo in photos:
+        expected = (predictor.predict(photo) * 255).astype(int)
+        assert np.abs(maps[photo.stem] - expected).max() <= 1
+
+
+def test_mmseg_draws_what_it_tests(checkpoint, folder):
+    words = [folder / 'config.py', checkpoint, '--work-dir', folder / 'w', '--show-dir', 'shown']
+    run(host_script('mmseg', 'test.py'), *words, cwd=folder)
+    drawn = list(folder.rglob('shown/**/*.png'))
+    assert len(drawn) == 3
+    assert all(np.asarray(Image.open(path)).std() > 0 for path in drawn)
+
+
+def test_mmseg_averages_over_views(checkpoint, folder):
+    words = [folder / 'config.py', checkpoint, '--work-dir', folder / 'w', '--tta']
+    out = folder / 'tta'
+    run(host_script('mmseg', 'test.py'), *words, '--out', out, cwd=folder)
+    predictor = SaliencyPredictor(checkpoint, 'cpu')
+    for photo in sorted((folder / 'data/test/images').iterdir()):
+        image = read_image(photo)
+        mirrored = predictor.predict(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+        expected = ((predictor.predict(image) + mirrored) / 2 * 255).astype(int)
+        assert np.abs(maps_in(out / 'maps')[photo.stem] - expected).max() <= 1
+
+
+def test_iou_is_measured_beside_saliency(checkpoint, folder):
+    options = [
+        'test_evaluator=[dict(type="sod_plugins.SaliencyMetric"),dict(type="IoUMetric")]',
+    ]
+    words = [folder / 'config.py', checkpoint, '--work-dir', folder / 'w', '--cfg-options']
+    text = (folder / 'config.py').read_text('utf-8')
+    both = folder / 'both.py'
+    both.write_text(f'{text}\n{options[0]}\n'.replace('test_evaluator=[', 'test_evaluator = ['))
+    printed = run(host_script('mmseg', 'test.py'), both, *words[1:-1], cwd=folder)
+    assert 'saliency/max_f' in printed and 'mIoU' in printed
+
+
+def test_data_sets_are_browsed(folder):
+    words = [folder / 'config.py', '--not-show', '--output-dir', folder / 'browsed']
+    run(host_script('mmseg', 'analysis_tools/browse_dataset.py'), *words, cwd=folder)
+    assert len(list((folder / 'browsed').rglob('*.*'))) == 4
+
+
+API = """
+import sys
+import cv2
+import numpy as np
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+
+config, checkpoint, photo, out = sys.argv[1:]
+model = init_model(config, checkpoint, device='cpu')
+by_path = inference_model(model, photo)
+by_array = inference_model(model, cv2.imread(photo))
+assert by_path.seg_logits.data.dtype.is_floating_point
+np.save(out + '/path.npy', by_path.seg_logits.data[0].numpy())
+np.save(out + '/array.npy', by_array.seg_logits.data[0].numpy())
+inferencer = MMSegInferencer(model=config, weights=checkpoint, device='cpu')
+for number, given in enumerate((photo, cv2.imread(photo))):
+    result = inferencer(given, out_dir=out + f'/{number}')
+    np.save(out + f'/inferencer{number}.npy', result['predictions'])
+assert 'sod_plugins.cli' not in sys.modules
+"""
+
+
+def test_mmseg_s_functions_predict_alike_from_files_and_arrays(checkpoint, folder, tmp_path):
+    photo = sorted((folder / 'data/test/images').iterdir())[0]
+    (tmp_path / 'api.py').write_text(API)
+    run(tmp_path / 'api.py', folder / 'config.py', checkpoint, photo, tmp_path, cwd=tmp_path)
+    expected = SaliencyPredictor(checkpoint, 'cpu').predict(photo)
+    by_path, by_array = (np.load(tmp_path / f'{name}.npy') for name in ('path', 'array'))
+    # Fused or not: rounding of float32, on maps from 0 to 1.
+    np.testing.assert_allclose(by_path, expected, rtol=0, atol=1e-4)
+    # Two decoders of JPEG differ by a level or two here and there.
+    assert np.abs(by_array - expected).mean() < 5e-3
+    for number in range(2):
+        segmented = np.load(tmp_path / f'inferencer{number}.npy')
+        wrong = (segmented != (expected > 0.5)) & (np.abs(expected - 0.5) > 0.02)
+        assert not wrong.any()
+        assert list((tmp_path / str(number)).rglob('*.png'))
+
+
+@pytest.mark.parametrize(
+    ('script', 'words', 'expected'),
+    [
+        ('get_flops.py', ['{config}', '--shape', '64', '64'], 'Params: 0.211M'),
+        ('benchmark.py', ['{config}', '{checkpoint}', '--log-interval', '1'], 'Average fps'),
+        (
+            'analyze_logs.py',
+            ['{log}', '--keys', 'loss', '--out', '{folder}/loss.png'],
+            'plot curve of',
+        ),
+    ],
+)
+def test_mmseg_s_analysis_tools_run(checkpoint, folder, script, words, expected):
+    log = next(folder.rglob('vis_data/scalars.json'))
+    values = {
+        'config': folder / 'config.py',
+        'checkpoint': checkpoint,
+        'log': log,
+        'folder': folder,
+    }
+    words = [word.format(**values) for word in words]
+    printed = run(host_script('mmseg', f'analysis_tools/{script}'), *words, cwd=folder)
+    assert expected in printed
