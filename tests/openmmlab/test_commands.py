@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -53,12 +56,14 @@ def test_bad_data_stops_before_training(toy_config, photos, tmp_path, capsys):
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_interruption_is_one_line(monkeypatch, capsys):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_interruption_is_one_line(monkeypatch, capsys, number):
     def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
+        signal.pause()
 
     monkeypatch.setattr('sod_plugins.openmmlab.commands.train', interrupt)
-    assert train_command(['c.py']) == 130
+    assert train_command(['c.py']) == 128 + number
     assert capsys.readouterr().err == ('train.py: interrupted; --resume goes on with a training\n')
 
 
