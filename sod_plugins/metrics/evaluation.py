@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from sod_plugins.data import (
     read_mask,
 )
 from sod_plugins.metrics.protocols import Protocol
-from sod_plugins.metrics.registry import MEASURES, Measure
+from sod_plugins.metrics.registry import MEASURES, Measure, find_measures
 from sod_plugins.metrics.results import Evaluation
 from sod_plugins.metrics.saliency import ImageScores, SaliencyEvaluator, score_image
 
@@ -153,11 +154,16 @@ class _Scorer:
     ) -> None:
         self.protocol = evaluator.protocol
         # By key where a worker finds them, as functions of a user's may not be pickled.
-        self.measures = [m.key if MEASURES.get(m.key) is m else m for m in evaluator.measures]
+        self.chosen = [m.key if MEASURES.get(m.key) is m else m for m in evaluator.measures]
         self.curves = evaluator.curve_names
         self.exif = exif
         self.full_scale = full_scale
         self.failed = False
+
+    @cached_property
+    def measures(self) -> tuple[Measure, ...]:
+        """Return the measures, which each process looks up for itself."""
+        return find_measures(self.chosen)
 
     def __call__(self, pair: Pair) -> _Outcome:
         stem, prediction_path, mask_path = pair
