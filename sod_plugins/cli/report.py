@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from sod_plugins._common.reading import read_text
     from sod_plugins.analysis.facts import network_facts
     from sod_plugins.metrics import read_json
-    from sod_plugins.visualization.curves import save_curves
+    from sod_plugins.visualization.curves import can_draw, save_curves
     from sod_plugins.visualization.report import report_folder
 
     require_writable_files([args.out, args.curves])
@@ -60,8 +60,9 @@ def run(args: argparse.Namespace) -> int:
         facts=facts,
     )
     if args.curves:
-        methods = {method: evaluation, **others}
-        curves = {name: scores.curves for name, scores in methods.items()}
+        methods = {method: evaluation.curves}
+        methods |= {name: scores.curves for name, scores in others.items()}
+        curves = {name: drawn for name, drawn in methods.items() if can_draw(drawn)}
         save_curves(args.curves, curves, f'protocol: {args.protocol}')
     print(args.out)
     return 0

@@ -36,6 +36,11 @@ def require_matplotlib() -> None:
         )
 
 
+def can_draw(curves: Curves) -> bool:
+    """Whether there are the curves to draw, which some choices of measures do not need."""
+    return curves.keys() >= _DRAWN
+
+
 def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
     """Draw the PR curves and the F-measure against the threshold side by side.
 
@@ -49,7 +54,7 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
     """
     if not methods:
         raise ValueError('there are no curves to draw')
-    lacking = [name for name, curves in methods.items() if not curves.keys() >= _DRAWN]
+    lacking = [name for name, curves in methods.items() if not can_draw(curves)]
     if lacking:
         raise ValueError(
             f'The evaluation of {", ".join(lacking)} has no F-measure curve. Evaluate with max_f '

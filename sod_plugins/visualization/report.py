@@ -43,7 +43,7 @@ def write_report(
     Args:
         path: The HTML file; its folder is made where it is absent.
         evaluation: What :func:`sod_plugins.metrics.evaluate_folders` returned for ``pred_dir``,
-            with the curves ``precision``, ``recall`` and ``f``.
+            best with its F-measure curve.
         pairs: The data set's images and masks, by the stems that were evaluated.
         pred_dir: Folder of the predictions ``<stem>.png``, or the files by stem.
         title: Heading of the page, such as the data set's name.

@@ -15,7 +15,7 @@ from PIL import Image
 
 from sod_plugins.data import DataError, SaliencyPair, read_image, read_mask
 from sod_plugins.metrics import Evaluation, MeasureInfo, measure_infos, read_prediction
-from sod_plugins.visualization.curves import curves_as_svg
+from sod_plugins.visualization.curves import can_draw, curves_as_svg
 from sod_plugins.visualization.overlays import error_map, tint_saliency
 
 _TILES = ('max_f', 'weighted_f', 's_measure', 'max_e', 'mae')
@@ -65,9 +65,16 @@ def summary(methods: Mapping[str, Evaluation]) -> str:
 
 
 def curves(methods: Mapping[str, Evaluation]) -> str:
-    """Return the PR and F-measure curves of all methods; raises ImportError without matplotlib."""
-    svg = curves_as_svg({name: evaluation.curves for name, evaluation in methods.items()})
-    return _section('Curves', f'<div class="card curves">{svg}</div>')
+    """Return the PR and F-measure curves of the methods that were evaluated with them.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    drawn = {name: scored.curves for name, scored in methods.items() if can_draw(scored.curves)}
+    missing = [name for name in methods if name not in drawn]
+    hint = f'Evaluated without curves: {", ".join(missing)}.' if missing else ''
+    content = f'<div class="card curves">{curves_as_svg(drawn)}</div>' if drawn else ''
+    return _section('Curves', content, hint)
 
 
 def strips(

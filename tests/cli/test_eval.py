@@ -123,6 +123,19 @@ def test_curves_are_drawn_whatever_is_measured(capsys, dataset):
     assert 'max_f' not in json.loads((dataset / 's.json').read_text())
 
 
+def test_a_method_without_curves_is_compared_by_its_measures(capsys, dataset):
+    other, page = dataset / 'other.json', dataset / 'page.html'
+    words = ['eval', dataset / 'maps', dataset / 'masks', '--measures', 'mae', '--json', other]
+    assert sod(capsys, *words)[0] == 0
+    words = ['report', dataset / 'maps', '--data', dataset, '-o', page]
+    words += ['--compare', f'other={other}', '--curves', dataset / 'c']
+    assert sod(capsys, *words)[0] == 0
+    text = page.read_text('utf-8')
+    assert 'Evaluated without curves: other.' in text
+    assert '<td>other</td>' in text
+    assert (dataset / 'c.png').exists()
+
+
 def test_names_with_affixes_are_scored_and_reported(capsys, dataset):
     for path in [*(dataset / 'maps').iterdir()]:
         path.rename(path.with_name(f'{path.stem}_sal.png'))

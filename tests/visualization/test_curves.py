@@ -70,6 +70,17 @@ def test_svg_takes_the_colour_of_the_text_around_it():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ValueError, match='no curves'):
         draw_curves({})
+    part = {name: curve for name, curve in METHODS['first'].items() if name != 'f'}
+    with pytest.raises(ValueError, match='evaluation of part has no F-measure curve'):
+        draw_curves({**METHODS, 'part': part})
+
+
+def test_a_figure_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    (tmp_path / 'c.png').write_bytes(b'older')
+    monkeypatch.setattr('matplotlib.figure.Figure.savefig', lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_curves(tmp_path / 'c', METHODS)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b'older']
 
 
 def test_missing_matplotlib_names_the_extra(monkeypatch):
