@@ -92,7 +92,7 @@ def test_version_needs_no_torch():
         (['predcit'], "invalid choice: 'predcit'"),
         ([], 'required: VERB'),
         (['data'], 'required: VERB'),
-        (['predict', 'a.jpg'], 'required: -o/--out-dir, --checkpoint'),
+        (['predict', 'a.jpg'], 'required: -o/--out-dir'),
         (['eval', 'a', 'b', '--protocol', 'mine'], "invalid choice: 'mine'"),
         (['report', 'a', '--data', 'b', '-o', 'c', '--compare', 'd'], 'not of the form NAME=FILE'),
     ],

@@ -66,7 +66,7 @@ THIRD_PARTY = {
     'layers': {'torch'},
     'transforms': {'torch', *NUMERIC},
     'networks': {'torch', 'numpy'},
-    'checkpoints': {'torch', 'numpy', 'safetensors'},
+    'checkpoints': {'torch', 'numpy', 'safetensors', 'tqdm'},
     'optim': {'torch', 'numpy'},
     'analysis': {'torch', 'numpy'},
     'zoo': {'torch', 'numpy', 'safetensors'},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sod_plugins._common.names import BACKENDS
@@ -31,7 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help='maps: DIR/<stem>.png; S4Net: DIR/instances.json',
     )
-    add_path(parser, '--checkpoint', required=True, help='a network, or what sod export wrote')
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        '--model', metavar='NAME', help='a model that sod models lists (default: sod-small)'
+    )
+    network.add_argument(
+        '--checkpoint', type=Path, metavar='FILE', help='a network, or what sod export wrote'
+    )
+    network.add_argument(
+        '--instances', action='store_true', help='salient instances, by the default model for them'
+    )
     parser.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
     parser.add_argument(
         '--overlay', action='store_true', help='tinted images too: DIR/overlay/ (S4Net: always)'
@@ -52,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
     from sod_plugins.inference import (
         DenseCRF,
+        model_file,
         open_network,
         predict_files,
         predict_instance_files,
@@ -60,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
 
     # Weights that decay drove below 1e-38 would slow a CPU down by half.
     torch.set_flush_denormal(True)
-    network = open_network(args.checkpoint, args.backend)
+    path = args.checkpoint or model_file(
+        args.model and f'zoo:{args.model}', 'instances' if args.instances else 'saliency'
+    )
+    network = open_network(path, args.backend)
     if isinstance(network, S4Net):
         if args.cutout or args.crf:
-            raise ValueError(
-                f'{args.checkpoint} finds instances: --cutout and --crf are for saliency maps.'
-            )
+            raise ValueError(f'{path} finds instances: --cutout and --crf are for saliency maps.')
         summary = predict_instance_files(
             args.paths, args.out_dir, network, overwrite=args.overwrite, device=args.device
         )

@@ -19,7 +19,7 @@ from sod_plugins.inference.instance_features import InstanceDescriber
 from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
 from sod_plugins.inference.instance_predictor import InstancePredictor, as_arrays
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
-from sod_plugins.inference.predictor import SaliencyPredictor
+from sod_plugins.inference.predictor import SaliencyPredictor, model_file
 
 __all__ = [
     'BACKENDS',
@@ -39,6 +39,7 @@ __all__ = [
     'collect_images',
     'export_network',
     'fuse',
+    'model_file',
     'open_network',
     'predict_files',
     'predict_instance_files',

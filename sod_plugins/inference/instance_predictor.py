@@ -11,7 +11,7 @@ from torch import nn
 
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import Instances
-from sod_plugins.inference.predictor import check_image, move_network
+from sod_plugins.inference.predictor import check_image, model_file, move_network
 from sod_plugins.networks import InstanceTensors, S4Net
 
 
@@ -33,7 +33,8 @@ class InstancePredictor:
 
     Args:
         network: A checkpoint of S4Net that :func:`sod_plugins.networks.load_network` reads, or the
-            network. It is moved to ``device`` and put into evaluation mode.
+            network. It is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model
+            of :mod:`sod_plugins.zoo`; by default its default model for instances.
         device: Where to compute; by default a CUDA device where there is one, else the CPU.
 
     Raises:
@@ -42,10 +43,12 @@ class InstancePredictor:
     """
 
     def __init__(
-        self, network: nn.Module | str | Path, device: str | torch.device | None = None
+        self,
+        network: nn.Module | str | Path | None = None,
+        device: str | torch.device | None = None,
     ) -> None:
         if not isinstance(network, nn.Module):
-            network = load_network(network)
+            network = load_network(model_file(network, 'instances'))
         if not isinstance(network, S4Net):
             raise ValueError(
                 f'{type(network).__name__} finds no instances: give an S4Net, or predict saliency '

@@ -13,6 +13,8 @@ from torch import nn
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import read_image
 from sod_plugins.networks import Preprocessing, S4Net, saliency_map
+from sod_plugins.zoo import default_model, find_model
+from sod_plugins.zoo.resolver import PREFIX
 
 Network = TypeVar('Network', bound=nn.Module)
 
@@ -26,7 +28,8 @@ class SaliencyPredictor:
     Args:
         network: A checkpoint file that :func:`sod_plugins.networks.load_network` reads, or a
             network ``(N, 3, h, w) -> logits (N, 1, h, w)`` with an attribute ``preprocessing``.
-            A network is moved to ``device`` and put into evaluation mode.
+            A network is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model
+            of :mod:`sod_plugins.zoo`; by default its default model.
         device: Where to compute; by default a CUDA device where there is one, else the CPU.
 
     Raises:
@@ -36,10 +39,12 @@ class SaliencyPredictor:
     """
 
     def __init__(
-        self, network: nn.Module | str | Path, device: str | torch.device | None = None
+        self,
+        network: nn.Module | str | Path | None = None,
+        device: str | torch.device | None = None,
     ) -> None:
         if not isinstance(network, nn.Module):
-            network = load_network(network)
+            network = load_network(model_file(network))
         preprocessing = getattr(network, 'preprocessing', None)
         if not isinstance(preprocessing, Preprocessing):
             raise ValueError(
@@ -76,6 +81,18 @@ class SaliencyPredictor:
             )
         values: NDArray[np.float32] = saliency.cpu().numpy()
         return values
+
+
+def model_file(network: str | Path | None, task: str = 'saliency') -> Path:
+    """Return the file that a user means: a path, ``zoo:NAME``, or nothing for the default model.
+
+    Raises:
+        ValueError: If there is no such model.
+        OSError: If its weights cannot be found or fetched.
+    """
+    if network is None:
+        return find_model(default_model(task))
+    return find_model(str(network)) if str(network).startswith(PREFIX) else Path(network)
 
 
 def move_network(

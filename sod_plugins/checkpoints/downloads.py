@@ -1,0 +1,126 @@
+"""Files by URL, checked by their SHA-256 and kept in a cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+CHUNK = 2**20
+TIMEOUT = 30  # seconds without a byte
+
+
+def cache_dir() -> Path:
+    """Return the folder of fetched files, ``$XDG_CACHE_HOME/sod_plugins/weights``."""
+    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(base) / 'sod_plugins' / 'weights'
+
+
+def download(url: str, sha256: str, folder: Path | None = None) -> Path:
+    """Return a file of this content from the cache, or fetch it there.
+
+    What lies in the cache is checked before it is used. An interrupted download goes on where it
+    was; of two processes at once one fetches and the other waits.
+
+    Args:
+        url: Where it is.
+        sha256: The SHA-256 of its content, 64 hex digits.
+        folder: The cache folder, by default :func:`cache_dir`.
+
+    Raises:
+        ValueError: If the hash is none.
+        OSError: If it cannot be fetched or kept, or has another content; the message says which.
+    """
+    if not re.fullmatch(r'[0-9a-f]{64}', sha256):
+        raise ValueError(f'{url} needs the SHA-256 of its content, 64 hex digits, got {sha256!r}.')
+    folder = folder or cache_dir()
+    path = folder / f'{sha256[:16]}-{Path(urlsplit(url).path).name}'
+    if path.is_file() and sha256_of(path) == sha256:
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_name(path.name + '.lock')):
+            if not (path.is_file() and sha256_of(path) == sha256):
+                _fetch(url, sha256, path)
+    except PermissionError as error:
+        raise PermissionError(
+            f"cannot keep {url} in the cache folder '{folder}': {error.strerror}. Set "
+            'XDG_CACHE_HOME to a folder that can be written to, or name a file at hand.'
+        ) from error
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _fetch(url: str, sha256: str, path: Path) -> None:
+    """Fetch a file under a temporary name, going on with what is there, and check it."""
+    unfinished = path.with_name(path.name + '.part')
+    try:
+        _go_on(url, unfinished)
+    except (HTTPError, URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, 'reason', None) or error
+        raise OSError(
+            f'cannot fetch {url}: {reason}. Without a network, get the file by other means and '
+            'name its path.'
+        ) from error
+    if sha256_of(unfinished) != sha256:
+        unfinished.unlink()
+        raise OSError(
+            f'{url} has another content than expected: its SHA-256 is not {sha256}. Try again, or '
+            'get the file by other means.'
+        )
+    unfinished.replace(path)
+
+
+def _go_on(url: str, unfinished: Path) -> None:
+    done = unfinished.stat().st_size if unfinished.is_file() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={done}-'} if done else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except HTTPError as error:
+        if error.code == 416 and done:  # nothing is left to fetch
+            return
+        raise
+    with response:
+        if done and response.status != 206:  # the server starts anew
+            done = 0
+        length = response.headers.get('Content-Length')
+        total = int(length) + done if length and length.isdecimal() else None
+        with (
+            unfinished.open('ab' if done else 'wb') as file,
+            tqdm(total=total, initial=done, unit='B', unit_scale=True, desc=unfinished.stem) as bar,
+        ):
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    if total is not None and unfinished.stat().st_size < total:
+        raise ConnectionError('the connection broke; the same command goes on where it was')
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait for other processes that hold the lock of a file; it ends with its process."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where the last process to rename wins
+        yield
+        return
+    with path.open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,36 @@
+"""``sod models``: the models of this package and their cards."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = 'list the models of this package, or show the card of one'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('name', nargs='?', metavar='NAME', help='show the card of this model')
+    parser.add_argument('--task', help='list the models of one task: saliency or instances')
+    parser.add_argument('--json', action='store_true', help='print JSON')
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the models, or show a card."""
+    import json
+
+    from sod_plugins.zoo import DEFAULT_MODELS, list_models, model_card
+
+    if args.name:
+        card = model_card(args.name)
+        print(json.dumps(card.to_dict(), indent=1) if args.json else card.describe())
+        return 0
+    cards = [model_card(name) for name in list_models(args.task)]
+    if args.json:
+        print(json.dumps([card.to_dict() for card in cards], indent=1))
+        return 0
+    width = max((len(card.name) for card in cards), default=0)
+    for card in cards:
+        default = ' (default)' if card.name in DEFAULT_MODELS.values() else ''
+        facts = f'{card.task:9}  {card.parameters:>10,} parameters'
+        print(f'{card.name:{width}}  {facts}  {card.summary}{default}')
+    return 0

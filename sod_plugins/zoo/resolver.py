@@ -1,0 +1,65 @@
+"""From the name of a model to its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sod_plugins.checkpoints import load_network
+from sod_plugins.checkpoints.downloads import download, sha256_of
+from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.zoo.cards import default_model, model_card
+
+PREFIX = 'zoo:'
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def find_model(name: str) -> Path:
+    """Return the file with a model's weights, fetched where it is not at hand.
+
+    Args:
+        name: A model's name, with or without ``zoo:`` before it.
+
+    Raises:
+        ValueError: If there is no such model, or its weights are not given away; the message says
+            how to make them.
+        OSError: If they cannot be fetched.
+    """
+    card = model_card(name.removeprefix(PREFIX))
+    if card.file is None:
+        how = f' Make them by {card.conversion}' if card.conversion else ''
+        raise ValueError(f'The weights of {card.name} do not come with this package.{how}')
+    for folder in (PACKAGE, PACKAGE.parent):
+        path = folder / card.file
+        if path.is_file():
+            return path
+    if card.url:
+        return download(card.url, card.sha256)
+    raise FileNotFoundError(
+        f'The weights of {card.name} are missing: they come with a clone of the repository, as '
+        f'{card.file}, and not with the installed package.'
+    )
+
+
+def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
+    """Load a model of this package.
+
+    Args:
+        name: Its name; by default the default model of the task.
+        task: ``'saliency'`` or ``'instances'``.
+
+    Returns:
+        The network in eval mode on the CPU, its preprocessing in ``.preprocessing``.
+
+    Raises:
+        ValueError: If there is no such model, or its weights are not those of its card.
+        OSError: If its weights cannot be found or fetched.
+    """
+    name = name or default_model(task)
+    path = find_model(name)
+    card = model_card(name.removeprefix(PREFIX))
+    if card.sha256 and sha256_of(path) != card.sha256:
+        raise ValueError(
+            f'{path} is not the file of {card.name} that its card describes: its '
+            'SHA-256 differs. Install the package again.'
+        )
+    return load_network(path)
