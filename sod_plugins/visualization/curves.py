@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sod_plugins._common.text import printable
 from sod_plugins._common.writing import writing_path
 
 if TYPE_CHECKING:
@@ -71,12 +72,13 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
             'linestyle': ('-', '--', ':')[index // len(COLORS) % 3],
             'linewidth': 2,
         }
-        precision_recall.plot(curves['recall'], curves['precision'], label=name, **style)
+        label = _label(name)
+        precision_recall.plot(curves['recall'], curves['precision'], label=label, **style)
         best = int(np.argmax(curves['f']))
         f_measure.plot(
             curves['thresholds'],
             curves['f'],
-            label=f'{name}, max {curves["f"][best]:.3f}',
+            label=f'{label}, max {curves["f"][best]:.3f}',
             marker='o',
             markevery=[best],
             **style,
@@ -86,7 +88,7 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
     precision_recall.legend(loc='lower left', frameon=False)
     f_measure.legend(loc='lower center', frameon=False)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(_label(title))
     return figure
 
 
@@ -120,6 +122,11 @@ def curves_as_svg(methods: Mapping[str, Curves]) -> str:
         draw_curves(methods).savefig(text, format='svg', transparent=True, metadata=_NO_METADATA)
     svg = text.getvalue()
     return svg[svg.index('<svg') :].replace(_INK, 'currentColor')
+
+
+def _label(name: str) -> str:
+    """Return a name as matplotlib takes it, which reads formulas between dollars."""
+    return printable(name).replace('$', r'\$')
 
 
 def _label_axes(axes: Axes, x_name: str, y_name: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 
+from sod_plugins._common.text import printable
+
 STYLE = """
 :root {
   color-scheme: light dark;
@@ -96,6 +98,6 @@ def html_page(title: str, body: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
+        f'<title>{html.escape(printable(title))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
         f'{body}<script>{SCRIPT}</script>\n</body>\n</html>\n'
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sod_plugins._common.text import printable
 from sod_plugins.data import DataError, SaliencyPair, read_image, read_mask
 from sod_plugins.metrics import Evaluation, MeasureInfo, measure_infos, read_prediction
 from sod_plugins.visualization.curves import can_draw, curves_as_svg
@@ -157,8 +158,8 @@ def facts(values: Mapping[str, object]) -> str:
 
 
 def _section(title: str, content: str, hint: str = '') -> str:
-    hint = f'<p class="faint">{html.escape(hint)}</p>\n' if hint else ''
-    return f'<section>\n<h2>{html.escape(title)}</h2>\n{hint}{content}\n</section>\n'
+    hint = f'<p class="faint">{_text(hint)}</p>\n' if hint else ''
+    return f'<section>\n<h2>{_text(title)}</h2>\n{hint}{content}\n</section>\n'
 
 
 def ranking_measure(evaluation: Evaluation) -> MeasureInfo:
@@ -188,7 +189,7 @@ def _number(value: float | None) -> str:
 
 def _text(name: str) -> str:
     """Return a name as HTML; a page is UTF-8, whatever bytes a file's name holds."""
-    return html.escape(name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace'))
+    return html.escape(printable(name))
 
 
 def _strip(pair: SaliencyPair, prediction_path: Path, *, full_scale: bool) -> str:

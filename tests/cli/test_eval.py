@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
@@ -207,6 +208,17 @@ def test_what_was_computed_is_written_though_it_cannot_be_printed(dataset, monke
     assert main(['eval', str(dataset / 'maps'), str(dataset / 'masks'), *files]) == 141
     assert (dataset / 's.json').exists()
     assert (dataset / 's.csv').exists()
+
+
+@pytest.mark.parametrize('name', [b'maps-\xe9', b'$maps_', b'<maps&'])
+def test_a_method_of_any_name_is_reported(capsys, dataset, name):
+    folder = dataset / os.fsdecode(name)
+    (dataset / 'maps').rename(folder)
+    page = dataset / 'page.html'
+    words = ['report', folder, '--data', dataset, '-o', page, '--curves', dataset / 'c']
+    assert sod(capsys, *words)[0] == 0
+    shown = html.escape(name.decode('utf-8', 'replace'))
+    assert page.read_text('utf-8').count(shown) >= 3  # in the heading, the table and the legend
 
 
 def test_a_pipe_that_nobody_reads_on_is_no_error(dataset):
