@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 
 from sod_plugins._common.signals import interrupt_status, terminable
-from sod_plugins._common.user_code import import_user_code
 from sod_plugins.cli.parser import build_parser, run_host_verb
 
 BROKEN_PIPE = 128 + 13  # as a shell has it of a program that SIGPIPE ended
@@ -34,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = run_host_verb(argv)
             if status is None:
                 args = build_parser().parse_args(argv)
-                for source in args.imports:
-                    import_user_code(source)
+                _import(args.imports)
                 status = int(args.run(args))
             sys.stdout.flush()  # here, where it can still be told that nobody reads on
             return status
@@ -48,6 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         print('sod: interrupted; what is written is complete', file=sys.stderr)
         return interrupt_status(error)
+
+
+def _import(sources: Sequence[str]) -> None:
+    """Import a user's own code, if any is named."""
+    if sources:
+        from sod_plugins._common.user_code import import_all_user_code
+
+        import_all_user_code(tuple(sources))
 
 
 def _discard_output() -> None:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sod_plugins._common.writing import write_text
 from sod_plugins.cli.arguments import (
     STDOUT,
     add_evaluation_options,
@@ -69,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(args: argparse.Namespace, row: TableRow) -> None:
     """Write the files asked for."""
+    from sod_plugins._common.writing import write_text
     from sod_plugins.metrics import evaluation_table
     from sod_plugins.visualization.curves import save_curves
 
