@@ -126,7 +126,7 @@ def test_metadata(wheel: Path) -> None:
         (name,) = (n for n in archive.namelist() if n.endswith('.dist-info/entry_points.txt'))
         assert 'sod = sod_plugins.cli:main' in archive.read(name).decode('utf-8')
     required = re.findall(r'^Requires-Dist: ([^;\n]+)$', metadata, re.MULTILINE)
-    assert sorted(required) == ['Pillow', 'numpy', 'scipy', 'torch', 'tqdm']
+    assert sorted(required) == ['Pillow', 'numpy', 'safetensors', 'scipy', 'torch', 'tqdm']
     extras = set(re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE))
     hosts = {'onedl', 'onedl-det', 'openmmlab'}
     assert extras == hosts | {

@@ -1,15 +1,22 @@
-"""Code of a user's own, which registers measures or networks as it is imported."""
+"""Code of a user's own, which registers measures or networks as it is imported.
+
+It comes in by a name that the user gives, or by the entry-point group ``sod_plugins`` of an
+installed package. A name that stands in a checkpoint is never imported.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
+ENTRY_POINTS = 'sod_plugins'
 _IMPORTED: list[str] = []
 
 
@@ -46,6 +53,23 @@ def import_all_user_code(sources: tuple[str, ...]) -> None:
     """Import what another process has imported."""
     for source in sources:
         import_user_code(source)
+
+
+@functools.cache
+def import_entry_points() -> None:
+    """Import what installed packages offer in the entry-point group ``sod_plugins``, once.
+
+    Raises:
+        ImportError: One of them fails; the message names it.
+    """
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            entry.load()
+        except Exception as error:
+            raise ImportError(
+                f"Cannot import '{entry.value}', an entry point of an installed package: "
+                f'{error!r}. Correct or uninstall it.'
+            ) from error
 
 
 class _MissingCodeError(ImportError):

@@ -1,8 +1,12 @@
 """Checkpoints that describe their network, weights of backbones, and other people's files."""
 
 from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
-from sod_plugins.checkpoints.network_file import extract_network, load_network, save_network
-from sod_plugins.checkpoints.old_formats import load_classifier
+from sod_plugins.checkpoints.network_file import (
+    extract_network,
+    load_classifier,
+    load_network,
+    save_network,
+)
 
 __all__ = [
     'extract_network',

@@ -1,84 +1,201 @@
-"""Checkpoints of mmengine's runner as descriptions of plain networks, without mmengine.
+"""Checkpoints that were written before each carried its description.
 
-Such a checkpoint holds the text of its config. The few values needed from it are read as literals:
-nothing in the text is executed.
+The one module that knows what OpenMMLab's hosts wrote then: how they name a model's parts in a
+config, which is stored as text, and what they put before the names of weights. The few values that
+are needed are read from the text as literals: nothing in it is executed.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sod_plugins.checkpoints.reading import read_checkpoint
-from sod_plugins.networks.base import SaliencyNetwork
-from sod_plugins.networks.csnet.classifier import CSNetClassifier
-from sod_plugins.networks.csnet.csf import CSF
-from sod_plugins.networks.csnet.network import CSNet
-from sod_plugins.networks.itdbu.network import ITDBU
-from sod_plugins.networks.picanet.network import PiCANet
-from sod_plugins.networks.preprocessing import Preprocessing
-from sod_plugins.networks.s4net.network import S4Net
-from sod_plugins.networks.samnet.network import SAMNet
+from torch import nn
 
-# Which network the types of backbone and decode head make; None is any backbone of this package.
-NETWORK_OF_PARTS: dict[tuple[str | None, str], type[SaliencyNetwork]] = {
-    ('sod_plugins.CSNet', 'sod_plugins.CSFHead'): CSNet,
-    (None, 'sod_plugins.CSFHead'): CSF,
-    (None, 'sod_plugins.ITDBUHead'): ITDBU,
-    (None, 'sod_plugins.PiCANetHead'): PiCANet,
-    (None, 'sod_plugins.SAMNetHead'): SAMNet,
+from sod_plugins.checkpoints.description import (
+    Description,
+    check_plain,
+    check_preprocessing,
+    sketching,
+)
+from sod_plugins.layers.roi_extractors import RoIAlign, RoIMasking, RoIPool
+from sod_plugins.networks.backbones import BACKBONES
+from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.networks.csnet import CrossStageFusion, CSFDecoder
+from sod_plugins.networks.itdbu import ITDBUDecoder
+from sod_plugins.networks.picanet import PiCANetDecoder
+from sod_plugins.networks.registry import network_of_parts
+from sod_plugins.networks.s4net import S4NetFPN, S4NetHead, S4NetMaskBranch
+from sod_plugins.networks.samnet import SAMNetDecoder
+
+FORMAT = 'sod_plugins.network/1'
+SCOPE = 'sod_plugins.'
+DETECTOR, CLASSIFIER = f'{SCOPE}S4Net', f'{SCOPE}ImageClassifier'
+# Which class is built by which type in a config, for each part of a model.
+PARTS: dict[str, dict[str, Callable[..., nn.Module]]] = {
+    'backbone': {f'{SCOPE}{name}': cls for name, cls in BACKBONES.items()},
+    'decode_head': {
+        f'{SCOPE}CSFHead': CSFDecoder,
+        f'{SCOPE}ITDBUHead': ITDBUDecoder,
+        f'{SCOPE}PiCANetHead': PiCANetDecoder,
+        f'{SCOPE}SAMNetHead': SAMNetDecoder,
+    },
+    'neck': {f'{SCOPE}S4NetFPN': S4NetFPN, f'{SCOPE}CSFNeck': CrossStageFusion},
+    'bbox_head': {f'{SCOPE}S4NetHead': S4NetHead},
+    'roi_extractor': {
+        f'{SCOPE}RoIMasking': RoIMasking,
+        f'{SCOPE}RoIAlign': RoIAlign,
+        f'{SCOPE}RoIPool': RoIPool,
+    },
+    'mask_head': {f'{SCOPE}S4NetMaskHead': S4NetMaskBranch},
 }
-DETECTOR = 'sod_plugins.S4Net'
-CLASSIFIER = 'sod_plugins.ImageClassifier'
-PARTS = 'backbone|decode_head|neck|bbox_head|roi_extractor|mask_head'
+PREFIXES = {**{f'{name}.net.': f'{name}.' for name in PARTS}, 'classifier.': 'classifier.'}
+# No config of this package comes near; what does is made to exhaust the parser.
+LONGEST_CONFIG = 1 << 20
 
 
-def describe_training_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a training checkpoint into the content of a self-describing one.
+class UndescribedError(ValueError):
+    """A checkpoint that does not say which network it holds; goes on from the file's name."""
+
+
+def read_description(checkpoint: Mapping[str, Any], weights: int) -> Description:
+    """Describe the network in a checkpoint of an older version.
+
+    Args:
+        checkpoint: What the file holds.
+        weights: Its number of weights.
 
     Raises:
-        KeyError, TypeError, SyntaxError, ValueError: If it does not hold such a network.
+        UndescribedError: If it does not say which network it holds.
+        ValueError: If it holds none of this package's; the message goes on from the file's name.
     """
-    config = read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
+    if checkpoint.get('format') == FORMAT:
+        return _read_network_file(checkpoint)
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, Mapping) else None
+    if not isinstance(text, str):
+        raise UndescribedError(
+            'holds weights without a description of their network: it is neither a network file of '
+            'this package nor a training checkpoint of one of its networks. Released weights are '
+            'converted by `sod convert`; other ones are loaded into a network that you build, and '
+            'saved by sod_plugins.networks.save_network.'
+        )
+    try:
+        return _read_training_checkpoint(text, weights)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        reason = f'it holds no {error}' if isinstance(error, KeyError) else error
+        raise ValueError(f'is no checkpoint of a network of this package ({reason})') from error
+
+
+def _read_network_file(checkpoint: Mapping[str, Any]) -> Description:
+    name, arguments = checkpoint.get('network'), checkpoint.get('arguments')
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        raise ValueError('has a description of an unknown form')
+    preprocessing = check_preprocessing(check_plain(checkpoint.get('preprocessing')))
+    return Description(name, check_plain(arguments), preprocessing)
+
+
+def _read_training_checkpoint(text: str, weights: int) -> Description:
+    config = read_config(text, ('model', 'test_dataloader'))
     model = config['model']
-    if model.get('type') == DETECTOR:
-        name, arguments = S4Net.__name__, S4Net.arguments_of_config(model)
-        resize = 'Resize'
-    else:
-        name, arguments = _describe_segmentor(model)
-        resize = 'sod_plugins.ResizeSaliency'
+    cls, arguments = network_of_config(model, weights)
+    resize = 'Resize' if model.get('type') == DETECTOR else f'{SCOPE}ResizeSaliency'
     pipeline = config['test_dataloader']['dataset']['pipeline']
-    return {
-        'network': name,
-        'arguments': arguments,
-        'preprocessing': read_preprocessing(model, pipeline, resize).to_dict(),
-        'state_dict': {plain_key(k): v for k, v in checkpoint['state_dict'].items()},
-    }
+    preprocessing = read_preprocessing(model['data_preprocessor'], pipeline, resize)
+    return Description(cls.__name__, arguments, preprocessing, PREFIXES)
+
+
+def network_of_config(
+    model: Mapping[str, Any], weights: int = 10_000
+) -> tuple[type[DescribedNetwork], dict[str, Any]]:
+    """Return which network a model's config makes, and its constructor arguments.
+
+    Args:
+        model: The config of a segmentor, detector or classifier.
+        weights: How many weights the network should have, about.
+
+    Raises:
+        KeyError, TypeError, ValueError: If it makes none of this package.
+    """
+    parts, settings = _parts_of(model)
+    with sketching(weights):
+        built = {name: _build_part(name, check_plain(part)) for name, part in parts.items()}
+        if model.get('type') == CLASSIFIER:
+            built['classifier'] = nn.Linear(model['in_channels'], model['num_classes'])
+        _require_all_maps(built, settings.get('in_index'))
+        cls, arguments = network_of_parts(built)
+    # What the network is told beside its parts, such as how its result is resized.
+    own = {k: v for k, v in settings.items() if k in inspect.signature(cls).parameters}
+    return cls, {**own, **arguments}
+
+
+def _require_all_maps(parts: Mapping[str, Any], in_index: Sequence[int] | None) -> None:
+    """Refuse a decoder that skips maps of its backbone, or takes them in another order."""
+    decoder = parts.get('decode_head')
+    if decoder is None:
+        return
+    maps = parts['backbone'].out_channels
+    in_order = in_index is None or tuple(in_index) == tuple(range(len(maps)))
+    if tuple(decoder.arguments['in_channels']) != tuple(maps) or not in_order:
+        raise ValueError('its decode head does not take all maps of its backbone in order')
+
+
+def _parts_of(model: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the configs of the parts of a model, and the one with the network's own settings."""
+    kind = model.get('type')
+    if kind == DETECTOR:
+        names = ['backbone', 'neck', 'bbox_head', 'roi_extractor', 'mask_head']
+        return {name: model[name] for name in names}, {}
+    if kind == CLASSIFIER:
+        types = [(model.get(name) or {}).get('type') for name in ('backbone', 'neck')]
+        if types != [f'{SCOPE}CSNet', f'{SCOPE}CSFNeck']:
+            raise ValueError(f'its model is {kind} of {types[0]} and {types[1]}')
+        return {name: model[name] for name in ('backbone', 'neck')}, {}
+    backbone, head = model['backbone'], model['decode_head']
+    return {'backbone': backbone, 'decode_head': head}, head
+
+
+def _build_part(name: str, config: Mapping[str, Any]) -> nn.Module:
+    """Build the module that a part's config stands for, without what concerns a host alone."""
+    cls = PARTS[name].get(config['type'])
+    if cls is None:
+        raise ValueError(f'its {name} {config["type"]} is none of this package')
+    names = inspect.signature(cls).parameters
+    arguments = {key: value for key, value in config.items() if key in names}
+    norm = config.get('norm_cfg')
+    return cls(**arguments, norm_layer=_norm_layer(norm)) if norm else cls(**arguments)
+
+
+def _norm_layer(config: Mapping[str, Any]) -> Callable[[int], nn.Module]:
+    """Return what makes the normalisation that a config stands for."""
+    if config['type'] in ('BN', 'SyncBN'):
+        return nn.BatchNorm2d
+    if config['type'] != 'GN':
+        raise ValueError(f'its decode head has the normalisation {config["type"]}, not BN or GN')
+    return lambda width: nn.GroupNorm(config['num_groups'], width)
 
 
 def read_preprocessing(
-    model: Mapping[str, Any], pipeline: Sequence[Mapping[str, Any]], resize: str
-) -> Preprocessing:
-    """Return what a model's config and a test pipeline do to images, by the name of its resize."""
+    preprocessor: Mapping[str, Any], pipeline: Sequence[Mapping[str, Any]], resize: str
+) -> Any:
+    """Return what a data preprocessor and a test pipeline do to images.
+
+    Args:
+        preprocessor: Its config, or whatever has ``mean`` and ``std``.
+        pipeline: The configs of its transforms.
+        resize: The type of the one that resizes.
+    """
     transform = _resize_of(pipeline, resize)
-    return Preprocessing(
-        _input_size(transform),
-        tuple(model['data_preprocessor']['mean']),
-        tuple(model['data_preprocessor']['std']),
-        transform.get('antialias', False),
+    return check_preprocessing(
+        {
+            'size': _input_size(transform),
+            'mean': tuple(preprocessor['mean']),
+            'std': tuple(preprocessor['std']),
+            'antialias': transform.get('antialias', False),
+        }
     )
-
-
-def _describe_segmentor(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the name and arguments of the network in a segmentor's config."""
-    backbone, head = model['backbone']['type'], model['decode_head']['type']
-    network = NETWORK_OF_PARTS.get((backbone, head)) or NETWORK_OF_PARTS.get((None, head))
-    if network is None:
-        raise ValueError(f'{backbone} with {head} is none of its networks')
-    return network.__name__, network.arguments_of_parts(model['backbone'], model['decode_head'])
 
 
 def _resize_of(pipeline: Sequence[Mapping[str, Any]], resize: str) -> Mapping[str, Any]:
@@ -98,20 +215,24 @@ def _input_size(transform: Mapping[str, Any]) -> tuple[int, int]:
     return height, width
 
 
-def plain_key(key: str) -> str:
-    """Drop what the adapters put before the names of the plain network."""
-    return re.sub(rf'^({PARTS})\.net\.', r'\1.', key.removeprefix('module.'))
-
-
 def read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Evaluate the assignments to some top-level names of a config."""
-    return {
-        target.id: _literal(statement.value)
-        for statement in ast.parse(text).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name) and target.id in names
-    }
+    """Evaluate the assignments to some top-level names of a config.
+
+    Raises:
+        ValueError: If it is no config, or other than literals and ``dict`` stand there.
+    """
+    if len(text) > LONGEST_CONFIG:
+        raise ValueError('its config is longer than any')
+    try:
+        return {
+            target.id: _literal(statement.value)
+            for statement in ast.parse(text).body
+            if isinstance(statement, ast.Assign)
+            for target in statement.targets
+            if isinstance(target, ast.Name) and target.id in names
+        }
+    except (MemoryError, RecursionError, SyntaxError) as error:
+        raise ValueError('its config is no text of one') from error
 
 
 def _literal(node: ast.expr) -> Any:
@@ -129,41 +250,3 @@ def _literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Tuple):
         return tuple(_literal(element) for element in node.elts)
     return ast.literal_eval(node)
-
-
-def load_classifier(path: str | Path) -> CSNetClassifier:
-    """Build the classifier in a checkpoint of ``tools/train.py`` and load its weights.
-
-    Returns:
-        The classifier in eval mode on the CPU.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds no classifier made of a CSNet.
-    """
-    path = Path(path)
-    checkpoint = read_checkpoint(path)
-    try:
-        config = read_config(checkpoint['meta']['cfg'], ('model', 'test_dataloader'))
-        classifier = _build_classifier(config['model'])
-        pipeline = config['test_dataloader']['dataset']['pipeline']
-        classifier.preprocessing = read_preprocessing(
-            config['model'], pipeline, 'sod_plugins.ResizeSaliency'
-        )
-        weights = {plain_key(key): value for key, value in checkpoint['state_dict'].items()}
-        classifier.load_state_dict(weights)
-    except (KeyError, TypeError, SyntaxError, ValueError, RuntimeError) as error:
-        reason = f'it holds no {error}' if isinstance(error, KeyError) else error
-        raise ValueError(
-            f'{path} is no checkpoint of a classifier that tools/train.py made of a CSNet and its '
-            f'fusion part ({reason}).'
-        ) from error
-    return classifier.eval()
-
-
-def _build_classifier(model: Mapping[str, Any]) -> CSNetClassifier:
-    parts = model['type'], model['backbone']['type'], (model.get('neck') or {}).get('type')
-    if parts != (CLASSIFIER, 'sod_plugins.CSNet', 'sod_plugins.CSFNeck'):
-        raise ValueError(f'its model is {" of ".join(map(str, parts))}')
-    arguments = CSNet.arguments_of_parts(model['backbone'], model['neck'])
-    return CSNetClassifier(CSNet(**arguments), model['num_classes'])

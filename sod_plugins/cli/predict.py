@@ -67,7 +67,6 @@ def run(args: argparse.Namespace) -> int:
         predict_files,
         predict_instance_files,
     )
-    from sod_plugins.networks import S4Net
 
     # Weights that decay drove below 1e-38 would slow a CPU down by half.
     torch.set_flush_denormal(True)
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         args.model and f'zoo:{args.model}', 'instances' if args.instances else 'saliency'
     )
     network = open_network(path, args.backend)
-    if isinstance(network, S4Net):
+    if getattr(network, 'task', 'saliency') == 'instances':
         if args.cutout or args.crf:
             raise ValueError(f'{path} finds instances: --cutout and --crf are for saliency maps.')
         summary = predict_instance_files(

@@ -13,15 +13,12 @@ from sod_plugins.inference.compiled_csnet import CompiledCSNet
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import export_network
 from sod_plugins.inference.fused import fuse
-from sod_plugins.networks import CSNet, SAMNet
 
 # Backend -> its engine, and the files that it reads; the first is what it is given of a checkpoint.
 ENGINES: dict[str, tuple[type[ExportedNetwork], tuple[str, ...]]] = {
     'onnxruntime': (OnnxRuntimeNetwork, ('.onnx',)),
     'openvino': (OpenVINONetwork, ('.xml', '.onnx')),
 }
-# Many small convolutions: fusing them pays for its trial run, in float64, within a few images.
-FUSED = (CSNet, SAMNet)
 
 
 def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
@@ -51,8 +48,8 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
             raise ValueError(f"'{path}' is an exported network, which {backend} does not read.")
         network = load_network(path)
         if backend == 'torch':
-            return fuse(network) if isinstance(network, FUSED) else network
-        if isinstance(network, CSNet):
+            return fuse(network) if network.folds_norms else network
+        if CompiledCSNet.takes(network):
             return CompiledCSNet(network)
         raise ValueError(
             f"'{path}' is a {type(network).__name__}: the numba backend computes CSNet only. Leave "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -42,6 +42,11 @@ class CompiledCSNet(nn.Module):
         ImportError: If numba is not installed.
         ValueError: If the network cannot be fused, see :func:`~sod_plugins.networks.fuse`.
     """
+
+    @staticmethod
+    def takes(network: nn.Module) -> TypeGuard[CSNet]:
+        """Whether it can compute a network."""
+        return isinstance(network, CSNet)
 
     def __init__(self, network: CSNet) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ from sod_plugins.inference.engines import (
     require_engine,
 )
 from sod_plugins.inference.fused import fuse
-from sod_plugins.networks import Preprocessing, S4Net
+from sod_plugins.networks import Preprocessing
 
 # Differences from torch, of saliency everywhere and of logits where saliency is in (0.01, 0.99):
 # beyond, the logit of a probability in float32 has few digits left.
@@ -80,8 +80,11 @@ def export_network(
     path = Path(path)
     if path.suffix not in WRITERS:
         raise ValueError(f"'{path}' has to end in one of {', '.join(WRITERS)}.")
-    if isinstance(network, S4Net):
-        raise ValueError('S4Net has boxes and masks, no logits: run its checkpoint in torch.')
+    if getattr(network, 'task', 'saliency') != 'saliency':
+        raise ValueError(
+            f'{type(network).__name__} finds {network.task} and has no logits: run its '
+            'checkpoint in torch.'
+        )
     write, engine = WRITERS[path.suffix]
     reference = copy.deepcopy(network).cpu().eval()
     preprocessing = getattr(reference, 'preprocessing', None)

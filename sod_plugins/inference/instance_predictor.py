@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import Instances
 from sod_plugins.inference.predictor import check_image, model_file, move_network
-from sod_plugins.networks import InstanceTensors, S4Net
+from sod_plugins.networks import InstanceTensors
 
 
 def as_arrays(found: InstanceTensors) -> Instances:
@@ -49,12 +50,12 @@ class InstancePredictor:
     ) -> None:
         if not isinstance(network, nn.Module):
             network = load_network(model_file(network, 'instances'))
-        if not isinstance(network, S4Net):
+        if getattr(network, 'task', None) != 'instances':
             raise ValueError(
                 f'{type(network).__name__} finds no instances: give an S4Net, or predict saliency '
                 'maps by SaliencyPredictor.'
             )
-        self.network: S4Net
+        self.network: Any
         self.network, self.device = move_network(network, device)
 
     @torch.inference_mode()

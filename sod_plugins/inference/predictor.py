@@ -12,7 +12,7 @@ from torch import nn
 
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import read_image
-from sod_plugins.networks import Preprocessing, S4Net, saliency_map
+from sod_plugins.networks import Preprocessing, saliency_map
 from sod_plugins.zoo import default_model, find_model
 from sod_plugins.zoo.resolver import PREFIX
 
@@ -51,8 +51,11 @@ class SaliencyPredictor:
                 f'{type(network).__name__} does not say which input it was trained on. Set its '
                 'attribute `preprocessing` to a sod_plugins.networks.Preprocessing.'
             )
-        if isinstance(network, S4Net):
-            raise ValueError('S4Net finds instances, no saliency map: use InstancePredictor.')
+        if getattr(network, 'task', 'saliency') != 'saliency':
+            raise ValueError(
+                f'{type(network).__name__} finds {network.task}, no saliency map: use '
+                'InstancePredictor for instances.'
+            )
         self.network, self.device = move_network(network, device)
         self.preprocessing = preprocessing
 

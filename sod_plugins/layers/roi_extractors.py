@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.ops.roi_align import roi_align, roi_pool
 from sod_plugins.ops.roi_masking import check_masking, roi_masking
 
@@ -59,6 +60,7 @@ class RoIExtractor(nn.Module):
         raise NotImplementedError
 
 
+@records_arguments
 class RoIMasking(RoIExtractor):
     """RoIMasking (Fan et al., CVPR 2019, Sec. 3.3) in the frame of the image.
 
@@ -114,6 +116,7 @@ class RoIMasking(RoIExtractor):
         )
 
 
+@records_arguments
 class RoIAlign(RoIExtractor):
     """RoIAlign (He et al., ICCV 2017) in the frame of the box.
 
@@ -148,6 +151,7 @@ class RoIAlign(RoIExtractor):
         return roi_align(features, rois, size, 1 / self.stride, self.sampling_ratio)
 
 
+@records_arguments
 class RoIPool(RoIExtractor):
     """RoIPool (Girshick, ICCV 2015) in the frame of the box.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from sod_plugins.networks.base import InstanceTensors
+from sod_plugins.networks.base import DescribedNetwork, InstanceTensors, SaliencyNetwork
 from sod_plugins.networks.csnet import (
     CSF,
     CrossStageFusion,
@@ -28,6 +28,7 @@ from sod_plugins.networks.picanet import (
     picanet_losses,
 )
 from sod_plugins.networks.preprocessing import Preprocessing, saliency_map, to_uint8
+from sod_plugins.networks.registry import network_names, register_network
 from sod_plugins.networks.s4net import (
     Detections,
     HeadOutputs,
@@ -74,6 +75,7 @@ __all__ = [
     'CrossStageFusion',
     'Decoded',
     'DenseCRF',
+    'DescribedNetwork',
     'Detections',
     'HeadOutputs',
     'ITDBUDecoder',
@@ -91,6 +93,7 @@ __all__ = [
     'S4NetMaskBranch',
     'SAMNet',
     'SAMNetDecoder',
+    'SaliencyNetwork',
     'SideOutput',
     'count_macs',
     'count_macs_csnet',
@@ -100,7 +103,9 @@ __all__ = [
     'fuse',
     'load_classifier',
     'load_network',
+    'network_names',
     'picanet_losses',
+    'register_network',
     'saliency_map',
     'save_network',
     'to_uint8',

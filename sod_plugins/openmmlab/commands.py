@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.config import DictAction
 
 from sod_plugins._common.signals import interrupt_status, terminable
+from sod_plugins._common.user_code import import_user_code
 from sod_plugins.data import DataError
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
@@ -42,6 +43,7 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
     arguments = _parse(parser, argv)
     return _run(
         parser,
+        arguments.imports,
         train,
         arguments.config,
         resume=arguments.resume,
@@ -74,6 +76,7 @@ def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> in
     arguments = _parse(parser, argv)
     return _run(
         parser,
+        arguments.imports,
         test,
         arguments.config,
         arguments.checkpoint,
@@ -95,6 +98,14 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         help='set values in the config, such as optim_wrapper.optimizer.lr=0.001',
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument(
+        '--import',
+        dest='imports',
+        action='append',
+        default=[],
+        metavar='MODULE',
+        help='import your own code first, a module or a file *.py; repeatable',
+    )
     # torch.distributed.launch passes it; torchrun sets the environment instead.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     try:
@@ -114,10 +125,16 @@ def _common(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(
-    parser: argparse.ArgumentParser, function: Callable[..., Any], *args: Any, **kwargs: Any
+    parser: argparse.ArgumentParser,
+    imports: Sequence[str],
+    function: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
 ) -> int:
     try:
         with terminable():
+            for source in imports:
+                import_user_code(source)
             function(*args, **kwargs)
     except (LaunchError, DataError, ImportError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)

@@ -5,27 +5,35 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS, RUNNERS, DefaultScope
-from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import nn
 
+from sod_plugins._common.reading import read_text
+from sod_plugins.checkpoints.description import not_finite, some
+from sod_plugins.checkpoints.network_file import state_dict_of
 from sod_plugins.data import list_files, require_writable
 from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.pruning_hook import adopt_pruning
+from sod_plugins.openmmlab.loading import (
+    read_as_data,
+    read_training_checkpoint,
+    require_training_state,
+    resume_here,
+)
 
+LONGEST_NOTE = 1 << 16
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+DESCRIPTION_HOOK = 'sod_plugins.DescriptionHook'
 # What draws the predictions that a metric measures.
 OVERLAY_HOOKS = {
     'sod_plugins.SaliencyMetric': 'sod_plugins.SaliencyOverlayHook',
@@ -70,13 +78,14 @@ def train(
     if resume is not None:
         _resume(cfg, resume)
     _start_processes(cfg, launcher)
-    with _trusting_mmengine():
-        if cfg.get('resume'):
-            _prepare_resume(cfg)
-        runner = _build(cfg)
-        if channels_last:
-            runner.model.to(memory_format=torch.channels_last)
-        runner.train()
+    _add_description(cfg)
+    checkpoint = _prepare_resume(cfg) if cfg.get('resume') else None
+    runner = _build(cfg)
+    if checkpoint is not None:
+        _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
+    if channels_last:
+        runner.model.to(memory_format=torch.channels_last)
+    runner.train()
     return runner
 
 
@@ -126,12 +135,11 @@ def test(
     if crf:
         _refine_maps(cfg)
     _start_processes(cfg, launcher)
-    with _trusting_mmengine():
-        checkpoint = _read_checkpoint(cfg.load_from)
-        adopt_pruning(cfg, checkpoint)
-        runner = _build(cfg)
-        _require_fit(_weights(checkpoint), runner.model, cfg.load_from)
-        return runner.test()
+    checkpoint = _read_checkpoint(cfg.load_from)
+    adopt_pruning(cfg, checkpoint)
+    runner = _build(cfg)
+    _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
+    return runner.test()
 
 
 def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
@@ -141,12 +149,11 @@ def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
         LaunchError: The checkpoint is missing, cannot be read, or does not fit.
     """
     path = _existing_checkpoint(checkpoint)
-    with _trusting_mmengine():
-        content = _read_checkpoint(path)
+    content = _read_checkpoint(path)
     adopt_pruning(cfg, content)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
         model = MODELS.build(cfg.model)
-    _require_fit(_weights(content), model, path)
+    _require_fit(_weights(content, path), model, path)
     return model.eval()
 
 
@@ -212,11 +219,7 @@ def _use_amp(cfg: Config) -> None:
 
 def _resume(cfg: Config, resume: str | Path) -> None:
     cfg.resume = True
-    cfg.load_from = None
-    if str(resume) != 'auto':
-        cfg.load_from = _existing_checkpoint(resume)
-    elif newest := find_latest_checkpoint(cfg.work_dir):
-        _existing_checkpoint(newest)
+    cfg.load_from = None if str(resume) == 'auto' else _existing_checkpoint(resume)
 
 
 def _existing_checkpoint(path: str | Path) -> str:
@@ -225,30 +228,58 @@ def _existing_checkpoint(path: str | Path) -> str:
     return str(path)
 
 
-def _prepare_resume(cfg: Config) -> None:
-    """Read the checkpoint to go on from; if its run had been pruned, so is the config's model."""
-    path = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
-    if path:
-        adopt_pruning(cfg, _read_checkpoint(path))
-
-
-def _read_checkpoint(path: str) -> dict[str, Any]:
-    """Read a checkpoint file that holds weights."""
+def _newest_checkpoint(work_dir: str) -> str | None:
+    """Return the checkpoint that a run has written last; None before it has written any."""
+    note = Path(work_dir, 'last_checkpoint')
+    if not note.exists():
+        return None
     try:
-        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger=None)
-        _weights(checkpoint)
-    except Exception as error:  # damaged files fail in any way
-        reason = str(error).partition('\n')[0] or type(error).__name__
+        name = read_text(note, LONGEST_NOTE).strip()
+        # The folder may have been moved since.
+        found = [path for path in (Path(name), Path(work_dir, Path(name).name)) if path.is_file()]
+    except (OSError, ValueError):
+        found, name = [], ''
+    if not found:
         raise LaunchError(
-            f"The checkpoint '{path}' cannot be read: it is damaged or of another kind ({reason})."
-        ) from error
+            f"'{note}' names no checkpoint{f', but {name[:200]!r}' if name else ''}: give --resume "
+            'the checkpoint to go on from, or remove that file to begin anew.'
+        )
+    return str(found[0])
+
+
+def _prepare_resume(cfg: Config) -> dict[str, Any] | None:
+    """Read the checkpoint to go on from; if its run had been pruned, so is the config's model."""
+    path = cfg.get('load_from') or _newest_checkpoint(cfg.work_dir)
+    if path is None:
+        return None
+    checkpoint = _read_checkpoint(path)
+    require_training_state(checkpoint, path)
+    adopt_pruning(cfg, checkpoint)
+    cfg.load_from = path
     return checkpoint
 
 
-def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the weights in a checkpoint, as mmengine finds them."""
-    weights = checkpoint.get('state_dict', checkpoint)
-    return {key.removeprefix('module.'): value for key, value in weights.items()}
+def _read_checkpoint(path: str) -> dict[str, Any]:
+    """Read a checkpoint file that holds weights.
+
+    Raises:
+        LaunchError: If it does not, or holds NaN or infinite ones.
+    """
+    checkpoint = read_training_checkpoint(path)
+    if broken := not_finite(_weights(checkpoint, path)):
+        raise LaunchError(
+            f"The checkpoint '{path}' holds NaN or infinite weights, in {some(broken)}: its "
+            'training diverged. Use an earlier one.'
+        )
+    return checkpoint
+
+
+def _weights(checkpoint: Mapping[str, Any], path: str) -> dict[str, torch.Tensor]:
+    """Return the weights in a checkpoint."""
+    try:
+        return state_dict_of(checkpoint)
+    except ValueError as error:
+        raise LaunchError(f"The checkpoint '{path}' {error}.") from error
 
 
 def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None:
@@ -319,22 +350,14 @@ def _start_processes(cfg: Config, launcher: str) -> None:
 def _build(cfg: Config) -> Runner:
     # Decay drives weights towards zero, below 1e-38 of which CPUs compute many times slower.
     torch.set_flush_denormal(True)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    read_as_data(runner.model)
+    resume_here(runner)
+    return runner
 
 
-@contextmanager
-def _trusting_mmengine() -> Iterator[None]:
-    """Let ``torch.load`` read what mmengine's own checkpoints hold beside tensors.
-
-    They keep the history of logged numbers, which ``weights_only=True`` (torch's default since
-    2.6) refuses; mmengine 0.10.7 does not ask for it itself.
-    """
-    if not hasattr(torch.serialization, 'safe_globals'):
-        yield  # before torch 2.5, where the default still is to load everything
-        return
-    kinds = {type(np.dtype(kind)) for kind in (bool, np.int32, np.int64, np.float32, np.float64)}
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    trusted = [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, getattr, *kinds]
-    with torch.serialization.safe_globals(trusted):
-        yield
+def _add_description(cfg: Config) -> None:
+    """Let checkpoints describe their network, also those of a config that does not ask for it."""
+    hooks = [*cfg.get('default_hooks', {}).values(), *(cfg.get('custom_hooks') or ())]
+    if DESCRIPTION_HOOK not in [hook.get('type') for hook in hooks if hook]:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), {'type': DESCRIPTION_HOOK}]

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from reference_values import settle_statistics
 
-from sod_plugins.checkpoints.reading import _LOG_GLOBALS
-from sod_plugins.networks import CSNet, Preprocessing, extract_network, load_network, save_network
+from sod_plugins.checkpoints.reading import read_checkpoint
+from sod_plugins.networks import (
+    CSF,
+    CSFDecoder,
+    CSNet,
+    CSNetExtractor,
+    Preprocessing,
+    extract_network,
+    load_network,
+    save_network,
+)
+from sod_plugins.networks.registry import network_of_parts
 
 CONFIG = """
 import os
@@ -89,30 +101,42 @@ def test_the_rule_of_reduction_is_read_from_the_config(tmp_path):
     assert load_network(tmp_path / 'net.pth').preprocessing.antialias is True
 
 
-def test_the_log_stays_inert_where_a_training_trusts_the_real_one(tmp_path):
+def test_the_log_is_inert_and_nobody_elses_loads_change(tmp_path):
     """The two once met: the log's class was then filled with inert objects, and could not log."""
     logging = pytest.importorskip('mmengine.logging')
     content = {**training_checkpoint(small_network()), 'log': logging.HistoryBuffer([1.0], [1])}
     torch.save(content, tmp_path / 'iter_4.pth')
-    made = []
-    # Trusted under every name of the log, because torch asks a set, in the order of its hashes.
-    real = [(lambda *_, name=name: made.append(name), name) for _, name in _LOG_GLOBALS]
-    with torch.serialization.safe_globals(real):
+    before = set(torch.serialization.get_safe_globals())
+
+    def load(_):
         load_network(tmp_path / 'iter_4.pth')
-        assert set(torch.serialization.get_safe_globals()) >= set(real)
-    assert made == []
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(tmp_path / 'iter_4.pth', weights_only=True)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(list(threads.map(load, range(24)))) == 24
+    assert set(torch.serialization.get_safe_globals()) == before
+    log = read_checkpoint(tmp_path / 'iter_4.pth')['log']
+    assert log.name == 'mmengine.logging.history_buffer.HistoryBuffer'
+    assert log.state['_log_history'].tolist() == [1.0]
     assert logging.HistoryBuffer([3.0], [1]).statistics('mean') == 3
 
 
 def test_widths_of_parts():
-    arguments = CSNet.arguments_of_parts(
-        {'type': 'sod_plugins.CSNet', 'stage_blocks': (1, 1, 1, 1)},
-        {'type': 'sod_plugins.CSFHead', 'fuse_channels': (4, 5, 6), 'channels': 9},
-    )
+    parts = {
+        'backbone': CSNetExtractor(stage_blocks=(1, 1, 1, 1)),
+        'decode_head': CSFDecoder((40, 80, 80), (4, 5, 6), channels=9),
+    }
+    cls, arguments = network_of_parts(parts)
     assert arguments['learned_widths']['blocks'] == ((10, 10), (40,), (80,), (80,))
-    assert CSNet(**arguments).decode_head.merge.conv.out_channels == (9,)
-    with pytest.raises(ValueError, match='differs from the decoder'):
-        CSNet.arguments_of_parts({}, {'norm_cfg': {'type': 'GN', 'num_groups': 32}})
+    assert cls(**arguments).decode_head.merge.conv.out_channels == (9,)
+    parts['decode_head'] = CSFDecoder((40, 80, 80), coarsening='bilinear')
+    assert network_of_parts(parts)[0] is CSF
+    with pytest.raises(ValueError, match='CSNetExtractor, Identity together make no network'):
+        network_of_parts({**parts, 'decode_head': torch.nn.Identity()})
+
+
+BARE = {'weight': torch.ones(2)}
 
 
 class Malicious:
@@ -124,19 +148,32 @@ class Malicious:
     ('content', 'message'),
     [
         (b'no checkpoint', 'cannot be read as a checkpoint'),
-        (b'', 'cannot be read as a checkpoint'),
-        (Malicious(), 'cannot be read as a checkpoint'),
+        (b'', 'is empty'),
+        (Malicious(), r"holds an object of the class or function 'builtins\.exec'"),
         ([1, 2], 'holds a list, not a checkpoint'),
         ({'state_dict': {}}, 'neither a network file .* nor a training checkpoint'),
+        (BARE, 'neither a network file .* nor a training checkpoint'),
         (
-            {'meta': {'cfg': CONFIG.replace("'sod_plugins.CSNet'", "'ResNet'")}, 'state_dict': {}},
-            'ResNet is none of the backbones',
+            {
+                'meta': {'cfg': CONFIG.replace("'sod_plugins.CSNet'", "'ResNet'")},
+                'state_dict': BARE,
+            },
+            'its backbone ResNet is none of this package',
         ),
         (
-            {'meta': {'cfg': CONFIG.replace('ResizeSaliency', 'Resize')}, 'state_dict': {}},
+            {'meta': {'cfg': CONFIG.replace('ResizeSaliency', 'Resize')}, 'state_dict': BARE},
             'no single sod_plugins.ResizeSaliency',
         ),
-        ({'format': 'sod_plugins.network/1', 'network': 'Unet'}, "holds a network 'Unet'"),
+        (
+            {
+                'format': 'sod_plugins.network/1',
+                'network': 'Unet',
+                'arguments': {},
+                'preprocessing': Preprocessing().to_dict(),
+                'state_dict': BARE,
+            },
+            "holds a network 'Unet'.* name its module by --import",
+        ),
     ],
 )
 def test_refuses_other_files(tmp_path, content, message):
@@ -156,8 +193,11 @@ def test_refuses_what_does_not_fit(tmp_path):
     checkpoint = training_checkpoint(small_network())
     del checkpoint['state_dict']['decode_head.net.classifier.bias']
     torch.save(checkpoint, tmp_path / 'cut.pth')
-    with pytest.raises(ValueError, match=r'weights in .*cut\.pth do not fit'):
+    with pytest.raises(
+        ValueError,
+        match=r'cut\.pth has weights that do not fit its description: it lacks decode_head\.cl',
+    ):
         extract_network(tmp_path / 'cut.pth', tmp_path / 'net.pth')
-    with pytest.raises(ValueError, match='got a Linear'):
+    with pytest.raises(ValueError, match='a Linear is not registered'):
         save_network(tmp_path / 'net.pth', torch.nn.Linear(1, 1))
     assert not (tmp_path / 'net.pth').exists()

@@ -24,5 +24,6 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
     visualization=dict(type='DetVisualizationHook'),
+    description=dict(type='sod_plugins.DescriptionHook'),
 )
 log_processor = dict(by_epoch=False)

@@ -17,6 +17,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=True, interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
+    description=dict(type='sod_plugins.DescriptionHook'),
     check_classes=dict(type='sod_plugins.CheckClassesHook'),
 )
 log_processor = dict(by_epoch=True)

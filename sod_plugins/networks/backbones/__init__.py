@@ -4,9 +4,10 @@ from sod_plugins.networks.backbones.base import Backbone
 from sod_plugins.networks.backbones.build import (
     BACKBONES,
     PRESETS,
-    backbone_spec,
     build_backbone,
+    composed_arguments,
     plain_spec,
+    spec_of,
 )
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
 from sod_plugins.networks.backbones.mobilenet import MobileNet
@@ -27,7 +28,8 @@ __all__ = [
     'SAMNetBackbone',
     'ShuffleNet',
     'ShuffleNetV2',
-    'backbone_spec',
     'build_backbone',
+    'composed_arguments',
     'plain_spec',
+    'spec_of',
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,6 @@ from sod_plugins.networks.backbones.shufflenet_v2 import ShuffleNetV2
 from sod_plugins.networks.backbones.vgg import VGG
 from sod_plugins.networks.base import Extractor
 
-# The types are those of the registered adapters, without their prefix.
 BACKBONES: dict[str, Callable[..., Extractor]] = {
     'CSNet': CSNetExtractor,
     'EfficientNetLite': EfficientNetLite,
@@ -37,7 +37,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     'shufflenet_v2': {'type': 'ShuffleNetV2'},
     'vgg16': {'type': 'VGG', 'depth': 16},
 }
-ADAPTER_ARGUMENTS = {'frozen_stages', 'norm_eval', 'init_cfg'}
 
 
 def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
@@ -83,19 +82,32 @@ def plain_spec(spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
     return dict(spec)
 
 
-def backbone_spec(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the config of a registered backbone into what :func:`build_backbone` takes.
-
-    Args:
-        config: For instance ``dict(type='sod_plugins.VGG', depth=16, frozen_stages=1)``; what
-            concerns training alone is dropped.
+def spec_of(backbone: Extractor) -> dict[str, Any]:
+    """Return what :func:`build_backbone` makes such a backbone of, without its class's defaults.
 
     Raises:
-        ValueError: If it is no backbone of this package.
+        ValueError: If its class is none of ``BACKBONES``.
     """
-    name = str(config.get('type'))
-    plain = name.removeprefix('sod_plugins.')
-    if plain == name or plain not in BACKBONES:
-        raise ValueError(f'{name} is none of the backbones {sorted(BACKBONES)} of sod_plugins')
-    arguments = {k: v for k, v in config.items() if k not in ADAPTER_ARGUMENTS}
-    return {**arguments, 'type': plain}
+    for name, cls in BACKBONES.items():
+        if type(backbone) is cls:
+            defaults = {k: p.default for k, p in inspect.signature(cls).parameters.items()}
+            given = {k: v for k, v in backbone.arguments.items() if v != defaults[k]}
+            return {'type': name, **given}
+    raise ValueError(
+        f'{type(backbone).__name__} is none of the backbones {", ".join(sorted(BACKBONES))}'
+    )
+
+
+def composed_arguments(network: type, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a network that hands its own on to its decoder.
+
+    Args:
+        network: Its class, with an argument ``backbone``.
+        parts: ``backbone``, an extractor, and ``decode_head``, which keeps its ``arguments``.
+
+    Raises:
+        ValueError: If the backbone is of another package.
+    """
+    names = inspect.signature(network).parameters
+    decoder = {k: v for k, v in parts['decode_head'].arguments.items() if k in names}
+    return {'backbone': spec_of(parts['backbone']), **decoder}

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from sod_plugins.networks.backbones.csnet import CSNetExtractor
+from sod_plugins.networks.base import DescribedNetwork, Parts
 from sod_plugins.networks.csnet.decoder import CrossStageFusion, CSFDecoder
 from sod_plugins.networks.csnet.network import CSNet
+from sod_plugins.networks.registry import register_network
 
 
-class CSNetClassifier(nn.Module):
+@register_network
+class CSNetClassifier(DescribedNetwork):
     """CSNet that classifies (Sec. 5.1.2): fusion to the lowest resolution, then GAP and FC.
 
     Everything but the last layer has the shapes of the saliency network, so that either task can go
@@ -30,9 +36,15 @@ class CSNetClassifier(nn.Module):
         ValueError: If the CSNet has no fusion part.
     """
 
+    task = 'classes'
+    parts: ClassVar[Parts] = {
+        'backbone': CSNetExtractor,
+        'neck': CrossStageFusion,
+        'classifier': nn.Linear,
+    }
+
     def __init__(self, network: CSNet, num_classes: int) -> None:
-        super().__init__()
-        self.arguments = network.arguments
+        super().__init__(network.arguments)
         self.preprocessing = network.preprocessing
         decoder = network.decode_head
         if not isinstance(decoder, CSFDecoder):
@@ -51,6 +63,23 @@ class CSNetClassifier(nn.Module):
         self.to(weight.device, weight.dtype).train(network.training)
         self.backbone.load_state_dict(network.backbone.state_dict())
         self.neck.load_state_dict(weights_at_coarsest(decoder))
+
+    def described_arguments(self) -> dict[str, Any]:
+        """Return the CSNet's arguments and the number of classes."""
+        return {**self.arguments, 'num_classes': self.classifier.out_features}
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> CSNetClassifier:
+        """Build a classifier from the CSNet's arguments and the number of classes."""
+        network = {name: value for name, value in arguments.items() if name != 'num_classes'}
+        return cls(CSNet(**network), arguments['num_classes'])
+
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what :meth:`from_arguments` makes a classifier of such parts of."""
+        network = {'backbone': parts['backbone'], 'decode_head': parts['neck']}
+        arguments = CSNet.arguments_of_parts(network)
+        return {**arguments, 'num_classes': parts['classifier'].out_features}
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, num_classes)."""

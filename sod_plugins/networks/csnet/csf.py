@@ -8,27 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder
+from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 
 RESNET50 = {'type': 'ResNet', 'depth': 50, 'out_indices': (1, 2, 3, 4)}
-# Arguments that the network and the registered head have in common, and the head's defaults.
-HEAD_DEFAULTS = {
-    'fuse_channels': None,
-    'dilated_channels': None,
-    'channels': None,
-    'weight_scale': 100.0,
-    'coarsening': 'max_pool',
-}
 
 
+@register_network
 class CSF(SaliencyNetwork):
     """Cross-stage fusion on any backbone (CSF+R, Tab. 7), from images to logits.
 
@@ -48,6 +41,8 @@ class CSF(SaliencyNetwork):
     Raises:
         ValueError: If the arguments do not describe a network.
     """
+
+    parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': CSFDecoder}
 
     def __init__(
         self,
@@ -85,31 +80,12 @@ class CSF(SaliencyNetwork):
             norm_layer=norm_layer,
         )
 
-    @staticmethod
-    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the network that a registered backbone and head make.
-
-        Args:
-            backbone: Config of any backbone of this package.
-            head: Config of ``sod_plugins.CSFHead``.
-
-        Raises:
-            ValueError: If the backbone is none of this package, the head does not take all of its
-                maps in order, or its normalisation is neither BatchNorm nor GroupNorm.
-        """
-        spec = backbone_spec(backbone)
-        with torch.device('meta'):
-            out_channels = build_backbone(spec).out_channels
-        in_channels = tuple(head['in_channels'])
-        in_index = head.get('in_index')
-        in_order = in_index is None or tuple(in_index) == tuple(range(len(in_channels)))
-        if in_channels != out_channels or not in_order:
-            raise ValueError('its CSFHead does not take all maps of its backbone in order')
-        norm = head.get('norm_cfg') or {'type': 'BN'}
-        if norm['type'] not in ('BN', 'SyncBN', 'GN'):
-            raise ValueError(f'its CSFHead has the normalisation {norm["type"]}, not BN or GN')
-        shared = {name: head.get(name, default) for name, default in HEAD_DEFAULTS.items()}
-        return {'backbone': spec, **shared, 'norm_groups': norm.get('num_groups')}
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that the parts were made with."""
+        norms = [m for m in parts['decode_head'].modules() if isinstance(m, nn.GroupNorm)]
+        groups = norms[0].num_groups if norms else None
+        return {**composed_arguments(cls, parts), 'norm_groups': groups}
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""

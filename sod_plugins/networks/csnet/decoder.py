@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.layers.goctconv import GOctConvNormAct, NormLayer, ParallelDilatedConv
 from sod_plugins.networks.backbones.csnet_widths import (
@@ -21,6 +22,7 @@ from sod_plugins.networks.backbones.csnet_widths import (
 from sod_plugins.ops.octave_conv import Maps
 
 
+@records_arguments
 class CrossStageFusion(nn.Module):
     """Cross-stage fusion part of CSNet (Sec. 4.3, Tab. 1) without its last 1x1 convolution.
 
@@ -117,6 +119,7 @@ class CrossStageFusion(nn.Module):
         return merged
 
 
+@records_arguments
 @passes_on(CrossStageFusion, without=('out_scale',))
 class CSFDecoder(CrossStageFusion):
     """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits."""
@@ -131,6 +134,7 @@ class CSFDecoder(CrossStageFusion):
         return logits
 
 
+@records_arguments
 class LastMapClassifier(nn.Module):
     """A 1x1 classifier on the coarsest map: the head of an extractor without fusion (Tab. 6)."""
 

@@ -7,17 +7,19 @@ TPAMI; section and table numbers are those of this text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from sod_plugins.networks.backbones.csnet import CSNetExtractor
 from sod_plugins.networks.backbones.csnet_widths import check_learned_widths
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.base import Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder, LastMapClassifier
+from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 
 
+@register_network
 class CSNet(SaliencyNetwork):
     """CSNet (Sec. 4): the extractor and the cross-stage fusion part, from images to logits.
 
@@ -41,6 +43,9 @@ class CSNet(SaliencyNetwork):
     Raises:
         ValueError: If the arguments do not describe a network.
     """
+
+    folds_norms = True
+    parts: ClassVar[Parts] = {'backbone': CSNetExtractor, 'decode_head': CSFDecoder}
 
     def __init__(
         self,
@@ -94,36 +99,22 @@ class CSNet(SaliencyNetwork):
             else LastMapClassifier(channels)
         )
 
-    @staticmethod
-    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the network that a registered backbone and head make.
-
-        Args:
-            backbone: Config of ``sod_plugins.CSNet``.
-            head: Config of ``sod_plugins.CSFHead``.
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the CSNet that an extractor and a decoder make.
 
         Raises:
-            ValueError: If they make another network than a CSNet.
+            ValueError: If the decoder is of another form than that of a CSNet.
         """
-        norm = (head.get('norm_cfg') or {}).get('type', 'BN')
-        same_scale = backbone.get('weight_scale', 100.0) == head.get('weight_scale', 100.0)
-        coarsening = head.get('coarsening', 'max_pool')
-        if norm not in ('BN', 'SyncBN') or coarsening != 'max_pool' or not same_scale:
-            raise ValueError('its CSFHead differs from the decoder of a CSNet')
+        extractor, decoder = parts['backbone'], parts['decode_head']
+        given, widths = extractor.arguments, decoder.arguments
+        if widths['coarsening'] != 'max_pool' or widths['weight_scale'] != given['weight_scale']:
+            raise ValueError('its decoder differs from that of a CSNet')
         shared = ('width', 'split_ratio', 'stage_blocks', 'weight_scale', 'vanilla')
-        arguments = {name: backbone[name] for name in shared if name in backbone}
-        out_indices = backbone.get('out_indices', (1, 2, 3))
-        arguments['fuse_stages'] = tuple(i + 1 for i in out_indices)
-        decoder_names = ('fuse_channels', 'dilated_channels', 'channels')
-        decoder_widths = {name: head[name] for name in decoder_names if head.get(name) is not None}
-        block_widths = backbone.get('block_widths')
-        if decoder_widths or block_widths:
-            extractor = CSNetExtractor(
-                out_indices=out_indices,
-                block_widths=block_widths,
-                **{name: backbone[name] for name in shared if name in backbone},
-            )
-            decoder = CSFDecoder(extractor.out_channels, **decoder_widths)
+        arguments = {name: given[name] for name in shared}
+        arguments['fuse_stages'] = tuple(index + 1 for index in extractor.out_indices)
+        learned = [widths[name] for name in ('fuse_channels', 'dilated_channels', 'channels')]
+        if given['block_widths'] or any(width is not None for width in learned):
             arguments['learned_widths'] = _widths(extractor, decoder)
         return arguments
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.layers.conv_rnn import State
 from sod_plugins.networks.itdbu.layers import (
     CELLS,
@@ -64,6 +65,7 @@ class Visit(NamedTuple):
     unify: str
 
 
+@records_arguments
 class ITDBUDecoder(nn.Module):
     """Alternate top-down and bottom-up saliency inference over a pyramid (Sec. 3.1, Fig. 3).
 

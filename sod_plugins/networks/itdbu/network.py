@@ -7,13 +7,14 @@ Salient Object Detection", CVPR 2019.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.itdbu.decoder import ITDBUDecoder, SideOutput
+from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 
 DECODER_ARGUMENTS = (
@@ -36,6 +37,7 @@ DECODER_ARGUMENTS = (
 )
 
 
+@register_network
 class ITDBU(SaliencyNetwork):
     """ITDBU (Sec. 3): images to saliency logits by alternating top-down and bottom-up passes.
 
@@ -73,6 +75,8 @@ class ITDBU(SaliencyNetwork):
         ValueError: If the arguments do not describe a network.
     """
 
+    parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': ITDBUDecoder}
+
     def __init__(
         self,
         backbone: str | Mapping[str, Any] = 'vgg16',
@@ -101,22 +105,10 @@ class ITDBU(SaliencyNetwork):
         channels = self.backbone.out_channels
         self.decode_head = ITDBUDecoder(channels, **decoder_arguments)
 
-    @staticmethod
-    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the network that a registered backbone and head make.
-
-        Args:
-            backbone: Config of a backbone of this package, ``sod_plugins.VGG`` for instance.
-            head: Config of ``sod_plugins.ITDBUHead``.
-
-        Raises:
-            ValueError: If the backbone is none of this package, or the head skips some of its maps.
-        """
-        in_index = head.get('in_index')
-        if in_index is not None and tuple(in_index) != tuple(range(len(head['in_channels']))):
-            raise ValueError('its ITDBUHead does not take the maps of its backbone in order')
-        arguments = {name: head[name] for name in DECODER_ARGUMENTS if name in head}
-        return {'backbone': backbone_spec(backbone), **arguments}
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that the parts were made with."""
+        return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[SideOutput]:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W); in training to side outputs.

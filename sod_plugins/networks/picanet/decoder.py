@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.layers.picanet import ContextAttention
 from sod_plugins.networks.picanet.settings import (
     CONVOLUTIONS,
@@ -49,6 +50,7 @@ class Decoded(NamedTuple):
     attention: Tensor | None
 
 
+@records_arguments
 class PiCANetDecoder(nn.Module):
     """U-Net decoders D_L, ..., D_1, each with attention to global, to local or to no context.
 

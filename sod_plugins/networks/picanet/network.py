@@ -7,13 +7,14 @@ Detection", IEEE TIP 2020.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 from sod_plugins.ops.window import Size
 
@@ -55,6 +56,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 }
 
 
+@register_network
 class PiCANet(SaliencyNetwork):
     """PiCANet (Sec. 4): images to saliency logits by decoders that attend to chosen context.
 
@@ -92,6 +94,8 @@ class PiCANet(SaliencyNetwork):
         ValueError: If the arguments do not describe a network.
     """
 
+    parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': PiCANetDecoder}
+
     def __init__(
         self,
         setting: str = '6GAP_5432AC',
@@ -121,22 +125,10 @@ class PiCANet(SaliencyNetwork):
             arguments['in_strides'] = self.backbone.out_strides
         self.decode_head = PiCANetDecoder(self.backbone.out_channels, **arguments)
 
-    @staticmethod
-    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the network that a registered backbone and head make.
-
-        Args:
-            backbone: Config of a backbone of this package, ``sod_plugins.VGG`` for instance.
-            head: Config of ``sod_plugins.PiCANetHead``.
-
-        Raises:
-            ValueError: If the backbone is none of this package, or the head skips some of its maps.
-        """
-        in_index = head.get('in_index')
-        if in_index is not None and tuple(in_index) != tuple(range(len(head['in_channels']))):
-            raise ValueError('its PiCANetHead does not take the maps of its backbone in order')
-        arguments = {name: head[name] for name in DECODER_ARGUMENTS if name in head}
-        return {'backbone': backbone_spec(backbone), **arguments}
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that the parts were made with."""
+        return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Decoded]:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).

@@ -9,9 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.ops.resize import resize_bilinear
 
 
+@records_arguments
 class S4NetFPN(nn.Module):
     """Feature pyramid (Lin et al., CVPR 2017) as S4Net has it (Sec. 3.2).
 

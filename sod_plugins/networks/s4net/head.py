@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.networks.s4net.anchors import assign_anchors, base_anchors, shift_anchors
 from sod_plugins.networks.s4net.fpn import init_convs
 from sod_plugins.ops.boxes import clip_boxes, decode_boxes, encode_boxes, nms
@@ -46,6 +47,7 @@ class Proposals(NamedTuple):
     found: Tensor
 
 
+@records_arguments
 class S4NetHead(nn.Module):
     """Detection head of S4Net (Sec. 3.2, 3.6 and 4.1), shared by all levels.
 

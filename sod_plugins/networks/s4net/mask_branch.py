@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.networks.s4net.fpn import init_convs
 
 
+@records_arguments
 class S4NetMaskBranch(nn.Module):
     """Segmentation branch (Sec. 3.5, Fig. 2): features of a region to logits of its mask.
 

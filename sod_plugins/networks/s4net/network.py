@@ -6,15 +6,16 @@ Paper: Fan et al., "S4Net: Single Stage Salient-Instance Segmentation", CVPR 201
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
-from sod_plugins.networks.backbones import PRESETS, backbone_spec, build_backbone, plain_spec
-from sod_plugins.networks.base import DescribedNetwork, InstanceTensors
+from sod_plugins.networks.backbones import PRESETS, build_backbone, plain_spec, spec_of
+from sod_plugins.networks.base import DescribedNetwork, Extractor, InstanceTensors, Parts
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.registry import register_network
 from sod_plugins.networks.s4net.flow import S4NetFlow
 from sod_plugins.networks.s4net.fpn import S4NetFPN
 from sod_plugins.networks.s4net.head import S4NetHead
@@ -50,10 +51,9 @@ EXTRACTORS: dict[str, tuple[type[RoIExtractor], dict[str, Any]]] = {
     'pool': (RoIPool, {}),
 }
 PARTS = ('neck', 'bbox_head', 'roi_extractor', 'mask_head')
-# Arguments of the hosts' classes that are none of the plain ones'.
-ADAPTER_ARGUMENTS = {'type', 'init_cfg', 'in_channels', 'featmap_strides'}
 
 
+@register_network
 class S4Net(S4NetFlow, DescribedNetwork):
     """S4Net (Sec. 3): images to boxes and masks of salient instances, of no class.
 
@@ -86,6 +86,15 @@ class S4Net(S4NetFlow, DescribedNetwork):
     Raises:
         ValueError: If the arguments do not describe a network.
     """
+
+    task = 'instances'
+    parts: ClassVar[Parts] = {
+        'backbone': Extractor,
+        'neck': S4NetFPN,
+        'bbox_head': S4NetHead,
+        'roi_extractor': RoIExtractor,
+        'mask_head': S4NetMaskBranch,
+    }
 
     def __init__(
         self,
@@ -151,30 +160,17 @@ class S4Net(S4NetFlow, DescribedNetwork):
                 f'{self.roi_extractor.stride}.'
             )
 
-    @staticmethod
-    def arguments_of_config(model: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the network in a config of the registered detector.
-
-        Args:
-            model: Config of ``sod_plugins.S4Net`` with ``backbone``, ``neck``, ``bbox_head``,
-                ``roi_extractor`` and ``mask_head``.
-
-        Raises:
-            KeyError, ValueError: If it describes another network.
-        """
-        for name, plain in (('neck', S4NetFPN), ('bbox_head', S4NetHead)):
-            _require_type(model[name], f'sod_plugins.{plain.__name__}')
-        _require_type(model['mask_head'], 'sod_plugins.S4NetMaskHead')
-        parts = {
-            name: {k: v for k, v in model[name].items() if k not in ADAPTER_ARGUMENTS}
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the S4Net that some parts make."""
+        arguments = {
+            name: {k: v for k, v in parts[name].arguments.items() if k != 'in_channels'}
             for name in PARTS
         }
-        extractor = model['roi_extractor']['type']
-        roi = {'sod_plugins.RoIAlign': 'align', 'sod_plugins.RoIPool': 'pool'}.get(extractor)
-        if roi is None:
-            _require_type(model['roi_extractor'], 'sod_plugins.RoIMasking')
-            roi = parts['roi_extractor'].get('mode', 'ternary')
-        return {'backbone': backbone_spec(model['backbone']), 'roi': roi, **parts}
+        extractor = type(parts['roi_extractor'])
+        roi = {RoIAlign: 'align', RoIPool: 'pool'}.get(extractor)
+        roi = roi or arguments['roi_extractor']['mode']
+        return {'backbone': spec_of(parts['backbone']), 'roi': roi, **arguments}
 
     def forward(self, images: Tensor) -> list[InstanceTensors]:
         """Find salient instances in normalised images (N, 3, H, W).
@@ -193,11 +189,6 @@ class S4Net(S4NetFlow, DescribedNetwork):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
-
-
-def _require_type(config: Mapping[str, Any], name: str) -> None:
-    if config['type'] != name:
-        raise ValueError(f'its {config["type"]} is no {name}')
 
 
 def _build_with_strides(spec: str | Mapping[str, Any], strides: tuple[int, ...]) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.global_context import GlobalContext
 from sod_plugins.layers.sam import require_batch
@@ -49,6 +50,7 @@ class PyramidPooling(nn.Module):
         return fused
 
 
+@records_arguments
 class SAMNetDecoder(nn.Module):
     """Decoder of SAMNet (Sec. III-C, Fig. 2), for any pyramid of at least two maps.
 

@@ -8,28 +8,18 @@ released network, which alone has the published number of parameters.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from sod_plugins.networks.backbones import backbone_spec, build_backbone, plain_spec
-from sod_plugins.networks.base import SaliencyNetwork
+from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.networks.registry import register_network
 from sod_plugins.networks.samnet.decoder import UPSAMPLINGS, SAMNetDecoder, upsample_logits
 
-# Arguments that the network and the registered head have in common.
-HEAD_ARGUMENTS = (
-    'channels',
-    'pyramid_pooling',
-    'kernel_sizes',
-    'dilations',
-    'dropout',
-    'upsampling',
-    'global_context',
-)
 
-
+@register_network
 class SAMNet(SaliencyNetwork):
     """SAMNet (Sec. III-C): images to saliency logits; 1,330,129 parameters as released.
 
@@ -53,6 +43,9 @@ class SAMNet(SaliencyNetwork):
         ValueError: If the arguments do not describe a network, or a single image is trained on:
             the batch needs two, because pooled features are normalised over it.
     """
+
+    folds_norms = True
+    parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': SAMNetDecoder}
 
     def __init__(
         self,
@@ -92,27 +85,10 @@ class SAMNet(SaliencyNetwork):
             global_context,
         )
 
-    @staticmethod
-    def arguments_of_parts(backbone: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the network that a registered backbone and head make.
-
-        Args:
-            backbone: Config of any backbone of this package, for instance ``sod_plugins.SAMNet``.
-            head: Config of ``sod_plugins.SAMNetHead``.
-
-        Raises:
-            ValueError: If the backbone is none of this package, or the head does not take all of
-                its maps in order.
-        """
-        spec = backbone_spec(backbone)
-        with torch.device('meta'):
-            out_channels = build_backbone(spec).out_channels
-        in_channels = tuple(head['in_channels'])
-        in_index = head.get('in_index')
-        in_order = in_index is None or tuple(in_index) == tuple(range(len(in_channels)))
-        if in_channels != out_channels or not in_order:
-            raise ValueError('its SAMNetHead does not take all maps of its backbone in order')
-        return {'backbone': spec, **{name: head[name] for name in HEAD_ARGUMENTS if name in head}}
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that the parts were made with."""
+        return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map normalised images (N, 3, H, W) to logits.

@@ -1,6 +1,7 @@
 """Hooks for mmengine's runner."""
 
 from sod_plugins.openmmlab.hooks.check_classes_hook import CheckClassesHook
+from sod_plugins.openmmlab.hooks.description_hook import DescriptionHook
 from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
 from sod_plugins.openmmlab.hooks.exact_resume_hook import ExactResumeHook
 from sod_plugins.openmmlab.hooks.instance_overlay_hook import InstanceOverlayHook
@@ -9,6 +10,7 @@ from sod_plugins.openmmlab.hooks.saliency_overlay_hook import SaliencyOverlayHoo
 
 __all__ = [
     'CheckClassesHook',
+    'DescriptionHook',
     'DynamicWeightDecayHook',
     'ExactResumeHook',
     'InstanceOverlayHook',

@@ -15,6 +15,7 @@ from sod_plugins.optim.seeding import Phase, seed_generators
 from sod_plugins.registry import HOOKS
 
 _KEY = 'exact_resume'
+_NOTED = {'seed', 'samples', 'batch_size', 'processes'}
 
 
 @HOOKS.register_module()
@@ -53,7 +54,14 @@ class ExactResumeHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keep what the interrupted run noted."""
-        self._saved = checkpoint.get(_KEY)
+        saved = checkpoint.get(_KEY)
+        if saved is not None and not (
+            isinstance(saved, dict)
+            and saved.keys() == _NOTED
+            and all(n is None or isinstance(n, int) for n in saved.values())
+        ):
+            raise LaunchError(f'The entry {_KEY!r} of the checkpoint is damaged. Use another one.')
+        self._saved = saved
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Note what the position in the data depends on."""

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks import CSNet
+from sod_plugins.networks.registry import network_of_parts
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
 from sod_plugins.optim import remove_channels, select_channels
@@ -22,6 +23,11 @@ from sod_plugins.registry import HOOKS
 
 _KEY = 'pruned_model'
 _PARTS = {'backbone': 'sod_plugins.CSNet', 'decode_head': 'sod_plugins.CSFHead'}
+# What a checkpoint holds of a pruned model.
+_WIDTHS = {
+    'backbone': {'block_widths'},
+    'decode_head': {'in_channels', 'fuse_channels', 'dilated_channels', 'channels'},
+}
 FINETUNE = ('weights', 'statistics')
 
 
@@ -93,7 +99,7 @@ class PruningHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Note whether the run had been pruned."""
-        self._widths = checkpoint.get(_KEY)
+        self._widths = checked_widths(checkpoint[_KEY]) if _KEY in checkpoint else None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Store what a resume has to change in the config's model."""
@@ -113,7 +119,7 @@ class PruningHook(Hook):
                 f'PruningHook has begin={self.begin}, but the training ends at {end}: set a '
                 'smaller one.'
             )
-        _require_csnet(runner.cfg.model)
+        _require_csnet(runner.model)
         if runner.iter == 0:
             self._widths = None  # weights to begin with, and not a run to resume
         elif self._widths is not None:
@@ -129,7 +135,7 @@ class PruningHook(Hook):
         meta = {'epoch': runner.epoch, 'iter': runner.iter}
         runner.save_checkpoint(runner.work_dir, 'before_pruning.pth', meta=meta)
         old = _unwrapped(runner.model)
-        network = _plain_network(old, runner.cfg.model)
+        network = _plain_network(old)
         try:
             masks = select_channels(network, **self.selection)
         except ValueError as error:
@@ -162,10 +168,40 @@ class PruningHook(Hook):
 
 
 def adopt_pruning(cfg: Config, checkpoint: Mapping[str, Any]) -> None:
-    """Give the model of a config the widths of a checkpoint that was written after pruning."""
+    """Give the model of a config the widths of a checkpoint that was written after pruning.
+
+    Raises:
+        LaunchError: If what stands there is no widths.
+    """
     types = {part: cfg.model.get(part, {}).get('type') for part in _PARTS}
     if _KEY in checkpoint and types == _PARTS:
-        _set_widths(cfg.model, checkpoint[_KEY])
+        _set_widths(cfg.model, checked_widths(checkpoint[_KEY]))
+
+
+def checked_widths(entry: Any) -> dict[str, Any]:
+    """Return the widths in a checkpoint, which are numbers of channels and nothing else.
+
+    Raises:
+        LaunchError: If other things stand there.
+    """
+    form = {part: entry.get(part) for part in _WIDTHS} if isinstance(entry, dict) else {}
+    if (
+        not form
+        or entry.keys() != _WIDTHS.keys()
+        or any(not isinstance(form[p], dict) or form[p].keys() != k for p, k in _WIDTHS.items())
+        or not all(_is_width(value) for part in form.values() for value in part.values())
+    ):
+        raise LaunchError(
+            f'The entry {_KEY!r} of the checkpoint holds other things than numbers of channels: '
+            'the file is damaged, or made to harm. Use another one.'
+        )
+    return form
+
+
+def _is_width(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, list | tuple):
+        return depth < 2 and len(value) < 1000 and all(_is_width(v, depth + 1) for v in value)
+    return type(value) is int and 0 <= value < 1 << 16
 
 
 def _set_widths(model: dict[str, Any], widths: Mapping[str, Any]) -> None:
@@ -187,29 +223,35 @@ def _widths_of_parts(network: CSNet) -> dict[str, Any]:
     }
 
 
-def _require_csnet(model: Mapping[str, Any]) -> None:
+def _require_csnet(model: nn.Module) -> None:
     try:
-        others = [part for part in ('neck', 'auxiliary_head') if model.get(part)]
-        if not others and {part: model[part]['type'] for part in _PARTS} == _PARTS:
-            CSNet.arguments_of_parts(model['backbone'], model['decode_head'])
-            return
-        reason = 'its parts are others'
-    except (KeyError, ValueError) as error:
-        reason = str(error)
-    raise LaunchError(
-        f'PruningHook needs a model of {" and ".join(_PARTS.values())} that make a CSNet: {reason}.'
-    )
+        _plain_network(_unwrapped(model))
+    except (AttributeError, ValueError) as error:
+        raise LaunchError(
+            f'PruningHook needs a model of {" and ".join(_PARTS.values())} that make a CSNet: '
+            f'{error}.'
+        ) from error
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
-def _plain_network(model: nn.Module, cfg: Mapping[str, Any]) -> CSNet:
-    """Put the parts of a segmentor together as the plain network that they are."""
-    network = CSNet(**CSNet.arguments_of_parts(cfg['backbone'], cfg['decode_head']))
-    network.backbone = model.backbone.net
-    network.decode_head = model.decode_head.net
+def _plain_network(model: nn.Module) -> CSNet:
+    """Put the parts of a segmentor together as the plain network that they are.
+
+    Raises:
+        AttributeError, ValueError: If they are none.
+    """
+    others = [part for part in ('neck', 'auxiliary_head') if getattr(model, part, None) is not None]
+    if others:
+        raise ValueError(f'it has a {others[0]} too')
+    parts = {part: getattr(model, part).net for part in _PARTS}
+    cls, arguments = network_of_parts(parts)
+    if cls is not CSNet:
+        raise ValueError(f'its parts make a {cls.__name__}')
+    network = CSNet(**arguments)
+    network.backbone, network.decode_head = parts['backbone'], parts['decode_head']
     return network
 
 

@@ -170,7 +170,7 @@ def test_a_backbone_alone_initialises_a_backbone(state, network, tmp_path):
         ({}, 'is not the checkpoint of a released SAMNet'),
         ({'state_dict': 3}, 'is not the checkpoint of a released SAMNet'),
         ([1, 2], 'holds a list, not a checkpoint'),
-        (b'', 'cannot be read as a checkpoint'),
+        (b'', 'is empty'),
     ],
 )
 def test_refuses_other_checkpoints(tmp_path, content, message):

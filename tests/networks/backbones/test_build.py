@@ -15,8 +15,8 @@ from sod_plugins.networks.backbones import (
     VGG,
     Backbone,
     ResNet,
-    backbone_spec,
     build_backbone,
+    spec_of,
 )
 
 LIGHT = {
@@ -144,15 +144,13 @@ def test_refuses_what_is_no_backbone(spec, message):
         build_backbone(spec)
 
 
-def test_a_registered_backbone_s_config_is_a_spec():
-    config = {
-        'type': 'sod_plugins.VGG',
-        'depth': 19,
-        'frozen_stages': 1,
-        'norm_eval': True,
-        'init_cfg': {'type': 'Pretrained', 'checkpoint': 'vgg19.pth'},
+def test_the_spec_of_a_backbone_makes_its_like():
+    backbone = build_backbone({'type': 'VGG', 'depth': 11, 'width': 0.1})
+    spec = spec_of(backbone)
+    assert (spec['type'], spec['depth'], spec['width']) == ('VGG', 11, 0.1)
+    again = build_backbone(spec)
+    assert {k: v.shape for k, v in again.state_dict().items()} == {
+        k: v.shape for k, v in backbone.state_dict().items()
     }
-    assert backbone_spec(config) == {'type': 'VGG', 'depth': 19}
-    for other in ('VGG', 'mmseg.ResNet', 'sod_plugins.CSFHead'):
-        with pytest.raises(ValueError, match=f'{other} is none of the backbones'):
-            backbone_spec({'type': other})
+    with pytest.raises(ValueError, match='Identity is none of the backbones'):
+        spec_of(torch.nn.Identity())

@@ -6,7 +6,13 @@ import torch.nn.functional as F
 from reference_values import settle_statistics
 
 from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
-from sod_plugins.networks import CSNet, CSNetClassifier, Preprocessing, load_classifier
+from sod_plugins.networks import (
+    CSNet,
+    CSNetClassifier,
+    Preprocessing,
+    load_classifier,
+    save_network,
+)
 
 SMALL = {'width': 0.4, 'stage_blocks': (1, 1, 1, 1)}
 
@@ -84,12 +90,23 @@ def test_refuses_what_makes_no_classifier(saliency, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'missing\.pth'):
         load_classifier(tmp_path / 'missing.pth')
     torch.save({'state_dict': {}}, tmp_path / 'none.pth')
-    with pytest.raises(ValueError, match=r"none\.pth is no checkpoint of a classifier.*'meta'"):
+    with pytest.raises(ValueError, match=r'none\.pth holds weights without a description'):
         load_classifier(tmp_path / 'none.pth')
     config = (
         "model = dict(type='sod_plugins.ImageClassifier', backbone=dict(type='sod_plugins.VGG'))"
     )
     cfg = config + '\ntest_dataloader = dict()'
     torch.save({'state_dict': {}, 'meta': {'cfg': cfg}}, tmp_path / 'vgg.pth')
-    with pytest.raises(ValueError, match=r'ImageClassifier of sod_plugins\.VGG of None'):
+    with pytest.raises(ValueError, match=r'ImageClassifier of sod_plugins\.VGG and None'):
         load_classifier(tmp_path / 'vgg.pth')
+    save_network(tmp_path / 'saliency.pth', saliency)
+    with pytest.raises(ValueError, match=r'saliency\.pth holds a CSNet, which is no classifier'):
+        load_classifier(tmp_path / 'saliency.pth')
+
+
+def test_a_described_classifier_needs_no_config(saliency, tmp_path):
+    classifier = CSNetClassifier(saliency, 3).eval()
+    save_network(tmp_path / 'classifier.pth', classifier)
+    loaded = load_classifier(tmp_path / 'classifier.pth')
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded(images), classifier(images))

@@ -5,6 +5,7 @@ import torch
 from reference_values import settle_statistics
 
 from sod_plugins.networks import CSF, count_parameters, load_network, save_network
+from sod_plugins.networks.registry import network_of_parts
 
 LITE = {'type': 'EfficientNetLite', 'out_indices': (1, 2, 3, 4)}
 
@@ -37,29 +38,17 @@ def test_a_checkpoint_describes_it(tmp_path):
     torch.testing.assert_close(loaded(images), network.eval()(images), rtol=0, atol=0)
 
 
-def test_arguments_come_from_the_registered_parts():
-    head = {
-        'type': 'sod_plugins.CSFHead',
-        'in_channels': (24, 40, 112, 320),
-        'fuse_channels': (10, 15, 20, 25),
-        'norm_cfg': {'type': 'GN', 'num_groups': 5},
+def test_arguments_come_from_the_parts():
+    network = CSF(LITE, (10, 15, 20, 25), norm_groups=5, weight_scale=100.0)
+    parts = {'backbone': network.backbone, 'decode_head': network.decode_head}
+    cls, arguments = network_of_parts(parts)
+    assert cls is CSF
+    assert arguments['backbone']['type'] == 'EfficientNetLite'
+    assert {**arguments, 'backbone': LITE} == network.arguments
+    again = CSF(**arguments)
+    assert {k: v.shape for k, v in again.state_dict().items()} == {
+        k: v.shape for k, v in network.state_dict().items()
     }
-    backbone = {**LITE, 'type': 'sod_plugins.EfficientNetLite'}
-    arguments = CSF.arguments_of_parts(backbone, head)
-    assert arguments == {
-        'backbone': LITE,
-        'fuse_channels': (10, 15, 20, 25),
-        'dilated_channels': None,
-        'channels': None,
-        'weight_scale': 100.0,  # the head's default, where the network's is the plain 1
-        'coarsening': 'max_pool',
-        'norm_groups': 5,
-    }
-    assert CSF(**arguments).decode_head.merge.norms is not None
-    with pytest.raises(ValueError, match='all maps of its backbone in order'):
-        CSF.arguments_of_parts(backbone, {**head, 'in_channels': (24, 40, 112)})
-    with pytest.raises(ValueError, match='normalisation LN'):
-        CSF.arguments_of_parts(backbone, {**head, 'norm_cfg': {'type': 'LN'}})
 
 
 def test_maps_that_do_not_halve_are_refused():

@@ -106,8 +106,8 @@ def test_training_checkpoints_are_read_without_a_host(tmp_path):
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("'sod_plugins.CSNet'", "'mmseg.ResNet'", 'mmseg.ResNet is none of the backbones'),
-        ('in_index=(0, 1, 2)', 'in_index=(2, 1, 0)', 'does not take the maps .* in order'),
+        ("'sod_plugins.CSNet'", "'mmseg.ResNet'", 'mmseg.ResNet is none of this package'),
+        ('in_index=(0, 1, 2)', 'in_index=(2, 1, 0)', 'does not take all maps .* in order'),
     ],
 )
 def test_refuses_training_checkpoints_of_other_networks(tmp_path, old, new, message):

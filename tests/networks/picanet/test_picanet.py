@@ -291,7 +291,7 @@ def test_training_checkpoints_are_read_without_a_host(tmp_path):
     assert torch.equal(loaded(images), network.eval()(images))
     other = CONFIG.replace('in_index=(0, 1, 2, 3, 4)', 'in_index=(0, 1, 2, 4, 3)')
     torch.save({'meta': {'cfg': other}, 'state_dict': state}, tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match='does not take the maps of its backbone in order'):
+    with pytest.raises(ValueError, match='does not take all maps of its backbone in order'):
         load_network(tmp_path / 'other.pth')
 
 

@@ -195,37 +195,6 @@ def test_a_file_describes_the_network(arguments, tmp_path):
     assert loaded.arguments == network.arguments
 
 
-def test_arguments_of_parts():
-    backbone = {'type': 'sod_plugins.SAMNet', 'width': 0.5, 'frozen_stages': 2, 'norm_eval': True}
-    head = {
-        'type': 'sod_plugins.SAMNetHead',
-        'in_channels': (8, 16, 32, 48, 64),
-        'dropout': 0.2,
-        'side_loss_weight': 1.0,
-    }
-    arguments = SAMNet.arguments_of_parts(backbone, head)
-    assert arguments == {'backbone': {'type': 'SAMNet', 'width': 0.5}, 'dropout': 0.2}
-    in_order = {**head, 'in_index': [0, 1, 2, 3, 4]}
-    assert SAMNet.arguments_of_parts(backbone, in_order) == arguments
-
-
-@pytest.mark.parametrize(
-    ('backbone', 'head', 'message'),
-    [
-        ({'type': 'mmseg.MobileNetV2'}, {}, 'MobileNetV2 is none of the backbones'),
-        ({}, {'in_channels': (16, 32, 64)}, 'does not take all maps of its backbone in order'),
-        ({}, {'in_index': (4, 3, 2, 1, 0)}, 'does not take all maps of its backbone in order'),
-        ({'out_indices': (0, 1, 2, 3)}, {}, 'does not take all maps of its backbone in order'),
-    ],
-)
-def test_parts_of_another_network_are_refused(backbone, head, message):
-    with pytest.raises(ValueError, match=message):
-        SAMNet.arguments_of_parts(
-            {'type': 'sod_plugins.SAMNet', **backbone},
-            {'in_channels': (16, 32, 64, 96, 128), **head},
-        )
-
-
 @pytest.mark.parametrize(
     ('build', 'message'),
     [

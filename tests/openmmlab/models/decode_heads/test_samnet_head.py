@@ -11,6 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 from reference_values import settle_statistics
 
+from sod_plugins.checkpoints.old_formats import network_of_config
 from sod_plugins.cli import main
 from sod_plugins.networks import SAMNet, load_network
 
@@ -40,7 +41,8 @@ def small_config(model_config):
 def test_global_context_travels_to_the_plain_network(model_config, labelled):
     backbone = {'type': 'sod_plugins.SAMNet', **SMALL}
     head = {'type': 'sod_plugins.SAMNetHead', 'in_channels': CHANNELS, 'global_context': 5}
-    network = SAMNet(**SAMNet.arguments_of_parts(backbone, head))
+    cls, arguments = network_of_config({'type': '', 'backbone': backbone, 'decode_head': head})
+    network = cls(**arguments)
     decoder = build(CHANNELS, global_context=5)
     weights = {name: w.shape for name, w in decoder.net.state_dict().items()}
     assert {n: w.shape for n, w in network.decode_head.state_dict().items()} == weights

@@ -8,7 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
-from sod_plugins.networks import S4Net
+from sod_plugins.checkpoints.old_formats import network_of_config
 from sod_plugins.networks.backbones import ResNet
 from sod_plugins.openmmlab.errors import LaunchError
 
@@ -27,7 +27,8 @@ def mmdet_scope():
 def pair(narrow_s4net):
     """The detector, and the plain network of the same weights."""
     detector = MODELS.build(narrow_s4net).eval()
-    plain = S4Net(**S4Net.arguments_of_config(narrow_s4net)).eval()
+    cls, arguments = network_of_config(narrow_s4net.to_dict())
+    plain = cls(**arguments).eval()
     weights = {PARTS.sub(r'\1.', key): value for key, value in detector.state_dict().items()}
     plain.load_state_dict(weights)
     return detector, plain

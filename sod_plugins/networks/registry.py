@@ -1,0 +1,95 @@
+"""The networks that a checkpoint can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from torch import nn
+
+from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.user_code import import_entry_points
+from sod_plugins.networks.base import DescribedNetwork
+
+Network = TypeVar('Network', bound=type[DescribedNetwork])
+
+_NETWORKS: dict[str, type[DescribedNetwork]] = {}
+
+
+def register_network(cls: Network) -> Network:
+    """Make a class of networks known by its name: to checkpoints, the command line and adapters.
+
+    A decorator, and all that a new network needs::
+
+        @register_network
+        class MyNet(SaliencyNetwork):
+            def __init__(self, width: int = 16) -> None:
+                super().__init__()
+                ...
+
+    Its objects keep their constructor arguments in ``arguments``, so these must be plain values.
+
+    Raises:
+        TypeError: If it is no class of networks.
+        ValueError: If another class has that name.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, DescribedNetwork)):
+        raise TypeError(f'register_network takes a subclass of DescribedNetwork, got {cls!r}.')
+    name, known = cls.__name__, _NETWORKS.get(cls.__name__)
+    if known is not None and known.__module__ != cls.__module__:
+        raise ValueError(f'A network {name!r} is registered by {known.__module__}: rename yours.')
+    _NETWORKS[name] = records_arguments(cls)
+    return cls
+
+
+def network_names() -> list[str]:
+    """Return the names of all registered networks, those of installed packages included."""
+    import_entry_points()
+    return sorted(_NETWORKS)
+
+
+def find_network(name: str) -> type[DescribedNetwork]:
+    """Return the class of networks of a name.
+
+    Raises:
+        ValueError: If none is registered; the message names those that are.
+    """
+    if name not in _NETWORKS:
+        import_entry_points()
+    if name not in _NETWORKS:
+        raise ValueError(
+            f'a network {name[:80]!r} is not among those known here, {", ".join(network_names())}: '
+            'if it is your own, name its module by --import'
+        )
+    return _NETWORKS[name]
+
+
+def network_of_parts(
+    parts: Mapping[str, nn.Module],
+) -> tuple[type[DescribedNetwork], dict[str, Any]]:
+    """Return which network some modules make together, and its constructor arguments.
+
+    Args:
+        parts: The modules by their names in the network, such as ``backbone``.
+
+    Raises:
+        ValueError: If they make none; the message says why.
+    """
+    candidates = [
+        cls
+        for cls in _NETWORKS.values()
+        if cls.parts.keys() == parts.keys()
+        and all(isinstance(parts[name], kind) for name, kind in cls.parts.items())
+    ]
+    # Of a network for any backbone and one for this backbone, the latter.
+    candidates.sort(key=lambda cls: -sum(type(parts[n]) is kind for n, kind in cls.parts.items()))
+    reasons = []
+    for cls in candidates:
+        try:
+            return cls, cls.arguments_of_parts(parts)
+        except ValueError as error:
+            reasons.append(error)
+    if reasons:
+        raise reasons[0]
+    names = ', '.join(type(part).__name__ for part in parts.values())
+    raise ValueError(f'{names} together make no network that is registered')

@@ -1,0 +1,88 @@
+"""Which network of this package a model of the hosts is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from sod_plugins.checkpoints.description import Description, describe, describe_parts
+from sod_plugins.checkpoints.old_formats import read_preprocessing
+from sod_plugins.networks import Preprocessing
+from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+
+# The transform that brings images to the network's size, by the network's task.
+RESIZE = {'instances': 'Resize'}
+RESIZE_SALIENCY = 'sod_plugins.ResizeSaliency'
+
+
+def describe_model(model: nn.Module, cfg: Mapping[str, Any]) -> Description:
+    """Describe the network that a model is, from its live modules.
+
+    Args:
+        model: A segmentor, detector or classifier, wrapped or not.
+        cfg: The config of its run, whose pipeline of the test tells the size of the input.
+
+    Raises:
+        ValueError: If it is no whole network of this package; the message says why.
+    """
+    model = unwrapped(model)
+    whole = getattr(model, 'network', None)
+    if isinstance(whole, DescribedNetwork):
+        description = describe(whole, _preprocessing(model, cfg, RESIZE.get(whole.task)))
+        prefixes = {'network.': ''}
+    else:
+        parts, prefixes = _parts_of(model)
+        kind = RESIZE['instances'] if 'mask_head' in parts else None
+        description = describe_parts(parts, _preprocessing(model, cfg, kind))
+    return Description(
+        description.network, description.arguments, description.preprocessing, prefixes
+    )
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model in a wrapper, of several processes say."""
+    inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]
+    return inner
+
+
+def _parts_of(model: nn.Module) -> tuple[dict[str, nn.Module], dict[str, str]]:
+    """Return the plain modules in a model by name, and the prefixes of their weights."""
+    parts: dict[str, nn.Module] = {}
+    prefixes: dict[str, str] = {}
+    for name, child in model.named_children():
+        if name == 'data_preprocessor' or not any(True for _ in child.parameters()):
+            continue
+        adapted = isinstance(child, NetAdapter)
+        parts[name] = child.net if isinstance(child, NetAdapter) else child
+        prefixes[f'{name}.net.' if adapted else f'{name}.'] = f'{name}.'
+    backbone, head = parts.get('backbone'), getattr(model, 'decode_head', None)
+    maps = getattr(backbone, 'out_channels', None)
+    if isinstance(head, NetAdapter) and maps and tuple(head.in_index) != tuple(range(len(maps))):
+        raise ValueError('its decode head does not take all maps of its backbone in order')
+    return parts, prefixes
+
+
+def _preprocessing(
+    model: nn.Module, cfg: Mapping[str, Any], resize: str | None = None
+) -> Preprocessing:
+    """Return what the model's preprocessor and the pipeline of its test do to images."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    if not loader:
+        raise ValueError('its config has no test, whose pipeline tells the size of the input')
+    dataset = loader['dataset']
+    while 'pipeline' not in dataset and 'dataset' in dataset:  # wrapped, to repeat it say
+        dataset = dataset['dataset']
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    short = {}
+    for name in ('mean', 'std'):
+        value = getattr(preprocessor, name, None)
+        if not isinstance(value, Tensor):
+            raise ValueError('its data preprocessor does not normalise images')
+        # The shortest decimals of the float32: 123.675, and not 123.67500305175781.
+        short[name] = [float(str(np.float32(number))) for number in value.flatten().tolist()]
+    return read_preprocessing(short, dataset.get('pipeline', ()), resize or RESIZE_SALIENCY)

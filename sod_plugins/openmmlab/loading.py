@@ -1,0 +1,162 @@
+"""How checkpoints are read in our runs: as data, by this package's own reader.
+
+mmengine reads a file by the prefix of its name. Names that begin with ``SCHEME`` are read here;
+what others load, and how, stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import checkpoint as host
+from torch import nn
+
+from sod_plugins.checkpoints.backbone_weights import find_weights
+from sod_plugins.checkpoints.pickles import StandIn
+from sod_plugins.checkpoints.reading import read_checkpoint
+from sod_plugins.openmmlab.errors import LaunchError
+
+SCHEME = 'sod_plugins:'
+# What mmengine and torch raise on a state of another form.
+FAILURES = (AttributeError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+HUB = ('log_scalars', 'runtime_info', 'resumed_keys')  # of mmengine's MessageHub
+HISTORY = f'{HistoryBuffer.__module__}.{HistoryBuffer.__name__}'
+# The lists by which mmengine finds the address of a checkpoint that has a short name.
+ADDRESSES = {
+    'torchvision://': 'get_torchvision_models',
+    'modelzoo://': 'get_torchvision_models',
+    'open-mmlab://': 'get_external_models',
+    'openmmlab://': 'get_external_models',
+    'mmcls://': 'get_mmcls_models',
+}
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME, force=True)
+def load_from_sod_plugins(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU, as mmengine's loaders are called.
+
+    Args:
+        filename: ``SCHEME`` and a file, an address, or a short name of a checkpoint.
+        map_location: Of no effect: who loads weights moves them.
+
+    Raises:
+        LaunchError: If there is no such checkpoint, or it is none.
+    """
+    return read_training_checkpoint(filename.removeprefix(SCHEME))
+
+
+def read_training_checkpoint(source: str | Path) -> dict[str, Any]:
+    """Read a checkpoint, the history of its log included.
+
+    Raises:
+        LaunchError: If there is no such checkpoint, or it is none.
+    """
+    try:
+        checkpoint = read_checkpoint(find_weights(_address_of(str(source))))
+    except (OSError, ValueError) as error:
+        raise LaunchError(str(error)) from error
+    meta = checkpoint.get('meta')
+    if isinstance(meta, dict):
+        meta.pop('config', None)  # a resume would run it as a config
+    hub = checkpoint.get('message_hub')
+    if isinstance(hub, dict) and isinstance(hub.get('log_scalars'), dict):
+        scalars = {name: _history_of(entry) for name, entry in hub['log_scalars'].items()}
+        hub['log_scalars'] = scalars
+    return checkpoint
+
+
+def read_as_data(model: nn.Module) -> None:
+    """Let the initialisation of a model read its checkpoints here.
+
+    Args:
+        model: Whose modules may have ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
+    """
+    for module in model.modules():
+        configs = getattr(module, 'init_cfg', None)
+        for config in configs if isinstance(configs, list) else [configs]:
+            if not isinstance(config, dict):
+                continue
+            kind = config.get('type')
+            if kind == 'Pretrained' or getattr(kind, '__name__', None) == 'PretrainedInit':
+                config['checkpoint'] = with_scheme(config['checkpoint'])
+
+
+def with_scheme(source: str | Path) -> str:
+    """Return the name by which mmengine has a checkpoint read here."""
+    return SCHEME + str(source).removeprefix(SCHEME)
+
+
+def resume_here(runner: Runner) -> None:
+    """Let a runner load and resume by this reader, and say what a checkpoint lacks."""
+    if runner._load_from is not None:
+        runner._load_from = with_scheme(runner._load_from)
+    resume = runner.resume
+
+    def resume_or_say(filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            resume(filename, *args, **kwargs)
+        except LaunchError:
+            raise
+        except FAILURES as error:
+            raise LaunchError(
+                f"The training cannot go on from '{filename.removeprefix(SCHEME)}': its state does "
+                f'not fit this config ({" ".join(str(error).split())[:200]}). Name the config that '
+                'it was trained with.'
+            ) from error
+
+    runner.resume = resume_or_say
+
+
+def require_training_state(checkpoint: Mapping[str, Any], path: str) -> None:
+    """Refuse a checkpoint without the state of a training.
+
+    Raises:
+        LaunchError: If it is one.
+    """
+    meta, hub = checkpoint.get('meta'), checkpoint.get('message_hub')
+    counts = [meta.get(name) for name in ('epoch', 'iter')] if isinstance(meta, dict) else [None]
+    complete = (
+        all(type(count) is int and count >= 0 for count in counts)
+        and isinstance(hub, dict)
+        and all(isinstance(hub.get(name), dict) for name in HUB)
+        and isinstance(checkpoint.get('optimizer', {}), dict)
+    )
+    if not complete:
+        raise LaunchError(
+            f"'{path}' holds a network without the state of its training, so no training can go on "
+            'from it. Begin one from its weights by the option load_from, or resume from a '
+            'checkpoint of tools/train.py.'
+        )
+
+
+def _history_of(entry: Any) -> Any:
+    """Turn what stands in for a history of logged numbers into one."""
+    if not isinstance(entry, StandIn) or entry.name != HISTORY or not isinstance(entry.state, dict):
+        return entry
+    values, counts = (entry.state.get(name) for name in ('_log_history', '_count_history'))
+    longest = entry.state.get('max_length')
+    if not (isinstance(values, np.ndarray) and isinstance(counts, np.ndarray)):
+        return entry
+    if values.ndim != 1 or values.shape != counts.shape or type(longest) is not int or longest < 1:
+        return entry
+    return HistoryBuffer(values, counts, max_length=longest)
+
+
+def _address_of(source: str) -> str:
+    """Return the address behind a short name; any other source as it is."""
+    for prefix, function in ADDRESSES.items():
+        if source.startswith(prefix):
+            name, addresses = source.removeprefix(prefix), getattr(host, function)()
+            if name not in addresses:
+                raise LaunchError(f"There is no checkpoint '{source}'. Correct its name.")
+            return str(addresses[name])
+    if '://' in source and not source.startswith(('http://', 'https://')):
+        raise LaunchError(
+            f"'{source}' cannot be read here as data alone. Download it and name the file."
+        )
+    return source
