@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
+from sod_plugins.checkpoints.network_file import state_dict_of
 from sod_plugins.checkpoints.reading import read_checkpoint
 
 PACKAGE_PREFIX = 'package:'
@@ -117,10 +118,10 @@ def _download(url: str) -> Path:
 
 def _weights_of_backbone(path: Path) -> dict[str, Tensor]:
     checkpoint: Mapping[str, Any] = read_checkpoint(path)
-    state = checkpoint.get('state_dict', checkpoint)
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f'{path} holds no state dict.')
-    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    try:
+        state = state_dict_of(checkpoint)
+    except ValueError as error:
+        raise ValueError(f'{path} {error}.') from error
     part = {k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')}
     return {key.removeprefix('net.'): value for key, value in (part or state).items()}
 

@@ -50,8 +50,10 @@ def save_training_checkpoint(path: Path, classifier: nn.Module, backbone: dict[s
         'backbone': {'type': 'sod_plugins.CSNet', **backbone},
         'neck': {
             'type': 'sod_plugins.CSFNeck',
+            'in_channels': classifier.backbone.out_channels,
             'weight_scale': classifier.arguments['weight_scale'],
         },
+        'in_channels': classifier.classifier.in_features,
         'num_classes': classifier.classifier.out_features,
     }
     pipeline = [{'type': 'sod_plugins.ResizeSaliency', 'size': preprocessing.size}]

@@ -9,42 +9,26 @@ only. The released weights are licensed CC BY-NC-SA 4.0, and so is what is made 
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sod_plugins.checkpoints import save_network
+from sod_plugins._common.reading import open_regular, why
+from sod_plugins.checkpoints.network_file import save_network, state_dict_of
+from sod_plugins.checkpoints.pickles import Unpickler
+from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import CSNet, Preprocessing
 from sod_plugins.networks.backbones.csnet_widths import DILATIONS
 
 # Entries of the widths file: one per ILBlock, then fuse, dilated and merging convolution, then the
 # blocks of each stage, where the block that opens stage 1 is not counted.
+LARGEST = 1 << 14
 BLOCKS, FUSE, DILATED, MERGE, STAGE_BLOCKS = slice(0, 18), 18, 19, 20, 21
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickle lists, numbers and numpy arrays; refuse everything else."""
-
-    # The functions that numpy's arrays and scalars name in a pickle, whatever the numpy version.
-    _allowed: ClassVar[dict[str, Any]] = {
-        '_reconstruct': np.ndarray(0).__reduce__()[0],
-        'scalar': np.float64(0).__reduce__()[0],
-        'ndarray': np.ndarray,
-        'dtype': np.dtype,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split('.')[0] == 'numpy' and name in self._allowed:
-            return self._allowed[name]
-        if (module, name) == ('_codecs', 'encode'):  # how older protocols spell bytes
-            return lambda text, encoding: text.encode(encoding)
-        raise pickle.UnpicklingError(f'it asks for {module}.{name}')
 
 
 def read_widths(path: Path) -> dict[str, Any]:
@@ -54,16 +38,19 @@ def read_widths(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds anything but the widths of a CSNet.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no widths file {path}.')
     try:
-        with path.open('rb') as file:
-            entries = _ArrayUnpickler(file).load()
-        outputs = [np.atleast_1d(entry[1]).astype(int).tolist() for entry in entries[:STAGE_BLOCKS]]
-        dilated = np.asarray(entries[DILATED][2]).astype(int).tolist()
-        first, *rest = (int(n) for n in entries[STAGE_BLOCKS])
-    except (pickle.UnpicklingError, EOFError, TypeError, ValueError, IndexError) as error:
-        raise ValueError(f'{path} is not a widths file of a released CSNet: {error}.') from error
+        with open_regular(path) as file:
+            entries = Unpickler(file).load()
+        outputs = [_widths_of(np.atleast_1d(entry[1])) for entry in entries[:STAGE_BLOCKS]]
+        dilated = _widths_of(np.asarray(entries[DILATED][2]))
+        first, *rest = _widths_of(np.asarray(entries[STAGE_BLOCKS]))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'There is no widths file {path}.') from error
+    except OSError as error:
+        raise type(error)(f'{path} cannot be read as a widths file: {why(error)}.') from error
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        reason = str(error) if isinstance(error, ValueError) else 'it is no list of channels'
+        raise ValueError(f'{path} is not a widths file of a released CSNet: {reason}.') from error
     return {
         'stage_blocks': (first + 1, *rest),
         'learned_widths': {
@@ -73,6 +60,19 @@ def read_widths(path: Path) -> dict[str, Any]:
             'merged': outputs[MERGE][0],
         },
     }
+
+
+def _widths_of(numbers: np.ndarray[Any, Any]) -> Any:
+    """Return numbers of channels as nested lists.
+
+    Raises:
+        ValueError: If they are none.
+    """
+    if numbers.dtype.kind not in 'iuf' or numbers.size > LARGEST:
+        raise ValueError('it holds other things than numbers of channels')
+    if not ((numbers >= 0) & (numbers <= LARGEST)).all():
+        raise ValueError('it holds absurd numbers of channels')
+    return numbers.astype(int).tolist()
 
 
 def convert_key(key: str) -> tuple[str, int]:
@@ -123,19 +123,10 @@ def convert(checkpoint: Path, widths: Path, out: Path) -> CSNet:
         ValueError: If an input is not what its name says, or the two do not belong together.
     """
     network = CSNet(**read_widths(widths))
-    if not checkpoint.is_file():
-        raise FileNotFoundError(f'There is no checkpoint {checkpoint}.')
+    content = read_checkpoint(checkpoint)
     try:
-        state = torch.load(checkpoint, map_location='cpu', weights_only=True)['state_dict']
-        network.load_state_dict(convert_weights(state))
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
+        network.load_state_dict(convert_weights(state_dict_of(content)))
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).partition('\n')[0] or 'it is empty'
         raise ValueError(
             f'{checkpoint} is not the checkpoint of a released CSNet with the widths of {widths}: '

@@ -17,10 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from sod_plugins.checkpoints import save_network
+from sod_plugins.checkpoints.network_file import save_network, state_dict_of, write_checkpoint
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import SAMNet
 from sod_plugins.networks.backbones import SAMNetBackbone
@@ -115,7 +114,7 @@ def convert(checkpoint: Path, out: Path) -> nn.Module:
     if out.exists() and out.samefile(checkpoint):
         raise ValueError(f'{out} is the released file itself: name another file to write.')
     try:
-        weights = convert_weights(content.get('state_dict', content))
+        weights = convert_weights(state_dict_of(content))
         if SPATIAL_MAPS not in weights:
             raise ValueError('it lacks the spatial maps of the first module')
         shared_spatial = len(weights[SPATIAL_MAPS]) == 1
@@ -132,6 +131,5 @@ def convert(checkpoint: Path, out: Path) -> nn.Module:
             f'{checkpoint} is not the checkpoint of a released SAMNet: '
             f'{" ".join(str(error).split())[:300].rstrip(".")}.'
         ) from error
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'backbone': spec, 'state_dict': weights}, out)
+    write_checkpoint(out, weights, None)
     return backbone.eval()

@@ -72,7 +72,7 @@ class S4Net(S4NetFlow, BaseDetector):
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]
     ) -> dict[str, Tensor]:
         """Compute the losses of objectness, boxes and masks."""
-        return self.losses(batch_inputs, [_targets(sample) for sample in batch_data_samples])
+        return self.losses(batch_inputs, [targets_of(sample) for sample in batch_data_samples])
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample], rescale: bool = True
@@ -89,15 +89,7 @@ class S4Net(S4NetFlow, BaseDetector):
             The samples with ``pred_instances``, best first: ``bboxes`` (K, 4), ``scores`` (K,),
             ``labels`` (K,), which are 0, and ``masks`` (K, H, W), bool.
         """
-        sizes = [tuple(sample.img_shape[:2]) for sample in batch_data_samples]
-        original = [tuple(sample.ori_shape[:2]) for sample in batch_data_samples]
-        results = [
-            InstanceData(bboxes=boxes, masks=masks, scores=scores, labels=labels)
-            for boxes, masks, scores, labels in self.find(
-                batch_inputs, sizes, original if rescale else sizes
-            )
-        ]
-        return self.add_pred_to_datasample(batch_data_samples, results)
+        return add_instances(self, self, batch_inputs, batch_data_samples, rescale)
 
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
@@ -113,8 +105,35 @@ class S4Net(S4NetFlow, BaseDetector):
         return outputs.logits, outputs.deltas
 
 
-def _targets(sample: DetDataSample) -> dict[str, Tensor]:
+def targets_of(sample: DetDataSample) -> dict[str, Tensor]:
     """Take the boxes (G, 4) and masks (G, H, W) of a sample."""
     truth = sample.gt_instances
     boxes = truth.bboxes
     return {'boxes': boxes, 'masks': truth.masks.to_tensor(boxes.dtype, boxes.device)}
+
+
+def add_instances(
+    detector: BaseDetector,
+    network: Any,
+    images: Tensor,
+    samples: list[DetDataSample],
+    rescale: bool,
+) -> list[DetDataSample]:
+    """Give data samples what a network finds in images, at their original sizes or the input's.
+
+    Args:
+        detector: The model of the host.
+        network: Has ``find`` as :class:`sod_plugins.networks.S4NetFlow`.
+        images: (N, 3, H, W).
+        samples: One per image.
+        rescale: Whether results are at the original size, or at that of the input.
+    """
+    sizes = [tuple(sample.img_shape[:2]) for sample in samples]
+    original = [tuple(sample.ori_shape[:2]) for sample in samples]
+    results = [
+        InstanceData(bboxes=boxes, masks=masks, scores=scores, labels=labels)
+        for boxes, masks, scores, labels in network.find(
+            images, sizes, original if rescale else sizes
+        )
+    ]
+    return detector.add_pred_to_datasample(samples, results)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
@@ -14,18 +16,15 @@ from sod_plugins.networks import saliency_map
 from sod_plugins.registry import MODELS
 
 
-@MODELS.register_module()
-class SaliencySegmentor(EncoderDecoder):
-    """mmseg's ``EncoderDecoder`` with the saliency map in full depth, sigmoid before the resize.
+class SaliencyResults:
+    """Turns the logits of a segmentor into saliency, as ``sod predict`` does.
 
-    ``EncoderDecoder`` resizes the logits to the original size and then takes the sigmoid, which
-    sharpens every edge; this one follows the released test code, see :func:`saliency_map`. Training
-    and everything else are the host's.
-
-    With ``test_cfg=dict(mode='whole', crf=dict(...))`` every map is then refined by a
-    :class:`~sod_plugins.networks.DenseCRF` of these arguments, on the photo at the data sample's
-    ``img_path``; ``tools/test.py --crf`` sets it.
+    Attributes:
+        test_cfg: With ``crf``, the arguments of a :class:`~sod_plugins.networks.DenseCRF`, maps are
+            refined by it.
     """
+
+    test_cfg: Any
 
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None
@@ -57,6 +56,20 @@ class SaliencySegmentor(EncoderDecoder):
             sample.seg_logits = PixelData(data=saliency)
             sample.pred_sem_seg = PixelData(data=(saliency > 0.5).byte())
         return data_samples
+
+
+@MODELS.register_module()
+class SaliencySegmentor(SaliencyResults, EncoderDecoder):
+    """mmseg's ``EncoderDecoder`` with the saliency map in full depth, sigmoid before the resize.
+
+    ``EncoderDecoder`` resizes the logits to the original size and then takes the sigmoid, which
+    sharpens every edge; this one follows the released test code, see :func:`saliency_map`. Training
+    and everything else are the host's.
+
+    With ``test_cfg=dict(mode='whole', crf=dict(...))`` every map is then refined by a
+    :class:`~sod_plugins.networks.DenseCRF` of these arguments, on the photo at the data sample's
+    ``img_path``; ``tools/test.py --crf`` sets it.
+    """
 
 
 def _unflipped(logits: Tensor, sample: SegDataSample) -> Tensor:

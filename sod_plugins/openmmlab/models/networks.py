@@ -1,0 +1,35 @@
+"""Whole networks from a config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sod_plugins._common.arguments import plain
+from sod_plugins.networks.base import DescribedNetwork, Task
+from sod_plugins.networks.registry import find_network
+
+
+def build_network(config: Mapping[str, Any], task: Task) -> DescribedNetwork:
+    """Build a registered network.
+
+    Args:
+        config: Its name as ``type``, with or without the prefix of this package, and arguments.
+        task: What it must find.
+
+    Raises:
+        ValueError: If there is no such network, it finds something else, or does not take the
+            arguments.
+    """
+    arguments = plain(dict(config))
+    name = str(arguments.pop('type', None)).removeprefix('sod_plugins.')
+    try:
+        cls = find_network(name)
+    except ValueError as error:
+        raise ValueError(f'The config names {error}, or by custom_imports.') from error
+    if cls.task != task:
+        raise ValueError(f'{name} finds {cls.task}, and not {task}.')
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ValueError(f'{name} cannot be built: {error}.') from error
