@@ -187,6 +187,7 @@ def test_what_a_module_registers_and_needs_is_known_without_importing_it():
     hosts = {module: openmmlab.hosts_of(module) for module in modules}
     assert {module for module, needed in hosts.items() if 'mmdet' in needed} == {
         'models.dense_heads.ssd_head',
+        'models.detectors.network_detector',
         'models.detectors.s4net',
     }
     assert hosts['models.necks.picanet_ssd_neck'] == {'mmcv'}  # through norm_layers
