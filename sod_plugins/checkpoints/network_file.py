@@ -158,11 +158,24 @@ def load_classifier(path: str | Path) -> Any:
     return network
 
 
-def extract_network(training_checkpoint: str | Path, out: str | Path) -> None:
+def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool = False) -> None:
     """Write the network of a training checkpoint as a self-describing file, without its optimizer.
+
+    Args:
+        training_checkpoint: The checkpoint.
+        out: File to write.
+        half: Whether to write half precision, 11 bits a weight in half the bytes.
+            :func:`load_network` makes float32 of it again.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it does not hold a network of this package.
+        ValueError: If it does not hold a network of this package, or one whose weights exceed half
+            precision's range.
     """
-    save_network(out, load_network(training_checkpoint))
+    network = load_network(training_checkpoint)
+    if half and (beyond := not_finite(network.half().state_dict())):
+        raise ValueError(
+            f'{training_checkpoint} holds weights beyond 65504, the largest number of half '
+            f'precision, in {some(beyond)}: leave them in float32.'
+        )
+    save_network(out, network)

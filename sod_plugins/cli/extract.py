@@ -14,6 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
     parser.add_argument('out', type=Path, metavar='OUT')
+    parser.add_argument(
+        '--half', action='store_true', help='write half precision, in half the bytes'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,6 +24,6 @@ def run(args: argparse.Namespace) -> int:
     from sod_plugins.checkpoints import extract_network
 
     require_writable_files([args.out])
-    extract_network(args.training_checkpoint, args.out)
+    extract_network(args.training_checkpoint, args.out, half=args.half)
     print(args.out)
     return 0

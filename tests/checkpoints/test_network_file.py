@@ -201,3 +201,31 @@ def test_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(ValueError, match='a Linear is not registered'):
         save_network(tmp_path / 'net.pth', torch.nn.Linear(1, 1))
     assert not (tmp_path / 'net.pth').exists()
+
+
+def test_half_precision_halves_the_file_and_rounds_the_weights(tmp_path):
+    torch.manual_seed(0)
+    network = small_network()
+    save_network(tmp_path / 'net.pth', network)
+    sizes = {}
+    for half in (False, True):
+        out = tmp_path / f'{half}.safetensors'
+        extract_network(tmp_path / 'net.pth', out, half=half)
+        sizes[half] = out.stat().st_size
+    assert sizes[True] < 0.65 * sizes[False]  # beside the weights, both describe the network
+    loaded = load_network(tmp_path / 'True.safetensors')
+    for name, value in network.state_dict().items():
+        rounded = loaded.state_dict()[name]
+        assert rounded.dtype == value.dtype
+        # 11 bits, and below 6e-5 steps of 6e-8
+        torch.testing.assert_close(rounded, value, rtol=2**-11, atol=6e-8)
+
+
+def test_weights_beyond_half_precision_are_refused(tmp_path):
+    network = small_network()
+    with torch.no_grad():
+        network.decode_head.classifier.bias.fill_(1e5)
+    save_network(tmp_path / 'net.pth', network)
+    with pytest.raises(ValueError, match=r'beyond 65504, .* in decode_head\.classifier\.bias'):
+        extract_network(tmp_path / 'net.pth', tmp_path / 'half.pth', half=True)
+    assert not (tmp_path / 'half.pth').exists()
