@@ -9,7 +9,8 @@ A measure of your own joins the others by::
 
     register_measure(Measure('largest_error', 'largest error', 'lower', largest_error))
 
-in a file that ``--import`` names, or in a module of a config's ``custom_imports``.
+in a file that ``--import`` names, in a module of a config's ``custom_imports``, or in one that an
+installed package offers in the entry-point group ``sod_plugins``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins._common.user_code import import_entry_points
 
 Direction = Literal['higher', 'lower']
 Averaging = Literal['images', 'curves']
@@ -125,7 +127,9 @@ def find_measures(chosen: Iterable[str | Measure] | None = None) -> tuple[Measur
 
     Raises:
         ValueError: There is no measure of that key, or none is chosen.
+        ImportError: An installed package that offers measures fails.
     """
+    import_entry_points()
     if isinstance(chosen, str):
         raise ValueError(f"measures must be a list of keys, got '{chosen}'.")
     found: dict[str, Measure] = {}

@@ -102,6 +102,24 @@ def test_a_users_measure_is_in_everything_written(capsys, dataset, monkeypatch, 
     assert page.read_text('utf-8').count('object size\u00a0↑') == 2  # of the set, of the images
 
 
+def test_a_measure_of_an_installed_package_needs_no_word(dataset):
+    (dataset / 'mine.py').write_text(OWN_MEASURE)
+    offer = dataset / 'mine-1.0.dist-info'
+    offer.mkdir()
+    (offer / 'METADATA').write_text('Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n')
+    (offer / 'entry_points.txt').write_text('[sod_plugins]\nmeasures = mine\n')
+    words = [sys.executable, '-m', 'sod_plugins.cli', 'eval', dataset / 'maps', dataset / 'masks']
+    paths = os.pathsep.join([str(dataset), *sys.path])
+    run = subprocess.run(
+        [*words, '--workers', '1'],
+        env={**os.environ, 'PYTHONPATH': paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines()[0].endswith('| BER ↓ | object size ↑ |')
+
+
 def test_code_that_cannot_be_imported_is_named(capsys, dataset):
     words = ['eval', dataset / 'maps', dataset / 'masks', '--import', 'absent_module_of_a_user']
     status, output, errors = sod(capsys, *words)
