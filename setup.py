@@ -53,6 +53,7 @@ EXTRAS = {
         'ruff',
         'scipy-stubs',
         'seaborn',  # for the hosts' analysis scripts, which do not ask for it
+        'tensorboard',
         'types-tqdm',
     ],
 }

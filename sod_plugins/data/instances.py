@@ -26,6 +26,9 @@ from sod_plugins.data.rle import (
     encode_rle,
 )
 
+# As COCO has its categories; some of its tools ask for the one above.
+SALIENT = {'id': 1, 'name': 'salient', 'supercategory': 'object'}
+
 Coco = dict[str, list[dict[str, Any]]]
 Entry = dict[str, Any]  # an annotation of COCO
 
@@ -115,7 +118,7 @@ class Instances:
 
 def new_coco() -> Coco:
     """Return COCO annotations without images, of the one category."""
-    return {'images': [], 'annotations': [], 'categories': [{'id': 1, 'name': 'salient'}]}
+    return {'images': [], 'annotations': [], 'categories': [dict(SALIENT)]}
 
 
 def add_image(coco: Coco, file_name: str, size: tuple[int, int], masks: Iterable[Mask]) -> None:

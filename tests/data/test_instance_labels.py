@@ -40,7 +40,7 @@ def masks_of(coco):
 
 def assert_two_rectangles(coco):
     assert coco['images'] == [{'id': 0, 'file_name': 'a.jpg', 'height': 40, 'width': 60}]
-    assert coco['categories'] == [{'id': 1, 'name': 'salient'}]
+    assert coco['categories'] == [{'id': 1, 'name': 'salient', 'supercategory': 'object'}]
     assert [a['bbox'] for a in coco['annotations']] == [[5, 4, 20, 10], [30, 20, 20, 16]]
     assert [a['area'] for a in coco['annotations']] == [200, 320]
     for mask, value in zip(masks_of(coco), (7, 9), strict=True):

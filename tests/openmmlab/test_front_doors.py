@@ -188,3 +188,34 @@ def test_mmseg_s_analysis_tools_run(checkpoint, folder, script, words, expected)
     words = [word.format(**values) for word in words]
     printed = run(host_script('mmseg', f'analysis_tools/{script}'), *words, cwd=folder)
     assert expected in printed
+
+
+def test_tensorboard_gets_predictions_during_validation(folder, tmp_path):
+    pytest.importorskip('tensorboard')
+    text = (folder / 'config.py').read_text('utf-8')
+    backends = "[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]"
+    (tmp_path / 'board.py').write_text(
+        f"{text}\nvisualizer = dict(type='SegLocalVisualizer', vis_backends={backends})\n"
+        "default_hooks['visualization'] = dict(\n"
+        "    type='SegVisualizationHook', draw=True, interval=1)\n"
+        "custom_hooks = [dict(type='EMAHook')]\n"
+    )
+    words = ['board.py', '--work-dir', tmp_path / 'work']
+    run(host_script('mmseg', 'train.py'), *words, cwd=tmp_path)
+    events = [path.read_bytes() for path in (tmp_path / 'work').rglob('events.out.tfevents.*')]
+    assert any(b'val_' in event and b'PNG' in event for event in events)
+    assert any(b'saliency/max_f' in event for event in events)
+    # The averaged weights are what the checkpoint gives.
+    photo = sorted((folder / 'data/test/images').iterdir())[0]
+    assert SaliencyPredictor(tmp_path / 'work/iter_2.pth', 'cpu').predict(photo).std() > 0
+
+
+def test_mmseg_counts_confusions(folder, tmp_path):
+    masks = sorted((folder / 'data/test/masks').iterdir())
+    (tmp_path / 'labels').mkdir()
+    for path in masks:
+        salient = np.asarray(Image.open(path)) == 255
+        Image.fromarray(salient.astype(np.uint8)).save(tmp_path / 'labels' / path.name)
+    script = host_script('mmseg', 'analysis_tools/confusion_matrix.py')
+    run(script, folder / 'config.py', tmp_path / 'labels', tmp_path, cwd=tmp_path)
+    assert (tmp_path / 'confusion_matrix.png').is_file()

@@ -107,3 +107,22 @@ def test_mmdet_s_functions_find_what_ours_do(checkpoint, folder, tmp_path):
     np.testing.assert_allclose(np.sort(inferred), np.sort(by_path['scores']), atol=1e-4)
     assert InstancePredictor(checkpoint, 'cpu').predict(photo) is not None
     assert json.loads(next(tmp_path.rglob('*.json')).read_text())['scores']
+
+
+def test_mmdet_counts_confusions(results, folder, tmp_path):
+    script = host_script('mmdet', 'analysis_tools/confusion_matrix.py')
+    run(script, folder / 'config.py', results, tmp_path, cwd=tmp_path)
+    assert (tmp_path / 'confusion_matrix.png').is_file()
+
+
+def test_mmdet_analyses_errors_of_saved_results(results, folder, tmp_path):
+    """COCO's list of results, as its own evaluation reads it."""
+    truth = json.loads((folder / 'test/annotations.json').read_text())
+    found = [
+        {key: entry[key] for key in ('image_id', 'category_id', 'bbox')} | {'score': 0.5}
+        for entry in truth['annotations']
+    ]
+    (tmp_path / 'found.json').write_text(json.dumps(found))
+    words = ['found.json', 'errors', '--ann', folder / 'test/annotations.json']
+    run(host_script('mmdet', 'analysis_tools/coco_error_analysis.py'), *words, cwd=tmp_path)
+    assert list((tmp_path / 'errors').rglob('*.png'))

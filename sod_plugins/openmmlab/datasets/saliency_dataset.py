@@ -41,6 +41,9 @@ class SaliencyDataset(DrawnDataset):
         'classes': ('background', 'salient'),
         'palette': [[0, 0, 0], [255, 255, 255]],
     }
+    # What mmseg's scripts ask its own data sets for: no label is shifted, and 255 is padding.
+    ignore_index = 255
+    reduce_zero_label = False
 
     def __init__(
         self,
