@@ -151,3 +151,14 @@ def test_every_requirement_is_pinned(wheel: Path, line: str, other: str) -> None
     pinned = {row.split('==')[0] for row in text.splitlines() if '==' in row}
     assert {'torch', 'pytest', DETECTION_HOST[line]} <= required
     assert required - {'sod-plugins'} <= pinned
+
+
+@pytest.mark.parametrize('metafile', sorted((ROOT / 'configs').glob('*/metafile.yml')), ids=str)
+def test_metafiles_name_files_that_exist(metafile: Path) -> None:
+    """Collections name their README and code, models their config."""
+    yaml = pytest.importorskip('yaml')
+    content = yaml.safe_load(metafile.read_text('utf-8'))
+    named = [entry[key] for entry in content['Collections'] for key in ('README',)]
+    named += [entry['Code']['URL'] for entry in content['Collections']]
+    named += [model['Config'] for model in content['Models']]
+    assert [name for name in named if not (ROOT / name).is_file()] == []
