@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
-from sod_plugins.cli.arguments import add_path, require_writable_files
+from sod_plugins.cli.arguments import STDOUT, add_path, require_writable_files
 
 HELP = 'compare salient instances with ground truth'
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='SHARE',
         help='images with occlusion: two boxes share so much of the smaller (default: %(default)s)',
     )
-    add_path(parser, '--json', help='write the measures')
+    add_path(parser, '--json', help="write the measures; '-' prints them")
     parser.add_argument(
         '--skip-bad',
         action='store_true',
@@ -56,10 +56,13 @@ def run(args: argparse.Namespace) -> int:
         occlusion=args.occlusion,
         skip_bad=args.skip_bad,
     )
-    if args.json:
-        evaluation.write_json(args.json)
-    print(evaluation.describe())
-    print(evaluation.table(), end='')
+    if args.json == STDOUT:
+        print(evaluation.to_json(), end='')
+    else:
+        if args.json:
+            evaluation.write_json(args.json)
+        print(evaluation.describe())
+        print(evaluation.table(), end='')
     if not evaluation.left_out:
         return 0
     print(f'sod: error: {len(evaluation.left_out)} entries were left out:', file=sys.stderr)

@@ -177,3 +177,12 @@ def test_the_older_name_takes_the_files_the_other_way_round(truth, predictions):
     found = score_instances(predictions, truth, kinds=['box'])
     assert found == evaluate_instances(truth, predictions, kinds=['box'])
     assert found.measures['box_map'] > 0
+
+
+def test_json_may_go_to_standard_output(truth, predictions, tmp_path, capsys):
+    paths = tmp_path / 'found.json', tmp_path / 'truth.json'
+    for path, content in zip(paths, (predictions, truth), strict=True):
+        path.write_text(json.dumps(content))
+    assert main(['eval-instances', *map(str, paths), '--json', '-']) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record['mask_map'] == score_instances(predictions, truth).measures['mask_map']

@@ -22,7 +22,7 @@ from sod_plugins.data import (
 )
 from sod_plugins.data.coco_fields import read_id
 from sod_plugins.data.instances import add_entries, new_coco
-from sod_plugins.metrics import INSTANCE_PROTOCOLS, evaluate_instances
+from sod_plugins.metrics import INSTANCE_PROTOCOLS, score_instances
 from sod_plugins.metrics.instances import KINDS
 from sod_plugins.registry import METRICS
 
@@ -107,9 +107,9 @@ class SalientInstanceMetric(BaseMetric):
                 add_entries(predicted, image['file_name'], size, entries, image['id'])
         if self.out_dir is not None:
             write_instances(self.out_dir / 'instances.json', predicted)
-        evaluation = evaluate_instances(
-            ground_truth,
+        evaluation = score_instances(
             predicted['annotations'],
+            ground_truth,
             protocol=self.protocol,
             kinds=self.kinds,
             occlusion=self.occlusion,
