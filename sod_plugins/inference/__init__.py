@@ -15,10 +15,18 @@ from sod_plugins.inference.files import (
     predict_files,
 )
 from sod_plugins.inference.fused import fuse
+from sod_plugins.inference.inputs import PredictorInput
 from sod_plugins.inference.instance_features import InstanceDescriber
 from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
 from sod_plugins.inference.instance_predictor import InstancePredictor, as_arrays
-from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
+from sod_plugins.inference.outputs import (
+    encode_cutout,
+    encode_map,
+    encode_overlay,
+    save_cutout,
+    save_map,
+    save_overlay,
+)
 from sod_plugins.inference.predictor import SaliencyPredictor, model_file
 
 __all__ = [
@@ -33,10 +41,14 @@ __all__ = [
     'OnnxRuntimeNetwork',
     'OpenVINONetwork',
     'PredictionSummary',
+    'PredictorInput',
     'SaliencyPredictor',
     'as_arrays',
     'class_activation',
     'collect_images',
+    'encode_cutout',
+    'encode_map',
+    'encode_overlay',
     'export_network',
     'fuse',
     'model_file',

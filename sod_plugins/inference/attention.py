@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sod_plugins._common.writing import writing_path
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import require_writable
-from sod_plugins.inference.predictor import check_image, move_network
+from sod_plugins.inference.devices import input_dtype, move_network
+from sod_plugins.inference.inputs import PredictorInput, check_image
 from sod_plugins.layers.picanet import (
     AttentionConv,
     ContextAttention,
@@ -34,7 +36,7 @@ KINDS: dict[type[ContextAttention], str] = {
 @torch.inference_mode()
 def view_attention(
     network: PiCANet | str | Path,
-    image: NDArray[np.uint8] | str | Path,
+    image: PredictorInput,
     pixels: Sequence[tuple[int, int]],
     device: str | torch.device | None = None,
 ) -> tuple[NDArray[np.float32], list[DecoderAttention]]:
@@ -42,7 +44,7 @@ def view_attention(
 
     Args:
         network: PiCANet, or a checkpoint of it.
-        image: RGB (H, W, 3), uint8, or a file, turned upright as its EXIF orientation says.
+        image: As for :meth:`SaliencyPredictor.predict`.
         pixels: (x, y) of each, from 0 at the top left.
         device: Where to compute; by default a CUDA device where there is one, else the CPU.
 
@@ -56,15 +58,15 @@ def view_attention(
             pixel lies outside the photo.
     """
     network, device = move_network(_attentive_network(network), device)
-    image = check_image(image)
-    height, width = image.shape[:2]
+    photo = check_image(image)
+    height, width = photo.shape[:2]
     for x, y in pixels:
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(
                 f'The pixel {x},{y} lies outside the photo of {width}x{height} pixels: x goes '
                 f'from 0 to {width - 1}, y from 0 to {height - 1}.'
             )
-    batch = network.preprocessing.apply(image).to(device)
+    batch = network.preprocessing.apply(photo).to(device, input_dtype(network))
     decoded = network.decode(batch)
     logits = resize_bilinear(decoded[-1].logits.float(), (batch.shape[2], batch.shape[3]))
     saliency = saliency_map(logits, (height, width))[0, 0].cpu().numpy()
@@ -74,7 +76,7 @@ def view_attention(
 def save_attention(
     path: str | Path,
     network: PiCANet | str | Path,
-    image: NDArray[np.uint8] | str | Path,
+    image: PredictorInput,
     pixels: Sequence[tuple[int, int]],
     device: str | torch.device | None = None,
 ) -> None:
@@ -93,8 +95,8 @@ def save_attention(
     require_writable(Path(path).parent)
     image = check_image(image)
     saliency, decoders = view_attention(network, image, pixels, device)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    draw_attention(image, saliency, pixels, decoders).savefig(path, dpi=120)
+    with writing_path(path) as file:
+        draw_attention(image, saliency, pixels, decoders).savefig(file, dpi=120)
 
 
 def _attentive_network(network: PiCANet | str | Path) -> PiCANet:

@@ -10,6 +10,7 @@ from torch import nn
 from sod_plugins._common.names import BACKENDS
 from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.compiled_csnet import CompiledCSNet
+from sod_plugins.inference.devices import zero_denormals
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import export_network
 from sod_plugins.inference.fused import fuse
@@ -46,7 +47,7 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
     if backend not in ENGINES:
         if exported:
             raise ValueError(f"'{path}' is an exported network, which {backend} does not read.")
-        network = load_network(path)
+        network = zero_denormals(load_network(path))
         if backend == 'torch':
             return fuse(network) if network.folds_norms else network
         if CompiledCSNet.takes(network):

@@ -37,11 +37,14 @@ class CompiledCSNet(nn.Module):
     Attributes:
         name: The network's name.
         preprocessing: As of the network.
+        cpu_only: True.
 
     Raises:
         ImportError: If numba is not installed.
         ValueError: If the network cannot be fused, see :func:`~sod_plugins.networks.fuse`.
     """
+
+    cpu_only = True
 
     @staticmethod
     def takes(network: nn.Module) -> TypeGuard[CSNet]:

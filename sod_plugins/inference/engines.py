@@ -35,6 +35,7 @@ class ExportedNetwork(nn.Module):
     Attributes:
         name: The network's name.
         preprocessing: The input size, which is fixed, and the normalisation.
+        cpu_only: True.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -44,6 +45,7 @@ class ExportedNetwork(nn.Module):
 
     name: str
     preprocessing: Preprocessing
+    cpu_only = True
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
         super().__init__()

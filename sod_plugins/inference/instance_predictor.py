@@ -12,7 +12,9 @@ from torch import nn
 
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import Instances
-from sod_plugins.inference.predictor import check_image, model_file, move_network
+from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
+from sod_plugins.inference.inputs import PredictorInput, check_image
+from sod_plugins.inference.predictor import model_file
 from sod_plugins.networks import InstanceTensors
 
 
@@ -49,7 +51,7 @@ class InstancePredictor:
         device: str | torch.device | None = None,
     ) -> None:
         if not isinstance(network, nn.Module):
-            network = load_network(model_file(network, 'instances'))
+            network = zero_denormals(load_network(model_file(network, 'instances')))
         if getattr(network, 'task', None) != 'instances':
             raise ValueError(
                 f'{type(network).__name__} finds no instances: give an S4Net, or predict saliency '
@@ -59,12 +61,11 @@ class InstancePredictor:
         self.network, self.device = move_network(network, device)
 
     @torch.inference_mode()
-    def predict(self, image: NDArray[np.uint8] | str | Path) -> Instances:
+    def predict(self, image: PredictorInput) -> Instances:
         """Return the salient instances of an image.
 
         Args:
-            image: A file, turned upright as its EXIF orientation says, or an RGB array
-                ``(H, W, 3)`` of uint8.
+            image: As for :meth:`SaliencyPredictor.predict`.
 
         Raises:
             DataError: The file cannot be read as an image.
@@ -73,7 +74,6 @@ class InstancePredictor:
         image = check_image(image)
         height, width = image.shape[:2]
         preprocessing = self.network.preprocessing
-        found = self.network.find(
-            preprocessing.apply(image).to(self.device), out_sizes=[(height, width)]
-        )
+        batch = preprocessing.apply(image).to(self.device, input_dtype(self.network))
+        found = self.network.find(batch, out_sizes=[(height, width)])
         return as_arrays(found[0])

@@ -1,29 +1,40 @@
-"""One image in, one saliency map of the same size out."""
+"""Images in, saliency maps of the same size out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.checkpoints import load_network
-from sod_plugins.data import read_image
+from sod_plugins.data import Photo
+from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
+from sod_plugins.inference.inputs import PredictorInput, as_photo, check_image
+from sod_plugins.inference.outputs import encode_cutout, encode_map, encode_overlay
 from sod_plugins.networks import Preprocessing, saliency_map
 from sod_plugins.zoo import default_model, find_model
 from sod_plugins.zoo.resolver import PREFIX
 
-Network = TypeVar('Network', bound=nn.Module)
+SaliencyArray = NDArray[np.float32]
+_ENCODERS: dict[str, Callable[[Photo, SaliencyArray], bytes]] = {
+    'map': lambda photo, saliency: encode_map(saliency),
+    'cutout': encode_cutout,
+    'overlay': encode_overlay,
+}
 
 
 class SaliencyPredictor:
     """Predicts where a viewer looks first, at the image's own size.
 
-    The image is resized bilinearly (no antialias) and normalised as the checkpoint says; the
-    network's logits go through the sigmoid and are then resized bilinearly to the image's size.
+    The image is resized bilinearly and normalised as the checkpoint says; the network's logits go
+    through the sigmoid and are then resized bilinearly to the image's size. The network computes
+    in the type of its parameters: ``SaliencyPredictor(network.half())`` in half precision.
 
     Args:
         network: A checkpoint file that :func:`sod_plugins.networks.load_network` reads, or a
@@ -31,6 +42,7 @@ class SaliencyPredictor:
             A network is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model
             of :mod:`sod_plugins.zoo`; by default its default model.
         device: Where to compute; by default a CUDA device where there is one, else the CPU.
+        batch_size: How many images of a list go through the network at once.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -42,9 +54,12 @@ class SaliencyPredictor:
         self,
         network: nn.Module | str | Path | None = None,
         device: str | torch.device | None = None,
+        batch_size: int = 8,
     ) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
         if not isinstance(network, nn.Module):
-            network = load_network(model_file(network))
+            network = zero_denormals(load_network(model_file(network)))
         preprocessing = getattr(network, 'preprocessing', None)
         if not isinstance(preprocessing, Preprocessing):
             raise ValueError(
@@ -58,32 +73,88 @@ class SaliencyPredictor:
             )
         self.network, self.device = move_network(network, device)
         self.preprocessing = preprocessing
+        self.batch_size = batch_size
 
-    @torch.inference_mode()
-    def predict(self, image: NDArray[np.uint8] | str | Path) -> NDArray[np.float32]:
+    @overload
+    def predict(self, images: list[Any] | tuple[Any, ...]) -> list[SaliencyArray]: ...
+
+    @overload
+    def predict(self, images: PredictorInput) -> SaliencyArray: ...
+
+    def predict(
+        self, images: PredictorInput | list[Any] | tuple[Any, ...]
+    ) -> SaliencyArray | list[SaliencyArray]:
         """Return the saliency of every pixel.
 
         Args:
-            image: A file, turned upright as its EXIF orientation says, or an RGB array
-                ``(H, W, 3)`` of uint8.
+            images: An image, or a list of images of any sizes. An image is a file's path, its
+                bytes, an open file or an image of Pillow's, which are turned upright as they
+                state; an RGB array ``(H, W, 3)`` of uint8 with any strides; or an RGB tensor
+                ``(3, H, W)`` of uint8.
 
         Returns:
-            Float32 array ``(H, W)`` in [0, 1].
+            Float32 array ``(H, W)`` in [0, 1]; of a list, a list of them.
 
         Raises:
-            DataError: The file cannot be read as an image.
-            ValueError: The array is not an RGB image of uint8, or the network gives NaN.
+            DataError: A file cannot be read as an image.
+            ValueError: An array is not an RGB image of uint8, or the network gives NaN.
         """
-        image = check_image(image)
-        logits = self.network(self.preprocessing.apply(image).to(self.device))
-        height, width = image.shape[:2]
-        saliency = saliency_map(logits.float(), (height, width))[0, 0]
-        if saliency.isnan().any():
+        if not isinstance(images, (list, tuple)):
+            return self._predict_batch([check_image(images)])[0]
+        found: list[SaliencyArray] = []
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            found += self._predict_batch([check_image(image) for image in batch])
+        return found
+
+    @overload
+    def predict_png(
+        self, images: list[Any] | tuple[Any, ...], picture: str = 'map'
+    ) -> list[bytes]: ...
+
+    @overload
+    def predict_png(self, images: PredictorInput, picture: str = 'map') -> bytes: ...
+
+    def predict_png(
+        self, images: PredictorInput | list[Any] | tuple[Any, ...], picture: str = 'map'
+    ) -> bytes | list[bytes]:
+        """Return a picture of the saliency as the bytes of a PNG file.
+
+        Args:
+            images: As for :meth:`predict`.
+            picture: ``'map'``, ``'cutout'`` or ``'overlay'``, as ``sod predict`` saves them.
+
+        Returns:
+            The file's bytes; of a list, a list of them.
+
+        Raises:
+            DataError: As for :meth:`predict`.
+            ValueError: As for :meth:`predict`, or there is no such picture.
+        """
+        encode = _ENCODERS[require_choice('picture', picture, _ENCODERS)]
+        if not isinstance(images, (list, tuple)):
+            photo = as_photo(images)
+            return encode(photo, self.predict(photo.pixels))
+        encoded: list[bytes] = []
+        for start in range(0, len(images), self.batch_size):
+            photos = [as_photo(image) for image in images[start : start + self.batch_size]]
+            maps = self.predict([photo.pixels for photo in photos])
+            encoded += map(encode, photos, maps)
+        return encoded
+
+    @torch.inference_mode()
+    def _predict_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[SaliencyArray]:
+        """Predict images (H, W, 3), each of its own size, at once."""
+        batch = torch.cat([self.preprocessing.apply(image) for image in images])
+        logits = self.network(batch.to(self.device, input_dtype(self.network))).float()
+        if logits.isnan().any():
             raise ValueError(
                 'The network gives NaN: its weights are broken. Use another checkpoint.'
             )
-        values: NDArray[np.float32] = saliency.cpu().numpy()
-        return values
+        maps = []
+        for logit, image in zip(logits.split(1), images, strict=True):
+            maps.append(saliency_map(logit, (image.shape[0], image.shape[1]))[0, 0].cpu().numpy())
+        return maps
 
 
 def model_file(network: str | Path | None, task: str = 'saliency') -> Path:
@@ -96,38 +167,3 @@ def model_file(network: str | Path | None, task: str = 'saliency') -> Path:
     if network is None:
         return find_model(default_model(task))
     return find_model(str(network)) if str(network).startswith(PREFIX) else Path(network)
-
-
-def move_network(
-    network: Network, device: str | torch.device | None
-) -> tuple[Network, torch.device]:
-    """Put a network into evaluation mode on a device, by default a CUDA one where there is one.
-
-    Raises:
-        ValueError: If there is no such device.
-    """
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    try:
-        chosen = torch.device(device)
-        return network.to(chosen).eval(), chosen
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"Cannot compute on device '{device}': {reason}.") from error
-
-
-def check_image(image: NDArray[np.uint8] | str | Path) -> NDArray[np.uint8]:
-    """Return an image ``(H, W, 3)``, read where it is a file.
-
-    Raises:
-        DataError: The file cannot be read as an image.
-        ValueError: The array is not an RGB image of uint8.
-    """
-    if isinstance(image, (str, Path)):
-        image = read_image(image)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ValueError(
-            f'The image has type {image.dtype} and shape {image.shape}. '
-            'Pass RGB as uint8 (H, W, 3).'
-        )
-    return image

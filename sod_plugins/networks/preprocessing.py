@@ -13,6 +13,8 @@ from torch import Tensor
 
 from sod_plugins.ops.resize import resize_bilinear
 
+_LARGE = 1 << 24  # values, beyond which memory is saved
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -32,10 +34,20 @@ class Preprocessing:
     antialias: bool = False
 
     def apply(self, image: npt.NDArray[np.uint8]) -> Tensor:
-        """Turn an RGB image (H, W, 3) of 8 bits into a normalised batch (1, 3, *size), float32."""
-        pixels = torch.tensor(image, dtype=torch.float32).permute(2, 0, 1)[None]
+        """Turn an RGB image (H, W, 3) of 8 bits into a normalised batch (1, 3, *size), float32.
+
+        The image's strides may be any, negative ones included.
+        """
+        # In float32 a large image would take four times its memory: then a channel at a time.
+        step = 3 if image.size <= _LARGE else 1
+        resized = [self._resize(image[..., first : first + step]) for first in range(0, 3, step)]
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
-        return (resize_bilinear(pixels, self.size, antialias=self.antialias) - mean) / std
+        return (torch.cat(resized, dim=1) - mean) / std
+
+    def _resize(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """Resize channels (H, W, C) of an image to (1, C, *size), float32."""
+        pixels = torch.tensor(np.ascontiguousarray(image), dtype=torch.float32)
+        return resize_bilinear(pixels.permute(2, 0, 1)[None], self.size, antialias=self.antialias)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
@@ -61,5 +73,10 @@ def saliency_map(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 def to_uint8(saliency: Tensor) -> npt.NDArray[np.uint8]:
     """Quantise saliency in [0, 1] to 8 bits by truncation, as the papers' maps were saved."""
-    levels: npt.NDArray[np.uint8] = (saliency * 255).to(torch.uint8).cpu().numpy()
-    return levels
+    levels = torch.empty(saliency.shape, dtype=torch.uint8)
+    # A part at a time: the product of a large map would take its memory again.
+    rows = max(1, _LARGE * len(saliency) // max(1, saliency.numel()))
+    for row in range(0, len(saliency), rows):
+        levels[row : row + rows] = (saliency[row : row + rows] * 255).to(torch.uint8)
+    array: npt.NDArray[np.uint8] = levels.numpy()
+    return array

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 TINT = (255, 0, 200)
 EXCESS = np.array((214, 39, 40), dtype=np.float32)
 MISSING = np.array((31, 119, 180), dtype=np.float32)
+_ROWS = 256  # that are computed at a time, to need less memory
 
 
 def tint_saliency(
@@ -34,10 +35,13 @@ def tint_saliency(
         ValueError: Image and map differ in size.
     """
     _check_same_size(image, saliency)
-    share = opacity * saliency.astype(np.float32)[..., None]
-    pixels = image.astype(np.float32)
-    blended = pixels + share * (np.array(color, dtype=np.float32) - pixels)
-    return _to_pixels(blended)
+    tinted = np.empty(image.shape, np.uint8)
+    for row in range(0, len(image), _ROWS):
+        share = opacity * saliency[row : row + _ROWS].astype(np.float32)[..., None]
+        pixels = image[row : row + _ROWS].astype(np.float32)
+        blended = pixels + share * (np.array(color, dtype=np.float32) - pixels)
+        tinted[row : row + _ROWS] = _to_pixels(blended)
+    return tinted
 
 
 def error_map(prediction: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.uint8]:

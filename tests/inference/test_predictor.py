@@ -10,8 +10,16 @@ from reference_values import settle_statistics
 from torch import nn
 
 from sod_plugins.data import DataError
-from sod_plugins.inference import SaliencyPredictor
-from sod_plugins.networks import CSNet, Preprocessing, save_network
+from sod_plugins.inference import SaliencyPredictor, save_cutout, save_map, save_overlay
+from sod_plugins.networks import (
+    ITDBU,
+    CSNet,
+    Preprocessing,
+    SAMNet,
+    preprocessing,
+    saliency_map,
+    save_network,
+)
 
 PREPROCESSING = Preprocessing(size=(6, 9), mean=(10.0, 20.0, 30.0), std=(40.0, 50.0, 60.0))
 
@@ -120,3 +128,100 @@ def test_nan_is_refused():
     predictor = SaliencyPredictor(Weighted((float('nan'), 0.0, 0.0)), device='cpu')
     with pytest.raises(ValueError, match='gives NaN'):
         predictor.predict(np.zeros((4, 5, 3), np.uint8))
+
+
+# --- lists, pictures, types ---
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 8])
+def test_a_list_gives_a_list_in_order(batch_size):
+    sizes = []
+
+    class Counting(Weighted):
+        def forward(self, images):
+            sizes.append(len(images))
+            return super().forward(images)
+
+    images = [noise(h, w, 3) for h, w in ((17, 31), (3, 4), (6, 9), (40, 20), (1, 1))]
+    predictor = SaliencyPredictor(Counting(), device='cpu', batch_size=batch_size)
+    maps = predictor.predict(images)
+    assert sizes == {1: [1] * 5, 2: [2, 2, 1], 8: [5]}[batch_size]
+    for image, saliency in zip(images, maps, strict=True):
+        np.testing.assert_allclose(saliency, oracle(image, (1.0, -2.0, 0.5)), atol=2e-6)
+    assert predictor.predict([]) == []
+    (single,) = predictor.predict((images[0],))
+    np.testing.assert_array_equal(single, maps[0])
+
+
+def test_batches_of_no_images_are_refused():
+    with pytest.raises(ValueError, match='batch_size is 0'):
+        SaliencyPredictor(Weighted(), device='cpu', batch_size=0)
+
+
+@pytest.mark.parametrize('picture', ['map', 'cutout', 'overlay'])
+def test_encoded_pictures_are_those_of_the_files(tmp_path, picture):
+    images = [noise(7, 9, 3), noise(4, 5, 3)]
+    predictor = SaliencyPredictor(Weighted(), device='cpu')
+    encoded = predictor.predict_png(images, picture)
+    for image, content in zip(images, encoded, strict=True):
+        saliency = predictor.predict(image)
+        save = {'map': save_map, 'cutout': save_cutout, 'overlay': save_overlay}[picture]
+        arguments = (saliency,) if picture == 'map' else (image, saliency)
+        save(tmp_path / 'a.png', *arguments)
+        assert content == (tmp_path / 'a.png').read_bytes()
+    assert predictor.predict_png(images[0], picture) == encoded[0]
+
+
+def test_other_pictures_are_refused():
+    with pytest.raises(ValueError, match="picture must be one of 'map', .* got 'cut-out'"):
+        SaliencyPredictor(Weighted(), device='cpu').predict_png(noise(2, 2, 3), 'cut-out')
+
+
+NETWORKS = {'CSNet': CSNet, 'SAMNet': SAMNet, 'ITDBU': ITDBU}
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize('name', NETWORKS)
+def test_networks_of_other_types(name, dtype):
+    """The network computes in its type, on input of that type, and the map is float32."""
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    size = (64, 64)
+    if name != 'SAMNet':  # whose untrained activations then pass what 16 bits can hold
+        settle_statistics(network, torch.randn(2, 3, *size))
+    network.preprocessing = Preprocessing(size=size)
+    image = noise(50, 70, 3)
+    network = network.to(dtype).eval()
+    with torch.inference_mode():
+        logits = network(network.preprocessing.apply(image).to(dtype))
+        assert logits.isfinite().all()
+        expected = saliency_map(logits.float(), (50, 70))[0, 0].numpy()
+    saliency = SaliencyPredictor(network, device='cpu').predict(image)
+    assert saliency.dtype == np.float32
+    np.testing.assert_array_equal(saliency, expected)
+
+
+def test_prediction_leaves_the_process_as_it_was():
+    """No mode, flag or limit of torch or Pillow is changed, so that a server may hold others."""
+    before = (torch.is_grad_enabled(), torch.get_default_dtype(), Image.MAX_IMAGE_PIXELS)
+    torch.set_flush_denormal(False)  # another library may have set it
+    tiny = torch.tensor(1e-30) * 1e-10
+    predictor = SaliencyPredictor(Weighted(), device='cpu')
+    predictor.predict([noise(4, 4, 3)] * 2)
+    assert torch.tensor(1e-30) * 1e-10 == tiny != 0  # denormals are not flushed
+    assert before == (torch.is_grad_enabled(), torch.get_default_dtype(), Image.MAX_IMAGE_PIXELS)
+
+
+def test_a_large_image_is_resized_by_the_same_rule(monkeypatch):
+    image = noise(90, 70, 3)
+    expected = PREPROCESSING.apply(image)
+    monkeypatch.setattr(preprocessing, '_LARGE', 1000)
+    torch.testing.assert_close(PREPROCESSING.apply(image), expected, atol=1e-6, rtol=0)
+    saliency = torch.rand(90, 70)
+    np.testing.assert_array_equal(
+        preprocessing.to_uint8(saliency), (saliency * 255).to(torch.uint8)
+    )
