@@ -177,7 +177,7 @@ def test_encoded_pictures_are_those_of_the_files(tmp_path, picture):
 
 
 def test_other_pictures_are_refused():
-    with pytest.raises(ValueError, match="picture must be one of 'map', .* got 'cut-out'"):
+    with pytest.raises(ValueError, match=r"picture must be one of 'map', .* got 'cut-out'"):
         SaliencyPredictor(Weighted(), device='cpu').predict_png(noise(2, 2, 3), 'cut-out')
 
 
