@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sod_plugins.checkpoints.network_file import state_dict_of
+from sod_plugins.checkpoints.old_formats import plain_names
 from sod_plugins.checkpoints.reading import read_checkpoint
 
 PACKAGE_PREFIX = 'package:'
@@ -122,8 +123,9 @@ def _weights_of_backbone(path: Path) -> dict[str, Tensor]:
         state = state_dict_of(checkpoint)
     except ValueError as error:
         raise ValueError(f'{path} {error}.') from error
+    state = plain_names(state)
     part = {k.removeprefix('backbone.'): v for k, v in state.items() if k.startswith('backbone.')}
-    return {key.removeprefix('net.'): value for key, value in (part or state).items()}
+    return part or state
 
 
 def _split(

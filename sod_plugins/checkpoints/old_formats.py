@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sod_plugins.checkpoints.description import (
     Description,
@@ -87,6 +88,14 @@ def read_description(checkpoint: Mapping[str, Any], weights: int) -> Description
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         reason = f'it holds no {error}' if isinstance(error, KeyError) else error
         raise ValueError(f'is no checkpoint of a network of this package ({reason})') from error
+
+
+def plain_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights without what an adapter around a part, or around one alone, adds to names."""
+    pattern = re.compile(rf'^({"|".join(PARTS)})\.net\.')
+    return {
+        pattern.sub(r'\1.', name).removeprefix('net.'): value for name, value in weights.items()
+    }
 
 
 def _read_network_file(checkpoint: Mapping[str, Any]) -> Description:
