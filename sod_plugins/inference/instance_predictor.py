@@ -1,11 +1,14 @@
-"""One image in, its salient instances out."""
+"""Images in, their salient instances out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins.checkpoints import load_network
@@ -37,6 +40,7 @@ class InstancePredictor:
             network. It is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model
             of :mod:`sod_plugins.zoo`; by default its default model for instances.
         device: Where to compute; by default a CUDA device where there is one, else the CPU.
+        batch_size: How many images of a list go through the network at once.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -47,7 +51,10 @@ class InstancePredictor:
         self,
         network: nn.Module | str | Path | None = None,
         device: str | torch.device | None = None,
+        batch_size: int = 8,
     ) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
         if not isinstance(network, nn.Module):
             network = zero_denormals(load_network(model_file(network, 'instances')))
         if getattr(network, 'task', None) != 'instances':
@@ -57,21 +64,41 @@ class InstancePredictor:
             )
         self.network: Any
         self.network, self.device = move_network(network, device)
+        self.batch_size = batch_size
 
-    @torch.inference_mode()
-    def predict(self, image: PredictorInput) -> Instances:
+    @overload
+    def predict(self, images: list[Any] | tuple[Any, ...]) -> list[Instances]: ...
+
+    @overload
+    def predict(self, images: PredictorInput) -> Instances: ...
+
+    def predict(
+        self, images: PredictorInput | list[Any] | tuple[Any, ...]
+    ) -> Instances | list[Instances]:
         """Return the salient instances of an image.
 
         Args:
-            image: As for :meth:`SaliencyPredictor.predict`.
+            images: An image or a list of images, as for :meth:`SaliencyPredictor.predict`.
+
+        Returns:
+            The instances, in pixels of the image; of a list, a list of them.
 
         Raises:
-            DataError: The file cannot be read as an image.
-            ValueError: The array is not an RGB image of uint8, or the network gives NaN.
+            DataError: A file cannot be read as an image.
+            ValueError: An array is not an RGB image of uint8, or the network gives NaN.
         """
-        image = check_image(image)
-        height, width = image.shape[:2]
-        preprocessing = self.network.preprocessing
-        batch = preprocessing.apply(image).to(self.device, input_dtype(self.network))
-        found = self.network.find(batch, out_sizes=[(height, width)])
-        return as_arrays(found[0])
+        if not isinstance(images, (list, tuple)):
+            return self._predict_batch([check_image(images)])[0]
+        found: list[Instances] = []
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            found += self._predict_batch([check_image(image) for image in batch])
+        return found
+
+    @torch.inference_mode()
+    def _predict_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Instances]:
+        """Find the instances of images (H, W, 3), each of its own size, at once."""
+        batch = torch.cat([self.network.preprocessing.apply(image) for image in images])
+        batch = batch.to(self.device, input_dtype(self.network))
+        sizes = [image.shape[:2] for image in images]
+        return [as_arrays(found) for found in self.network.find(batch, out_sizes=sizes)]

@@ -75,6 +75,22 @@ def test_instances_are_at_the_image_s_own_size(photos, one_box):
     np.testing.assert_array_equal(found.masks, expected)
 
 
+def test_lists_go_through_the_network_in_batches_and_give_what_single_images_do():
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((30, 50), (64, 96), (41, 20))]
+    predictor = InstancePredictor(s4net(), 'cpu', batch_size=2)
+    found = predictor.predict([images[0][:, ::-1], Image.fromarray(images[1]), images[2]])
+    for image, instances in zip([images[0][:, ::-1].copy(), *images[1:]], found, strict=True):
+        alone = predictor.predict(image)
+        assert instances.size == image.shape[:2] and len(instances) == len(alone) > 0
+        np.testing.assert_allclose(instances.boxes, alone.boxes, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(instances.scores, alone.scores, rtol=0, atol=1e-5)
+        assert (instances.masks != alone.masks).mean() < 1e-3
+    assert predictor.predict([]) == []
+    with pytest.raises(ValueError, match='batch_size is 0'):
+        InstancePredictor(s4net(), 'cpu', batch_size=0)
+
+
 def test_agrees_with_the_network_where_nothing_is_resized():
     network = s4net()
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
