@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sod_plugins._common.writing import writing_path
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import require_writable
 from sod_plugins.inference.devices import input_dtype, move_network
@@ -24,7 +23,7 @@ from sod_plugins.networks import PiCANet, saliency_map
 from sod_plugins.networks.picanet.decoder import Decoded
 from sod_plugins.ops import resize_bilinear
 from sod_plugins.visualization.attention import DecoderAttention, draw_attention
-from sod_plugins.visualization.curves import require_matplotlib
+from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
 KINDS: dict[type[ContextAttention], str] = {
     GlobalAttentionPooling: 'GAP',
@@ -95,8 +94,7 @@ def save_attention(
     require_writable(Path(path).parent)
     image = check_image(image)
     saliency, decoders = view_attention(network, image, pixels, device)
-    with writing_path(path) as file:
-        draw_attention(image, saliency, pixels, decoders).savefig(file, dpi=120)
+    save_figure(draw_attention(image, saliency, pixels, decoders), path, dpi=120)
 
 
 def _attentive_network(network: PiCANet | str | Path) -> PiCANet:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import draw_scene, read_image
 from sod_plugins.inference.engines import (
     DESCRIPTION,
@@ -163,7 +164,7 @@ def write_onnx(network: nn.Module, size: tuple[int, int], description: str, path
     assert program is not None  # it is None only where torch writes the file itself
     model = program.model_proto
     onnx.helper.set_model_props(model, {DESCRIPTION: description})
-    path.write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString())
 
 
 def write_openvino(network: nn.Module, size: tuple[int, int], description: str, path: Path) -> None:
@@ -173,8 +174,12 @@ def write_openvino(network: nn.Module, size: tuple[int, int], description: str, 
         onnx = Path(folder, 'network.onnx')
         write_onnx(network, size, description, onnx)
         model = openvino.convert_model(onnx)
-    model.set_rt_info(description, [DESCRIPTION])
-    openvino.save_model(model, path, compress_to_fp16=False)
+        model.set_rt_info(description, [DESCRIPTION])
+        whole = Path(folder, 'network.xml')
+        openvino.save_model(model, whole, compress_to_fp16=False)
+        # The one that is read first comes last.
+        for suffix in ('.bin', '.xml'):
+            write_bytes(path.with_suffix(suffix), whole.with_suffix(suffix).read_bytes())
 
 
 @contextmanager

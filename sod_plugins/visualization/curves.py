@@ -102,9 +102,18 @@ def save_curves(path: str | Path, methods: Mapping[str, Curves], title: str = ''
     figure = draw_curves(methods, title)
     saved = [path.with_name(f'{stem}.png'), path.with_name(f'{stem}.pdf')]
     for target in saved:
-        with writing_path(target) as unfinished:
-            figure.savefig(unfinished, dpi=150)
+        save_figure(figure, target, dpi=150)
     return saved
+
+
+def save_figure(figure: Figure, path: str | Path, dpi: int) -> None:
+    """Save a figure of matplotlib, in the format of the file's suffix.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with writing_path(path) as unfinished:
+        figure.savefig(unfinished, dpi=dpi)
 
 
 def curves_as_svg(methods: Mapping[str, Curves]) -> str:

@@ -31,6 +31,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from sod_plugins._common.writing import write_text
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.data import list_files
 from sod_plugins.openmmlab.launch import load_config, load_model
@@ -184,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     record = json.dumps({'images': images, 'models': [asdict(row) for row in rows]}, indent=1)
     for path, text in ((args.markdown, markdown), (args.json, f'{record}\n')):
         if path is not None:
-            path.write_text(text, encoding='utf-8')
+            write_text(path, text)
 
 
 def _named_files(texts: Sequence[str]) -> dict[str, tuple[Path, Path]]:

@@ -26,7 +26,7 @@ from sod_plugins.visualization.class_activation import (
     PhotoActivations,
     draw_activations,
 )
-from sod_plugins.visualization.curves import require_matplotlib
+from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
 
 def view(
@@ -65,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 )
         predictor = SaliencyPredictor(args.saliency) if args.saliency else None
         figure = draw_activations([view(p, classifiers, predictor, classes) for p in images])
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(args.out, dpi=120)
+        save_figure(figure, args.out, dpi=120)
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f'csnet_class_activation.py: error: {error}')
 

@@ -37,7 +37,7 @@ from sod_plugins.layers.goctconv import GOctConvNormAct
 from sod_plugins.networks import CSNet, load_network
 from sod_plugins.optim import remove_channels, select_channels
 from sod_plugins.optim.channel_selection import channel_groups
-from sod_plugins.visualization.curves import COLORS, require_matplotlib
+from sod_plugins.visualization.curves import COLORS, require_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -236,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             deviations = {name: output_deviations(net, images) for name, net in networks.items()}
             figures['outputs'] = draw_outputs(deviations)
         for name, figure in figures.items():
-            figure.savefig(args.out_dir / f'{name}.png', dpi=110)
+            save_figure(figure, args.out_dir / f'{name}.png', dpi=110)
         print(format_gaps(networks), end='\n\n')
         print(format_table(networks, {args.threshold, *args.thresholds}, args.at_least))
     except (OSError, ValueError, ImportError) as error:

@@ -40,7 +40,7 @@ from sod_plugins.data import (
 from sod_plugins.inference import SaliencyPredictor, collect_images
 from sod_plugins.networks import ITDBU, saliency_map, to_uint8
 from sod_plugins.ops import resize_bilinear
-from sod_plugins.visualization.curves import require_matplotlib
+from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +92,7 @@ def save_views(
     """Save every map of an image, and the figure of all."""
     for (run, level), levels in maps.items():
         save_png(folder / stem / f'n{run.iteration}_{run.direction}_s{level}.png', levels)
-    draw_overview(stem, image, maps, mask).savefig(folder / f'{stem}.png', dpi=110)
+    save_figure(draw_overview(stem, image, maps, mask), folder / f'{stem}.png', dpi=110)
 
 
 def draw_overview(

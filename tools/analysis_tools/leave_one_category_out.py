@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from sod_plugins._common.writing import write_text, writing_text
 from sod_plugins.data import (
     DataError,
     SaliencyPair,
@@ -47,7 +48,7 @@ from sod_plugins.metrics import (
     SaliencyEvaluator,
     read_prediction,
 )
-from sod_plugins.visualization.curves import require_matplotlib
+from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,9 +125,7 @@ class Study(NamedTuple):
         finished = folder / 'scores.json'
         if not finished.is_file():
             scores = self._train_and_score(folder, seed, left_out)
-            unfinished = finished.with_suffix('.part')
-            unfinished.write_text(json.dumps(scores, indent=1) + '\n', encoding='utf-8')
-            unfinished.replace(finished)
+            write_text(finished, json.dumps(scores, indent=1) + '\n')
         found: dict[str, float] = json.loads(finished.read_text(encoding='utf-8'))
         return found
 
@@ -260,12 +259,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         changes, args.measure, f'{len(study.pairs)} test images, {len(args.seeds)} run(s) each'
     )
     print(f'\n{text}', end='')
-    (args.out_dir / 'changes.md').write_text(text, encoding='utf-8')
-    with (args.out_dir / 'changes.csv').open('w', encoding='utf-8', newline='') as file:
+    write_text(args.out_dir / 'changes.md', text)
+    with writing_text(args.out_dir / 'changes.csv', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['trained without', *columns])
         writer.writerows([name, *map(repr, row.values())] for name, row in changes.items())
-    draw_changes(changes, args.measure).savefig(args.out_dir / 'changes.png', dpi=110)
+    save_figure(draw_changes(changes, args.measure), args.out_dir / 'changes.png', dpi=110)
 
 
 def prepare(args: argparse.Namespace) -> Study:
@@ -336,13 +335,11 @@ def _require_same_study(out_dir: Path, settings: Mapping[str, Any]) -> None:
             f"'{out_dir}' holds runs of another config, other options or other categories. Name a "
             'new folder.'
         )
-    out_dir.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
+    write_text(path, text)
 
 
 def _write_list(path: Path, stems: Sequence[str] | Mapping[str, str]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(''.join(f'{stem}\n' for stem in stems), encoding='utf-8')
+    write_text(path, ''.join(f'{stem}\n' for stem in stems))
     return path.resolve()
 
 

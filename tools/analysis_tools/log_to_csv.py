@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sod_plugins._common.writing import writing_text
 from sod_plugins.data import DataError, require_writable
 
 COLUMNS = ('lr', 'grad_norm', 'loss')  # and whatever begins like these:
@@ -58,7 +59,7 @@ def write_csv(runs: Sequence[dict[int, dict[str, float]]], path: Path) -> None:
     """Write the rows of the stages, one an iteration, with all columns that any has."""
     names = {name for run in runs for row in run.values() for name in row}
     ordered = sorted(names, key=lambda name: (_rank(name), name))
-    with path.open('w', encoding='utf-8', newline='') as file:
+    with writing_text(path, newline='') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(['stage', 'iteration', *ordered])
         for stage, run in enumerate(runs, 1):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sod_plugins.data import DataError, require_writable
-from sod_plugins.visualization.curves import COLORS, require_matplotlib
+from sod_plugins.visualization.curves import COLORS, require_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,8 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if len({run.unit for run in runs.values()}) > 1:
             raise ValueError('some runs count epochs and some iterations: name either kind.')
         if args.out is not None:
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            draw(runs).savefig(args.out, dpi=110)
+            save_figure(draw(runs), args.out, dpi=110)
         print(format_table(runs))
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f'mae_per_epoch.py: error: {error}')

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sod_plugins._common.writing import write_text
 from sod_plugins.data import OCCLUSION, occluded_images, read_instances
 
 
@@ -30,8 +31,7 @@ def main() -> None:
         overlaps = occluded_images(coco, args.occlusion)
         names = {image['id']: image['file_name'] for image in coco['images']}
         if args.out:
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(''.join(f'{names[i]}\n' for i in overlaps), encoding='utf-8')
+            write_text(args.out, ''.join(f'{names[i]}\n' for i in overlaps))
     except (OSError, ValueError) as error:
         parser.exit(2, f'{parser.prog}: error: {error}\n')
     for image, overlap in overlaps.items():

@@ -33,7 +33,7 @@ from sod_plugins.data.rle import bounding_box, decode_segmentation
 from sod_plugins.layers import mask_loss
 from sod_plugins.networks import S4Net, load_network
 from sod_plugins.ops import resize_bilinear, roi_masks
-from sod_plugins.visualization.curves import require_matplotlib
+from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
 ALPHA = 1 / 3
 PLACES = ('box', 'around', 'outside')
@@ -107,7 +107,7 @@ def shares(gradients: Tensor, box: Tensor, stride: int) -> dict[str, float]:
     }
 
 
-def save_figure(
+def save_maps(
     path: Path, instances: Sequence[Instance], maps: Sequence[Mapping[str, Tensor]]
 ) -> None:
     """Draw a row for each instance: the photo, then the map of every network."""
@@ -134,8 +134,7 @@ def save_figure(
             axis.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     for axis, name in zip(grid[0], ['photo', *names], strict=True):
         axis.set_title(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -155,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, network in networks.items():
             maps[-1][name], box = gradient_map(network, instance)
             found[name].append(shares(maps[-1][name], box, network.roi_extractor.stride))
-    save_figure(args.out, instances[: args.rows], maps[: args.rows])
+    save_maps(args.out, instances[: args.rows], maps[: args.rows])
     print(f'{len(instances)} instances\n\n| network | {" | ".join(PLACES)} |\n|---|---|---|---|')
     for name, values in found.items():
         means = [np.mean([v[place] for v in values]) for place in PLACES]
