@@ -32,6 +32,15 @@ def add_path(
     verb.add_argument(*names, type=Path, metavar=metavar, help=help, required=required)
 
 
+def add_exif(verb: argparse.ArgumentParser) -> None:
+    """Add ``--exif``."""
+    verb.add_argument(
+        '--exif',
+        choices=EXIF_RULES,
+        help='turn images as they state (default), or leave them as they are stored',
+    )
+
+
 def add_size(verb: argparse.ArgumentParser, help: str) -> None:
     """Add ``--size HEIGHT WIDTH``, the size of a network's input."""
     verb.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=help)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sod_plugins.cli.arguments import add_path
+from sod_plugins.cli.arguments import add_exif, add_path
 
 HELP = 'read a data set and say what it holds'
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 f'--{role}-{part}', default='', metavar='TEXT', help=f'{part} of {role} names'
             )
+    add_exif(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         image_suffix=args.image_suffix,
         mask_prefix=args.mask_prefix,
         mask_suffix=args.mask_suffix,
+        exif=args.exif,
     )
     report = check_dataset(layout, preset=args.preset)
     print(report.format())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sod_plugins._common.names import BACKENDS
-from sod_plugins.cli.arguments import add_path
+from sod_plugins.cli.arguments import add_exif, add_path
 
 if TYPE_CHECKING:
     from sod_plugins.inference import PredictionSummary
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'paths',
         nargs='+',
         metavar='PATH',
-        help='image, folder (without its subfolders) or quoted pattern such as "shots/**/*.jpg"',
+        help='image, folder or quoted pattern such as "shots/**/*.jpg"',
     )
     add_path(
         parser,
@@ -48,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--crf', action='store_true', help="fit the maps to the photos' edges")
     parser.add_argument('--overwrite', action='store_true', help='predict again what is done')
+    parser.add_argument(
+        '-r',
+        '--recursive',
+        action='store_true',
+        help='take subfolders too, and keep the folders below DIR',
+    )
+    add_exif(parser)
     parser.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
     parser.add_argument(
         '--backend',
@@ -58,8 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write saliency maps or instances of images."""
-    import torch
-
     from sod_plugins.inference import (
         DenseCRF,
         model_file,
@@ -68,8 +73,6 @@ def run(args: argparse.Namespace) -> int:
         predict_instance_files,
     )
 
-    # Weights that decay drove below 1e-38 would slow a CPU down by half.
-    torch.set_flush_denormal(True)
     path = args.checkpoint or model_file(
         args.model and f'zoo:{args.model}', 'instances' if args.instances else 'saliency'
     )
@@ -78,7 +81,13 @@ def run(args: argparse.Namespace) -> int:
         if args.cutout or args.crf:
             raise ValueError(f'{path} finds instances: --cutout and --crf are for saliency maps.')
         summary = predict_instance_files(
-            args.paths, args.out_dir, network, overwrite=args.overwrite, device=args.device
+            args.paths,
+            args.out_dir,
+            network,
+            overwrite=args.overwrite,
+            recursive=args.recursive,
+            exif=args.exif or 'apply',
+            device=args.device,
         )
         print(f'instances of {len(summary.written)} images written to {args.out_dir}')
         return _report_left_out(summary)
@@ -89,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
         cutout=args.cutout,
         overlay=args.overlay,
         overwrite=args.overwrite,
+        recursive=args.recursive,
+        exif=args.exif or 'apply',
         crf=DenseCRF() if args.crf else None,
         device=args.device,
     )
@@ -102,8 +113,11 @@ def _report_left_out(summary: PredictionSummary) -> int:
     """Say which images were not predicted, and return the exit status."""
     if summary.skipped:
         print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
+    if summary.earlier:
+        print(f'{len(summary.earlier)} pictures of earlier runs in it were left out')
     if summary.unreadable:
         print(f'sod: error: unreadable images: {len(summary.unreadable)}', file=sys.stderr)
-        print(*summary.unreadable.values(), sep='\n', file=sys.stderr)
+        for path, reason in summary.unreadable.items():
+            print(reason if str(path) in reason else f"'{path}': {reason}", file=sys.stderr)
         return 1
     return 0

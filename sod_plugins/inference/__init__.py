@@ -5,15 +5,12 @@ from sod_plugins.data import Instances
 from sod_plugins.inference.attention import save_attention, view_attention
 from sod_plugins.inference.backends import open_network
 from sod_plugins.inference.class_activation import class_activation
+from sod_plugins.inference.collecting import Collection, collect_images, find_images
 from sod_plugins.inference.compiled_csnet import CompiledCSNet
 from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, OpenVINONetwork
 from sod_plugins.inference.export import ExportCheck, export_network
-from sod_plugins.inference.files import (
-    PredictionSummary,
-    collect_images,
-    predict_files,
-)
+from sod_plugins.inference.files import PredictionSummary, predict_files
 from sod_plugins.inference.fused import fuse
 from sod_plugins.inference.inputs import PredictorInput
 from sod_plugins.inference.instance_features import InstanceDescriber
@@ -31,6 +28,7 @@ from sod_plugins.inference.predictor import SaliencyPredictor, model_file
 
 __all__ = [
     'BACKENDS',
+    'Collection',
     'CompiledCSNet',
     'DenseCRF',
     'ExportCheck',
@@ -50,6 +48,7 @@ __all__ = [
     'encode_map',
     'encode_overlay',
     'export_network',
+    'find_images',
     'fuse',
     'model_file',
     'open_network',

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
+from sod_plugins._common.names import ExifRule
 from sod_plugins.data import DataError, Instances, read_image, require_writable, save_png
 from sod_plugins.data.instance_file import InstanceFile
-from sod_plugins.inference.files import PredictionSummary, check_targets, collect_images
+from sod_plugins.inference.collecting import find_images
+from sod_plugins.inference.files import PredictionSummary, check_targets
 from sod_plugins.inference.instance_predictor import InstancePredictor
 from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
@@ -26,6 +28,8 @@ def predict_instance_files(
     network: nn.Module | str | Path,
     *,
     overwrite: bool = False,
+    recursive: bool = False,
+    exif: ExifRule = 'apply',
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
@@ -41,10 +45,13 @@ def predict_instance_files(
     run at a time may write to a folder.
 
     Args:
-        paths: Files, folders (not their subfolders) and glob patterns.
+        paths: Files, folders and glob patterns.
         out_dir: Folder for the results, made where it is absent.
         network: As for :class:`InstancePredictor`.
         overwrite: Forget an older file and predict all images.
+        recursive: Take the subfolders of folders too, and keep the images' folders in the overlays
+            and in ``file_name``.
+        exif: As for :func:`predict_files`.
         device: As for :class:`InstancePredictor`.
         progress: Show a progress bar.
 
@@ -58,26 +65,31 @@ def predict_instance_files(
         ValueError: Two images would be saved under one name, or the checkpoint or an older
             ``instances.json`` cannot be used; nothing has been written.
     """
-    images = collect_images(paths)
     out_dir = Path(out_dir)
-    overlays = {image: out_dir / OVERLAY / f'{image.stem}.png' for image in images}
+    found = find_images(paths, recursive=recursive, out_dir=out_dir)
+    images = found.names
+    overlays = {
+        image: out_dir / OVERLAY / name.parent / f'{name.stem}.png'
+        for image, name in images.items()
+    }
     check_targets({image: {OVERLAY: overlay} for image, overlay in overlays.items()})
     require_writable(out_dir)
     predictor = InstancePredictor(network, device)
-    summary = PredictionSummary()
+    summary = PredictionSummary(unreadable=dict(found.left_out), earlier=found.earlier)
     with InstanceFile(out_dir / INSTANCES, overwrite=overwrite) as file:
         for image in tqdm(images, desc='predict', unit='image', disable=not progress):
-            if image.name in file and overlays[image].is_file():
+            name = images[image].as_posix()
+            if name in file and overlays[image].is_file():
                 summary.skipped.append(image)
                 continue
             try:
-                pixels = read_image(image)
+                pixels = read_image(image, exif)
             except DataError as error:
                 summary.unreadable[image] = str(error)
                 continue
-            found = predictor.predict(pixels)
-            save_instance_overlay(overlays[image], pixels, found)
-            file.add(image.name, found)
+            instances = predictor.predict(pixels)
+            save_instance_overlay(overlays[image], pixels, instances)
+            file.add(name, instances)
             summary.written.append(image)
     return summary
 
@@ -86,4 +98,5 @@ def save_instance_overlay(
     path: str | Path, image: NDArray[np.uint8], found: Instances, min_score: float = SHOWN
 ) -> None:
     """Save the image ``(H, W, 3)`` with its instances of at least a score drawn over it, as PNG."""
-    save_png(path, draw_instances(image, found.masks, found.scores, found.boxes, min_score))
+    drawn = draw_instances(image, found.masks, found.scores, found.boxes, min_score)
+    save_png(path, drawn, mark=True)

@@ -201,3 +201,123 @@ def test_unreadable_checkpoint_is_refused_before_work(photos, tmp_path):
     with pytest.raises(ValueError, match=r'list\.pth'):
         run(photos, tmp_path / 'out', tmp_path / 'list.pth')
     assert not (tmp_path / 'out').exists()
+
+
+# --- folders kept, folders that hold their own predictions, formats that are not read ---
+
+
+@pytest.fixture
+def shoots(tmp_path):
+    """Equal stems in subfolders."""
+    for number, name in enumerate(('a/1.jpg', 'b/1.jpg', 'b/deep/1.png', '.hidden/1.jpg')):
+        path = tmp_path / 'shoots' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (9, 7), (40 * number, 9, 9)).save(path)
+    return tmp_path / 'shoots'
+
+
+def tree(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob('*') if p.is_file())
+
+
+def test_recursion_keeps_the_folders(shoots, tmp_path):
+    out = tmp_path / 'out'
+    run(shoots, out, recursive=True, overlay=True)
+    maps = ['a/1.png', 'b/1.png', 'b/deep/1.png']
+    assert tree(out) == sorted([*maps, *(f'overlay/{name}' for name in maps)])
+    assert len(run(shoots, out, recursive=True, overlay=True).skipped) == 3
+    for name in maps:
+        source = next((shoots / name).parent.glob('1.*'))
+        expected = SaliencyPredictor(Red(), device='cpu').predict(source)
+        with Image.open(out / name) as saved:
+            np.testing.assert_array_equal(np.asarray(saved), np.floor(expected * np.float32(255)))
+
+
+@pytest.mark.parametrize(
+    ('paths', 'expected'),
+    [
+        (['{}/**/*.jpg'], ['a/1.png', 'b/1.png']),
+        (['{}/a/1.jpg', '{}/b/1.jpg'], ['a/1.png', 'b/1.png']),
+        (['{}/b/*/*.png', '{}/b/1.jpg'], ['1.png', 'deep/1.png']),
+    ],
+)
+def test_recursion_keeps_the_folders_of_patterns_and_files(shoots, tmp_path, paths, expected):
+    run([path.format(shoots) for path in paths], tmp_path / 'out', recursive=True)
+    assert tree(tmp_path / 'out') == expected
+
+
+def test_equal_stems_name_the_option_that_keeps_folders(shoots, tmp_path):
+    with pytest.raises(ValueError, match=r'under one name, .* --recursive'):
+        run(f'{shoots}/**/*.jpg', tmp_path / 'out')
+
+
+def test_a_map_and_a_cutout_of_one_name_are_refused(tmp_path):
+    for name in ('cutout/1.jpg', '1.jpg'):
+        (tmp_path / 'in' / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (4, 4)).save(tmp_path / 'in' / name)
+    with pytest.raises(ValueError, match='under one name'):
+        run(tmp_path / 'in', tmp_path / 'out', recursive=True, cutout=True)
+
+
+@pytest.mark.parametrize('recursive', [False, True])
+def test_predicting_into_the_photos_own_folder_twice(photos, recursive):
+    (photos / 'a.PNG').unlink()  # a PNG's map would replace it
+    (photos / 'deeper' / 'd.png').unlink()
+    options = {'cutout': True, 'overlay': True, 'recursive': recursive}
+    assert names(run(photos, photos, **options).written) == ['b.jpg', 'c[1].bmp']
+    before = tree(photos)
+    summary = run(photos, photos, **options)
+    assert names(summary.skipped) == ['b.jpg', 'c[1].bmp']
+    assert len(summary.earlier) == (6 if recursive else 2)
+    assert not summary.written and tree(photos) == before
+
+
+def test_a_photo_beside_a_photo_is_never_taken_for_a_map(photos):
+    Image.new('RGB', (4, 4)).save(photos / 'b.png')
+    with pytest.raises(ValueError, match='under one name'):
+        run(photos, photos)
+
+
+def test_images_of_formats_that_are_not_read_are_named(photos, tmp_path):
+    for name in ('x.eps', 'y.nef', 'z.emf'):
+        (photos / name).write_bytes(b'%!PS-Adobe')
+    summary = run(photos, tmp_path / 'out')
+    assert names(summary.written) == ['a.PNG', 'b.jpg', 'c[1].bmp']
+    assert names(summary.unreadable) == ['x.eps', 'y.nef', 'z.emf']
+    assert 'EPS is left out' in summary.unreadable[photos / 'x.eps']
+    with pytest.raises(FileNotFoundError, match=r"but '.*x\.eps' \(EPS is left out"):
+        collect_images([f'{photos}/x.*'])
+
+
+@pytest.mark.parametrize('name', ['e.jfif', 'e.jpe', 'e.tga', 'e.jp2', 'e.mpo', 'e.avif'])
+def test_folders_hold_every_format_that_pillow_reads(tmp_path, name):
+    (tmp_path / 'in').mkdir()
+    try:
+        Image.new('RGB', (20, 10)).save(tmp_path / 'in' / name)
+    except (ValueError, KeyError):
+        pytest.skip('this Pillow lacks the format')
+    assert names(run(tmp_path / 'in', tmp_path / 'out').written) == [name]
+
+
+def test_cutouts_multiply_alpha_and_keep_profile_and_resolution(tmp_path):
+    rgba = np.full((6, 8, 4), 200, np.uint8)
+    rgba[:, :4, 3] = 0
+    path = tmp_path / 'in.png'
+    Image.fromarray(rgba).save(path, dpi=(300, 300), icc_profile=bytes(16) + b'RGB ' + bytes(108))
+    run(path, tmp_path / 'out', cutout=True, overlay=True)
+    for kind in ('cutout', 'overlay'):
+        with Image.open(tmp_path / 'out' / kind / 'in.png') as saved:
+            assert not np.asarray(saved)[:, :4].any()
+            assert np.asarray(saved)[:, 4:, 3].all()
+            assert saved.info['dpi'] == pytest.approx((300, 300), abs=0.013)
+            assert saved.info['icc_profile'][16:20] == b'RGB '
+
+
+@pytest.mark.parametrize(('exif', 'size'), [('apply', (7, 9)), ('ignore', (9, 7))])
+def test_orientation_is_the_users_choice(tmp_path, exif, size):
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    Image.new('RGB', (9, 7)).save(tmp_path / 'in.jpg', exif=tags)
+    run(tmp_path / 'in.jpg', tmp_path / 'out', exif=exif)
+    with Image.open(tmp_path / 'out' / 'in.png') as saved:
+        assert saved.size == size

@@ -1,0 +1,115 @@
+"""Which images files, folders and patterns name, and what their predictions are called."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sod_plugins.data import image_files, is_marked, left_out_files, list_files
+
+
+@dataclass
+class Collection:
+    """What :func:`find_images` found.
+
+    Attributes:
+        names: The images, each with its path below the folder of results, extension included.
+        left_out: Images in folders and patterns whose format is not read, with the reason.
+        earlier: Pictures in the folder of results that this package made, which are no photos.
+    """
+
+    names: dict[Path, Path] = field(default_factory=dict)
+    left_out: dict[Path, str] = field(default_factory=dict)
+    earlier: list[Path] = field(default_factory=list)
+
+
+def collect_images(paths: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
+    """List the images that files, folders and glob patterns name, see :func:`find_images`."""
+    return list(find_images(paths, recursive=recursive).names)
+
+
+def find_images(
+    paths: Iterable[str | Path], *, recursive: bool = False, out_dir: str | Path | None = None
+) -> Collection:
+    """Find the images that files, folders and glob patterns name.
+
+    A folder stands for the images directly in it; with ``recursive`` also for those of its
+    subfolders, at any depth. A pattern such as ``folder/**/*.jpg`` reaches subfolders by itself.
+    Hidden files and other extensions are left out of folders and patterns; a file named in full is
+    taken as it is. An image named twice counts once.
+
+    Args:
+        paths: Files, folders and patterns.
+        recursive: Whether results keep the folders of their images: relative to the folder named,
+            to the part of a pattern before its first wildcard, or, of files named in full, to the
+            folder that they share. Otherwise all results lie in one folder.
+        out_dir: The folder of results: pictures below it that this package made are no photos.
+
+    Raises:
+        FileNotFoundError: A file is absent, or a folder or pattern holds no image.
+    """
+    named = [Path(path) for path in paths]
+    collection = Collection()
+    seen: set[Path] = set()
+    shared = _shared_folder([path for path in named if path.is_file()])
+    for path in named:
+        found = [path] if path.is_file() else _search(path, recursive, out_dir, collection)
+        if not found:
+            raise FileNotFoundError(f"'{path}' {_what(path, collection)}. Name images that exist.")
+        base = shared if path.is_file() else path if path.is_dir() else _fixed_part(path)
+        for image in found:
+            resolved = image.resolve()
+            if resolved not in seen:
+                seen.add(resolved)
+                name = Path(os.path.relpath(image, base)) if recursive else Path(image.name)
+                collection.names[image] = name
+    return collection
+
+
+def _search(
+    path: Path, recursive: bool, out_dir: str | Path | None, collection: Collection
+) -> list[Path]:
+    """List the images that a folder or pattern names, and note what is left out of them."""
+    candidates = list(_candidates(path, recursive))
+    collection.left_out.update(left_out_files(candidates))
+    found = image_files(candidates)
+    if out_dir is None or not Path(out_dir).is_dir():
+        return found
+    results = Path(out_dir).resolve()
+    earlier = [p for p in found if results in p.resolve().parents and is_marked(p)]
+    collection.earlier += earlier
+    return [image for image in found if image not in set(earlier)]
+
+
+def _candidates(path: Path, recursive: bool) -> Iterator[Path]:
+    if not path.is_dir():
+        # Path.glob takes no absolute pattern.
+        yield from map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207
+    elif not recursive:
+        yield from path.iterdir()
+    else:
+        for parent, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if name[0] != '.')
+            yield from (Path(parent, name) for name in names)
+
+
+def _shared_folder(files: list[Path]) -> Path:
+    return Path(os.path.commonpath([file.absolute().parent for file in files] or [Path.cwd()]))
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folder before the first wildcard of a pattern."""
+    parts = pattern.parts
+    first = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return Path(*parts[:first])
+
+
+def _what(path: Path, collection: Collection) -> str:
+    """Say why a folder or pattern gives no image."""
+    if collection.left_out:
+        reasons = [f"'{file}' ({reason})" for file, reason in collection.left_out.items()]
+        return f'has no image in it that can be read, but {list_files(reasons)}'
+    return 'has no image in it' if path.is_dir() else 'is no file, folder or pattern'
