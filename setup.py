@@ -130,7 +130,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=['sod_plugins', 'sod_plugins.*']),
-    package_data={'sod_plugins': ['py.typed']},
+    package_data={
+        'sod_plugins': ['py.typed', 'zoo/cards/*.json', 'zoo/weights/*.safetensors'],
+    },
     install_requires=['torch', 'numpy', 'Pillow', 'safetensors', 'scipy', 'tqdm'],
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['sod = sod_plugins.cli:main']},

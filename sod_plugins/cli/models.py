@@ -11,7 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument('name', nargs='?', metavar='NAME', help='show the card of this model')
     parser.add_argument('--task', help='list the models of one task: saliency or instances')
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print JSON')
+    form.add_argument('--markdown', action='store_true', help='print the table of the docs')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,10 +21,14 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from sod_plugins.zoo import DEFAULT_MODELS, list_models, model_card
+    from sod_plugins.zoo.tables import models_markdown
 
     if args.name:
         card = model_card(args.name)
         print(json.dumps(card.to_dict(), indent=1) if args.json else card.describe())
+        return 0
+    if args.markdown:
+        print(models_markdown(args.task or 'saliency'), end='')
         return 0
     cards = [model_card(name) for name in list_models(args.task)]
     if args.json:

@@ -20,6 +20,7 @@ from sod_plugins.checkpoints.backbone_weights import find_weights
 from sod_plugins.checkpoints.pickles import StandIn
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.zoo.resolver import PREFIX, find_model
 
 SCHEME = 'sod_plugins:'
 # What mmengine and torch raise on a state of another form.
@@ -36,12 +37,13 @@ ADDRESSES = {
 }
 
 
-@CheckpointLoader.register_scheme(prefixes=SCHEME, force=True)
+@CheckpointLoader.register_scheme(prefixes=(SCHEME, PREFIX), force=True)
 def load_from_sod_plugins(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint onto the CPU, as mmengine's loaders are called.
 
     Args:
-        filename: ``SCHEME`` and a file, an address, or a short name of a checkpoint.
+        filename: ``SCHEME`` and a file, an address, or a short name of a checkpoint; or ``zoo:``
+            and the name of a model of this package.
         map_location: Of no effect: who loads weights moves them.
 
     Raises:
@@ -149,6 +151,8 @@ def _history_of(entry: Any) -> Any:
 
 def _address_of(source: str) -> str:
     """Return the address behind a short name; any other source as it is."""
+    if source.startswith(PREFIX):
+        return str(find_model(source))
     for prefix, function in ADDRESSES.items():
         if source.startswith(prefix):
             name, addresses = source.removeprefix(prefix), getattr(host, function)()

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from sod_plugins.analysis import count_macs, count_parameters
 from sod_plugins.zoo import cards, default_model, find_model, list_models, load, model_card
 from sod_plugins.zoo.cards import ModelCard, read_card
+from sod_plugins.zoo.tables import insert_table, models_markdown
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CARD = {
     'name': 'toy',
@@ -96,3 +100,15 @@ def test_every_card_describes_its_file(name):
     assert json.loads(json.dumps(network.preprocessing.to_dict())) == card.preprocessing
     assert count_parameters(network) == card.parameters
     assert count_macs(network, network.preprocessing.size) == card.macs
+
+
+def test_the_docs_show_the_cards():
+    page = (ROOT / 'docs/models.md').read_text('utf-8')
+    assert page == insert_table(page, models_markdown()), 'run `sod models --markdown`'
+
+
+def test_a_table_has_what_is_known(toy):
+    table = models_markdown()
+    assert '| `toy` | 0.900 / 0.050 | 210,985 | 0.00 G | 224x224 |  | Apache-2.0 |' in table
+    with pytest.raises(ValueError, match='The page lacks the marks'):
+        insert_table('no marks', table)

@@ -1,0 +1,63 @@
+"""The cards as Markdown, for the docs and the README: one source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sod_plugins.zoo.cards import ModelCard, list_models, model_card
+
+DATASETS = ('ECSSD', 'DUTS-TE')
+BEGIN = '<!-- models: written by `sod models --markdown` -->'
+END = '<!-- end of models -->'
+
+
+def models_markdown(task: str = 'saliency') -> str:
+    """Write a table of the models of a task: what they reach, and what they cost.
+
+    Args:
+        task: ``'saliency'`` or ``'instances'``.
+
+    Raises:
+        ValueError: If there is no such task.
+    """
+    cards = [model_card(name) for name in list_models(task)]
+    measured = [name for name in DATASETS if any(_measures(card, name) for card in cards)]
+    header = ['model', *(f'{name} max F / MAE' for name in measured)]
+    header += ['parameters', 'multiply-accumulates', 'input', 'weights', 'licence']
+    rows = [header, ['---'] * len(header)]
+    rows += [_row(card, measured) for card in cards]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows) + '\n'
+
+
+def insert_table(page: str, table: str) -> str:
+    """Put a table between the two marks of a page.
+
+    Raises:
+        ValueError: If the page lacks the marks.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f'The page lacks the marks {BEGIN} and {END}.')
+    return f'{before}{begin}\n{table}{end}{after}'
+
+
+def _row(card: ModelCard, datasets: Sequence[str]) -> list[str]:
+    height, width = card.preprocessing['size']
+    weights = 'with the package' if card.file else f'`{card.conversion}`' if card.conversion else ''
+    return [
+        f'`{card.name}`',
+        *(_measures(card, name) or '' for name in datasets),
+        f'{card.parameters:,}',
+        f'{card.macs / 1e9:.2f} G',
+        f'{height}x{width}',
+        weights,
+        card.licence,
+    ]
+
+
+def _measures(card: ModelCard, dataset: str) -> str | None:
+    for measures in card.measures:
+        if measures.dataset == dataset and {'max_f', 'mae'} <= measures.values.keys():
+            return f'{measures.values["max_f"]:.3f} / {measures.values["mae"]:.3f}'
+    return None
