@@ -10,6 +10,7 @@ from sod_plugins._common.declarations import passes_on
 from sod_plugins.data import (
     DataError,
     FolderLayout,
+    SaliencyPair,
     find_pairs,
     find_preset,
     list_problems,
@@ -20,7 +21,7 @@ from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
-@passes_on(DrawnDataset, find_pairs, without=('root', 'require_masks', 'exif'))
+@passes_on(DrawnDataset, find_pairs, without=('root', 'require_masks'))
 class SaliencyDataset(DrawnDataset):
     """Images and saliency masks of any layout that ``sod_plugins.data.find_pairs`` knows.
 
@@ -69,4 +70,10 @@ class SaliencyDataset(DrawnDataset):
             raise DataError(
                 f'{len(problems)} of {len(pairs)} pairs cannot be used:\n{list_problems(problems)}'
             )
-        return [{'img_path': str(pair.image), 'seg_map_path': str(pair.mask)} for pair in pairs]
+        return [_sample(pair) for pair in pairs]
+
+
+def _sample(pair: SaliencyPair) -> dict[str, Any]:
+    """Return the paths of a pair, and ``exif`` where both are read as they are stored."""
+    sample = {'img_path': str(pair.image), 'seg_map_path': str(pair.mask)}
+    return sample if pair.exif == 'apply' else {**sample, 'exif': pair.exif}

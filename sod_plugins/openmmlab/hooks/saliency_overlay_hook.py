@@ -45,5 +45,7 @@ class SaliencyOverlayHook(Hook):
                 )
             # Interpolation may overshoot [0, 1] by rounding.
             saliency = sample.seg_logits.data.squeeze(0).float().clamp(0, 1).cpu().numpy()
-            overlay = tint_saliency(read_image(sample.img_path), saliency)
+            overlay = tint_saliency(
+                read_image(sample.img_path, sample.get('exif', 'apply')), saliency
+            )
             save_png(self.out_dir / f'{Path(sample.img_path).stem}.png', overlay)

@@ -120,7 +120,7 @@ def _mask(sample: dict[str, Any]) -> NDArray[np.float32]:
         mask: NDArray[np.float32] = sample['gt_sem_seg']['data'][0].float().cpu().numpy()
         if mask.shape == tuple(sample['ori_shape']):
             return mask
-    return read_mask(sample['seg_map_path'])
+    return read_mask(sample['seg_map_path'], sample.get('exif', 'apply'))
 
 
 def _saliency_map(sample: dict[str, Any], stem: str) -> Tensor:

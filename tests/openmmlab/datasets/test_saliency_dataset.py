@@ -75,3 +75,25 @@ def test_preset_states_the_count(photos):
         SaliencyDataset(photos, preset='ecssd')
     with pytest.raises(DataError, match="No preset is named 'ecsd'"):
         SaliencyDataset(photos, preset='ecsd')
+
+
+@pytest.mark.parametrize(('exif', 'shape'), [('ignore', (20, 30)), (None, (30, 20))])
+def test_photos_are_read_as_they_are_stored_where_masks_were_drawn_so(tmp_path, exif, shape):
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    photo = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    mask = np.zeros(shape, np.uint8)
+    mask[: shape[0] // 2] = 255
+    for name, pixels, options in (('images', photo, {'exif': tags}), ('masks', mask, {})):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / 'a.png', **options)
+    pipeline = [
+        {'type': 'sod_plugins.LoadSaliencyImage'},
+        {'type': 'sod_plugins.LoadSaliencyMask'},
+        {'type': 'sod_plugins.PackSaliencyInputs'},
+    ]
+    packed = SaliencyDataset(tmp_path, exif=exif, pipeline=pipeline)[0]
+    expected = photo if exif == 'ignore' else np.rot90(photo, -1)
+    np.testing.assert_array_equal(packed['inputs'].permute(1, 2, 0), expected)
+    np.testing.assert_array_equal(packed['data_samples'].gt_sem_seg.data[0], mask / 255)
+    assert packed['data_samples'].get('exif', 'apply') == (exif or 'apply')

@@ -16,7 +16,7 @@ CHANNEL_ORDERS = ('rgb', 'bgr')
 
 @TRANSFORMS.register_module()
 class LoadSaliencyImage(LoadImageFromFile):
-    """Read the image at ``img_path``, turned upright as its EXIF orientation says.
+    """Read the image at ``img_path``, turned upright as it states unless ``exif`` is ``'ignore'``.
 
     Takes the place of the hosts' ``LoadImageFromFile``; it reads every file that
     :func:`sod_plugins.data.read_image` does, and names those that it cannot read. Adds ``img``,
@@ -37,7 +37,7 @@ class LoadSaliencyImage(LoadImageFromFile):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the image; raises ``DataError`` where it cannot be read."""
-        image = read_image(results['img_path'])
+        image = read_image(results['img_path'], results.get('exif', 'apply'))
         if self.channel_order == 'bgr':
             image = np.ascontiguousarray(image[..., ::-1])
         results |= {'img': image, 'channel_order': self.channel_order}
@@ -60,7 +60,7 @@ class LoadSaliencyMask(BaseTransform):
         """Add the mask; raises ``DataError`` where it cannot be read or is of another size."""
         if 'seg_map_path' not in results:
             return results
-        mask = read_mask(results['seg_map_path'])
+        mask = read_mask(results['seg_map_path'], results.get('exif', 'apply'))
         if mask.shape != tuple(results['ori_shape']):
             raise DataError(
                 f"The mask '{results['seg_map_path']}' has {mask.shape} pixels (height, width), "

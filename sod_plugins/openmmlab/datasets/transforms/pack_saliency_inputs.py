@@ -40,7 +40,8 @@ class PackSaliencyInputs(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack ``img`` (H, W, 3) and ``gt_seg_map`` (H, W)."""
         sample = SegDataSample(
-            metainfo={key: results[key] for key in self.meta_keys if key in results}
+            # How the files are read is part of their paths.
+            metainfo={key: results[key] for key in (*self.meta_keys, 'exif') if key in results}
         )
         if 'gt_seg_map' in results:
             sample.gt_sem_seg = PixelData(data=channels_first(results['gt_seg_map'][..., None]))

@@ -86,5 +86,7 @@ def _refine(saliency: Tensor, sample: SegDataSample, crf: DenseCRF) -> Tensor:
             "The CRF needs the photo: let the data samples keep 'img_path', or leave out 'crf' of "
             'test_cfg.'
         )
-    refined = crf.refine(read_image(sample.img_path), saliency[0].cpu().numpy())
+    refined = crf.refine(
+        read_image(sample.img_path, sample.get('exif', 'apply')), saliency[0].cpu().numpy()
+    )
     return torch.from_numpy(refined)[None].to(saliency.device)
