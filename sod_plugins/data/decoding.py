@@ -265,6 +265,8 @@ def _what_it_is(start: bytes) -> tuple[str, str]:
         if accept is not None and accept(start) is True:
             return f'it is {name}, which is left out, as {reason}', 'Save it as JPEG or PNG'
     if start[4:8] == b'ftyp' and start[8:12] in _HEIC_BRANDS:
+        if 'HEIF' in Image.OPEN:
+            return 'it is a HEIC file without a picture, damaged or truncated', 'Fetch it again'
         reason, remedy = _INSTALL_HEIC.split('. ')
         return reason, remedy
     if start[:4] in (b'II*\0', b'MM\0*'):
