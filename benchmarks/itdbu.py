@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from peak_bytes import PeakBytes
 from torch import Tensor, nn
 
-from sod_plugins.networks import ITDBU, ITDBUDecoder, SideOutput, deeper_supervision_loss
+from sod_plugins.networks import ITDBU, ITDBUDecoder
 
 ITERATIONS, STEPS = range(1, 6), range(1, 5)
 
@@ -38,7 +38,7 @@ def training_memory(device: str, batch: int, size: int, **arguments: Any) -> flo
     masks = torch.rand(batch, 1, size, size, device=device)
 
     def step() -> None:
-        deeper_supervision_loss(network(images), masks).backward()
+        sum(network.losses(images, masks).values()).backward()
 
     if device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
@@ -85,7 +85,7 @@ def draw_memory(memory: dict[tuple[int, int, bool], float], title: str, path: st
     print(f'drawn to {path}')
 
 
-def plain_loop(decoder: ITDBUDecoder, maps: Sequence[Tensor]) -> list[SideOutput]:
+def plain_loop(decoder: ITDBUDecoder, maps: Sequence[Tensor]) -> list[Tensor]:
     """Run the decoder with its weights, but by Eq. 1 to 5 as they stand (convGRU only)."""
     outputs = []
     saliency = None
@@ -103,10 +103,10 @@ def plain_loop(decoder: ITDBUDecoder, maps: Sequence[Tensor]) -> list[SideOutput
             x = x + F.conv2d(saliency, unify.weight[:, :1])
         x = x.relu()
         hidden = features.new_zeros(len(features), decoder.hidden_channels, *size)
-        for step in range(1, decoder.steps + 1):
+        for _ in range(decoder.steps):
             hidden = gru_step(layer.cell, x, hidden)
             logits = layer.readout(hidden)
-            outputs.append(SideOutput(place.level, place.direction, place.iteration, step, logits))
+            outputs.append(logits)
         saliency = logits.sigmoid()
     return outputs
 
@@ -149,7 +149,7 @@ def measure_time(args: argparse.Namespace, device: str) -> None:
     masks = torch.rand(args.batch, 1, args.size, args.size, device=device)
     with torch.no_grad():
         maps = [x.detach() for x in network.backbone(images)]
-        last = plain_loop(decoder, maps)[-1].logits
+        last = plain_loop(decoder, maps)[-1]
         difference = (last - decoder(maps)).abs().max().item()
     print(f'largest difference of the last logits {difference:.1e}')
     clock = time.perf_counter if device == 'cuda' else time.process_time
@@ -158,11 +158,11 @@ def measure_time(args: argparse.Namespace, device: str) -> None:
         if device == 'cuda':
             torch.cuda.synchronize()
 
-    def train(forward: Callable[[], list[SideOutput]]) -> Callable[[], None]:
+    def train(forward: Callable[[], list[Tensor]]) -> Callable[[], None]:
         def run() -> None:
             network.train()
             network.zero_grad()
-            deeper_supervision_loss(forward(), masks).backward()
+            sum(decoder.losses(forward(), masks).values()).backward()
             synchronize()
 
         return run
@@ -185,7 +185,7 @@ def measure_time(args: argparse.Namespace, device: str) -> None:
         ),
     }
 
-    def checkpointed() -> list[SideOutput]:
+    def checkpointed() -> list[Tensor]:
         decoder.with_cp = True
         outputs = network(images)
         decoder.with_cp = False

@@ -20,7 +20,7 @@ from sod_plugins.layers.picanet import (
     LocalAttentionPooling,
 )
 from sod_plugins.networks import PiCANet, saliency_map
-from sod_plugins.networks.picanet.decoder import Decoded
+from sod_plugins.networks.picanet.attentive_decoder import AttentiveDecoder, Decoded
 from sod_plugins.ops import resize_bilinear
 from sod_plugins.visualization.attention import DecoderAttention, draw_attention
 from sod_plugins.visualization.curves import require_matplotlib, save_figure
@@ -69,7 +69,11 @@ def view_attention(
     decoded = network.decode(batch)
     logits = resize_bilinear(decoded[-1].logits.float(), (batch.shape[2], batch.shape[3]))
     saliency = saliency_map(logits, (height, width))[0, 0].cpu().numpy()
-    return saliency, [_look(d, pixels, (height, width)) for d in decoded if d.attention is not None]
+    return saliency, [
+        _look(decoder, each, pixels, (height, width))  # type: ignore[arg-type]
+        for decoder, each in zip(network.decode_head.decoders, decoded, strict=True)
+        if each.attention is not None
+    ]
 
 
 def save_attention(
@@ -112,11 +116,14 @@ def _attentive_network(network: PiCANet | str | Path) -> PiCANet:
 
 
 def _look(
-    decoded: Decoded, pixels: Sequence[tuple[int, int]], size: tuple[int, int]
+    decoder: AttentiveDecoder,
+    decoded: Decoded,
+    pixels: Sequence[tuple[int, int]],
+    size: tuple[int, int],
 ) -> DecoderAttention:
     """Take a decoder's weights at the pixels of a photo (H, W), and bring positions back to it."""
-    module, features, attended = decoded.context, decoded.features, decoded.attended
-    weights = decoded.attention
+    module, weights = decoder.context, decoded.attention
+    features, attended = decoded.features, decoded.attended
     assert isinstance(module, ContextAttention)
     assert features is not None and attended is not None and weights is not None
     height, width = features.shape[2:]
@@ -130,7 +137,7 @@ def _look(
     shape = (len(pixels), rows.shape[1], columns.shape[1])
     chosen = torch.stack([weights[0, :, row, column] for row, column in cells])
     return DecoderAttention(
-        decoded.level,
+        decoder.level,
         KINDS[type(module)],
         chosen.float().cpu().numpy().reshape(shape),
         rows,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins.networks.losses import binary_cross_entropy, check_masks
 from sod_plugins.networks.preprocessing import Preprocessing
+from sod_plugins.ops.resize import resize_bilinear
 
 Task = Literal['saliency', 'instances', 'classes']
 Parts = Mapping[str, type[nn.Module]]
@@ -53,6 +55,63 @@ class InstanceTensors(NamedTuple):
     masks: Tensor
     scores: Tensor
     labels: Tensor
+
+
+class Supervised(NamedTuple):
+    """Logits (N, 1, H, W) at the size of the masks, and the weight of their loss."""
+
+    logits: Tensor
+    weight: float = 1.0
+
+
+class SaliencyDecoder(nn.Module):
+    """The part of a network that turns an extractor's maps into saliency logits, with its losses.
+
+    A trainer that composes extractor and decoder itself calls the decoder in training mode on the
+    maps, and then :meth:`losses` on what it returns.
+    """
+
+    def training_outputs(self, maps: Sequence[Tensor]) -> Any:
+        """Return what :meth:`losses` takes, in the training mode or not.
+
+        Args:
+            maps: Maps (N, C_i, H_i, W_i) of the extractor, finest first.
+        """
+        return self(maps)
+
+    def losses(
+        self, outputs: Any, masks: Tensor, ignore_value: float | None = None
+    ) -> dict[str, Tensor]:
+        """Compare what the decoder returns in training with the masks.
+
+        Args:
+            outputs: Of the decoder in training, or of :meth:`training_outputs`.
+            masks: The ground truth (N, 1, H, W) in [0, 1], of any height and width.
+            ignore_value: Pixels of the masks with this value do not count; None lets all count.
+
+        Returns:
+            Weighted scalars by name, whose sum is to be minimised. Here they are binary
+            cross-entropies, averaged over the pixels: ``loss_bce``, with the suffix of
+            :meth:`supervised`.
+
+        Raises:
+            ValueError: If the masks do not fit or lie outside [0, 1].
+        """
+        check_masks(masks, _batch_of(outputs), ignore_value)
+        terms = self.supervised(outputs, (masks.shape[-2], masks.shape[-1]))
+        return {
+            f'loss_bce{suffix}': weight * binary_cross_entropy(logits, masks, ignore_value)
+            for suffix, (logits, weight) in terms.items()
+        }
+
+    def supervised(self, outputs: Any, size: tuple[int, int]) -> dict[str, Supervised]:
+        """Bring each map to the size of the masks; the keys end the names of the losses."""
+        return {'': Supervised(resize_bilinear(outputs, size))}
+
+
+def _batch_of(outputs: Tensor | Sequence[Tensor]) -> int:
+    """Return the number of images."""
+    return len(outputs if isinstance(outputs, Tensor) else outputs[0])
 
 
 class DescribedNetwork(nn.Module):
@@ -112,6 +171,37 @@ class DescribedNetwork(nn.Module):
 
 
 class SaliencyNetwork(DescribedNetwork):
-    """A network from normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
+    """A network from normalised images (N, 3, H, W) to logits (N, 1, H, W).
+
+    Attributes:
+        backbone: The feature extractor, see :class:`Extractor`.
+        decode_head: From its maps to logits, see :class:`SaliencyDecoder`.
+    """
 
     task = 'saliency'
+    backbone: Extractor
+    decode_head: SaliencyDecoder
+
+    def losses(
+        self, images: Tensor, targets: Tensor, ignore_value: float | None = None
+    ) -> dict[str, Tensor]:
+        """Return the losses of a training step, to be added up.
+
+        Args:
+            images: Normalised images (N, 3, H, W).
+            targets: Their masks (N, 1, H, W) in [0, 1].
+            ignore_value: Pixels of the masks with this value do not count; None lets all count.
+
+        Returns:
+            Weighted scalars by name, see the ``losses`` of the decoder.
+
+        Raises:
+            ValueError: If the targets do not fit the images or lie outside [0, 1].
+        """
+        if targets.shape[-2:] != images.shape[-2:]:
+            raise ValueError(
+                f'The masks must have the size of the images, {tuple(images.shape[-2:])}, got '
+                f'{tuple(targets.shape[-2:])}.'
+            )
+        outputs = self.decode_head.training_outputs(self.backbone(images))
+        return self.decode_head.losses(outputs, targets, ignore_value)

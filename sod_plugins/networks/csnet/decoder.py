@@ -19,6 +19,7 @@ from sod_plugins.networks.backbones.csnet_widths import (
     dilated_split,
     regular_fuse_channels,
 )
+from sod_plugins.networks.base import SaliencyDecoder
 from sod_plugins.ops.octave_conv import Maps
 
 
@@ -121,8 +122,12 @@ class CrossStageFusion(nn.Module):
 
 @records_arguments
 @passes_on(CrossStageFusion, without=('out_scale',))
-class CSFDecoder(CrossStageFusion):
-    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits."""
+class CSFDecoder(CrossStageFusion, SaliencyDecoder):
+    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits.
+
+    Its loss is the binary cross-entropy at the size of the mask, averaged over the pixels, as
+    released: ``loss_bce``.
+    """
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         super().__init__(*args, **arguments)
@@ -135,8 +140,11 @@ class CSFDecoder(CrossStageFusion):
 
 
 @records_arguments
-class LastMapClassifier(nn.Module):
-    """A 1x1 classifier on the coarsest map: the head of an extractor without fusion (Tab. 6)."""
+class LastMapClassifier(SaliencyDecoder):
+    """A 1x1 classifier on the coarsest map: the head of an extractor without fusion (Tab. 6).
+
+    Its loss is that of :class:`CSFDecoder`.
+    """
 
     def __init__(self, in_channels: Sequence[int]) -> None:
         super().__init__()

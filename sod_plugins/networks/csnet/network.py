@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from sod_plugins.networks.backbones.csnet import CSNetExtractor
 from sod_plugins.networks.backbones.csnet_widths import check_learned_widths
@@ -46,6 +46,7 @@ class CSNet(SaliencyNetwork):
 
     folds_norms = True
     parts: ClassVar[Parts] = {'backbone': CSNetExtractor, 'decode_head': CSFDecoder}
+    backbone: CSNetExtractor
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class CSNet(SaliencyNetwork):
             learned.get('blocks'),
         )
         channels = self.backbone.out_channels
-        self.decode_head: nn.Module = (
+        self.decode_head = (
             CSFDecoder(
                 channels,
                 learned.get('fuse'),

@@ -7,7 +7,7 @@ argument here, its default with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,17 +15,23 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv_rnn import State
+from sod_plugins.networks.base import SaliencyDecoder
 from sod_plugins.networks.itdbu.layers import (
+    BOTTOM_UP,
     CELLS,
+    TOP_DOWN,
     Concatenation,
     InferenceLayer,
     Place,
+    SideOutput,
     TopReadout,
     UnifyingLayer,
     build_cell,
     schedule,
 )
+from sod_plugins.networks.itdbu.losses import deeper_supervision_loss
 from sod_plugins.ops.resize import RESIZE_MODES, resize
 
 # For which parts of its place an inference layer, or a unifying layer, has weights of its own.
@@ -41,20 +47,7 @@ UNIFY_SHARINGS = {
     'none': ('direction', 'level', 'iteration'),
 }
 TOP_SALIENCIES = ('inference', 'readout')
-
-
-class SideOutput(NamedTuple):
-    """One supervised map: logits (N, 1, H, W) at the size of its level.
-
-    Levels (1 is the finest), iterations and steps count from 1; the direction is ``'top_down'`` or
-    ``'bottom_up'``.
-    """
-
-    level: int
-    direction: str
-    iteration: int
-    step: int
-    logits: Tensor
+TOP_READOUT = 'top_readout'  # the layer of the latter
 
 
 class Visit(NamedTuple):
@@ -66,7 +59,7 @@ class Visit(NamedTuple):
 
 
 @records_arguments
-class ITDBUDecoder(nn.Module):
+class ITDBUDecoder(SaliencyDecoder):
     """Alternate top-down and bottom-up saliency inference over a pyramid (Sec. 3.1, Fig. 3).
 
     The first saliency map is that of the top level L. Iteration n runs the top-down layers
@@ -85,6 +78,10 @@ class ITDBUDecoder(nn.Module):
     For N = 1 nothing is there for the bottom-up direction, and R^L has u weights fewer, those of
     the saliency map that it never gets; for T = 1 without ``carry_hidden`` the middle term goes,
     as no hidden map is ever convolved.
+
+    In training every read-out is supervised at the size of its own level: ``loss_top_down`` and
+    ``loss_bottom_up`` (absent for N = 1) are the sums of :func:`deeper_supervision_loss` over the
+    side outputs of either direction (Eq. 6).
 
     Args:
         in_channels: Channels of each map, finest first; their strides are free.
@@ -121,6 +118,8 @@ class ITDBUDecoder(nn.Module):
             names ReLU after R; for the cells that stays a guess.
         with_cp: Whether training recomputes each layer in the backward pass, which saves memory
             and leaves the gradients as they are.
+        last_step_only: Whether only step T of every layer is supervised (Tab. 6).
+        mask_resize: How masks reach the size of a level, see :func:`deeper_supervision_loss`.
 
     Raises:
         ValueError: If an argument does not describe a decoder, or the maps do not fit it.
@@ -146,13 +145,17 @@ class ITDBUDecoder(nn.Module):
         detach_saliency: bool = False,
         nonlinearity: str = 'tanh',
         with_cp: bool = False,
+        last_step_only: bool = False,
+        mask_resize: str = 'area',
     ) -> None:
         super().__init__()
-        _require_one_of(CELLS, cell=cell)
-        _require_one_of(SHARINGS, sharing=sharing)
-        _require_one_of(UNIFY_SHARINGS, unify_sharing=unify_sharing)
-        _require_one_of(TOP_SALIENCIES, top_saliency=top_saliency)
-        _require_one_of(RESIZE_MODES, upsample=upsample, downsample=downsample)
+        require_choice('cell', cell, CELLS)
+        require_choice('sharing', sharing, SHARINGS)
+        require_choice('unify_sharing', unify_sharing, UNIFY_SHARINGS)
+        require_choice('top_saliency', top_saliency, TOP_SALIENCIES)
+        require_choice('upsample', upsample, RESIZE_MODES)
+        require_choice('downsample', downsample, RESIZE_MODES)
+        require_choice('mask_resize', mask_resize, RESIZE_MODES)
         if len(in_channels) < 2:
             raise ValueError(f'ITDBU needs at least two levels, got in_channels={in_channels}.')
         counts = {
@@ -178,13 +181,15 @@ class ITDBUDecoder(nn.Module):
         self.resize_modes = {'top_down': upsample, 'bottom_up': downsample}
         self.detach_saliency = detach_saliency
         self.with_cp = with_cp
+        self.last_step_only = last_step_only
+        self.mask_resize = mask_resize
         own, own_unify = SHARINGS[sharing], UNIFY_SHARINGS[unify_sharing]
         self.visits = [
             Visit(place, _name(place, own), _name(place, own_unify))
             for place in schedule(len(in_channels), iterations)
         ]
         if top_saliency == 'readout':
-            self.visits[0] = self.visits[0]._replace(layer='top_readout')
+            self.visits[0] = self.visits[0]._replace(layer=TOP_READOUT)
         self.unify = self._build_unify(unify_channels, unify_norm)
         self.layers = self._build_layers(cell, hidden_channels, kernel_size, nonlinearity)
 
@@ -212,7 +217,7 @@ class ITDBUDecoder(nn.Module):
         modules = nn.ModuleDict()
         for _, name, unify in self.visits:
             width: int = self.unify[unify].out_channels  # type: ignore[assignment]
-            if name == 'top_readout':
+            if name == TOP_READOUT:
                 modules[name] = TopReadout(width)
             elif name not in modules:
                 recurrent = self.steps > 1 or (self.carry_hidden and name in continued)
@@ -221,15 +226,19 @@ class ITDBUDecoder(nn.Module):
                 )
         return modules
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor | list[SideOutput]:
+    def forward(self, maps: Sequence[Tensor]) -> Tensor | list[Tensor]:
         """Map (N, C_l, H_l, W_l), finest first, to the last map's logits (N, 1, H_1, W_1).
 
-        In training to all side outputs instead, see :meth:`side_outputs`.
+        In training to those of all side outputs instead, see :meth:`training_outputs`.
         """
         if self.training:
-            return self.side_outputs(maps)
+            return self.training_outputs(maps)
         *_, (_, logits) = self._run(maps, every_step=False)
         return logits[-1]
+
+    def training_outputs(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return logits (N, 1, H_l, W_l) of all side outputs, in the order of inference."""
+        return [output.logits for output in self.side_outputs(maps, self.last_step_only)]
 
     def side_outputs(
         self, maps: Sequence[Tensor], last_step_only: bool = False
@@ -242,13 +251,38 @@ class ITDBUDecoder(nn.Module):
             maps: Features (N, C_l, H_l, W_l), finest first.
             last_step_only: Whether the read-outs before step T are left out.
         """
-        return [
-            SideOutput(
-                place.level, place.direction, place.iteration, self.steps - len(logits) + step, x
-            )
-            for place, logits in self._run(maps, every_step=not last_step_only)
-            for step, x in enumerate(logits, 1)
+        logits = [x for _, steps in self._run(maps, every_step=not last_step_only) for x in steps]
+        return self.labelled(logits, last_step_only)
+
+    def labelled(self, logits: Sequence[Tensor], last_step_only: bool) -> list[SideOutput]:
+        """Say of all side outputs, in the order of inference, where they stand."""
+        places = [
+            (*visit.place, step)
+            for visit in self.visits
+            for step in range(1, self.steps + 1)
+            if step == self.steps or not (last_step_only or visit.layer == TOP_READOUT)
         ]
+        return [
+            SideOutput(level, direction, iteration, step, x)
+            for (direction, level, iteration, step), x in zip(places, logits, strict=True)
+        ]
+
+    def losses(
+        self, outputs: Sequence[Tensor], masks: Tensor, ignore_value: float | None = None
+    ) -> dict[str, Tensor]:
+        """Sum the losses of each direction; see :meth:`SaliencyDecoder.losses`."""
+        sides = self.labelled(outputs, self.last_step_only)
+        by_direction = {
+            name: [side for side in sides if side.direction == name]
+            for name in (TOP_DOWN, BOTTOM_UP)
+        }
+        return {
+            f'loss_{name}': deeper_supervision_loss(
+                chosen, masks, mask_resize=self.mask_resize, ignore_value=ignore_value
+            )
+            for name, chosen in by_direction.items()
+            if chosen
+        }
 
     def _run(
         self, maps: Sequence[Tensor], every_step: bool
@@ -305,9 +339,3 @@ def _name(place: Place, parts: Sequence[str]) -> str:
     """Name the weights that are used where these parts of the place are the same."""
     values = {part: getattr(place, part) for part in parts}
     return '_'.join(v if isinstance(v, str) else f'{k}{v}' for k, v in values.items()) or 'shared'
-
-
-def _require_one_of(known: Collection[str], **arguments: str) -> None:
-    for name, value in arguments.items():
-        if value not in known:
-            raise ValueError(f'{name} must be one of {sorted(known)}, got {value!r}.')

@@ -38,6 +38,20 @@ class Place(NamedTuple):
     iteration: int
 
 
+class SideOutput(NamedTuple):
+    """One supervised map: logits (N, 1, H, W) at the size of its level.
+
+    Levels (1 is the finest), iterations and steps count from 1; the direction is ``'top_down'`` or
+    ``'bottom_up'``.
+    """
+
+    level: int
+    direction: str
+    iteration: int
+    step: int
+    logits: Tensor
+
+
 def schedule(levels: int, iterations: int) -> Iterator[Place]:
     """Yield the places of all inference layers in the order of the paper (Fig. 3, Tab. 3).
 

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod_plugins.networks.itdbu.decoder import SideOutput
+from sod_plugins._common.choices import require_choice
+from sod_plugins.networks.itdbu.layers import SideOutput
+from sod_plugins.networks.losses import check_masks
 from sod_plugins.ops.resize import RESIZE_MODES, resize
 
 
@@ -18,35 +20,33 @@ def deeper_supervision_loss(
     last_step_only: bool = False,
     *,
     mask_resize: str = 'area',
-    ignore_value: float = 255,
+    ignore_value: float | None = None,
 ) -> Tensor:
     """Sum the binary cross-entropies of all side outputs, each averaged over its pixels (Eq. 6).
 
     No map is up-sampled: the mask is resized to each level's size, once for all maps of the level.
 
     Args:
-        side_outputs: What the network returns in training.
+        side_outputs: Of :meth:`ITDBU.side_outputs`, or some of them.
         mask: The ground truth (N, 1, H, W) in [0, 1].
         last_step_only: Whether only the last step of every layer counts (Tab. 6).
         mask_resize: How the mask is reduced, a mode of :func:`sod_plugins.ops.resize`. ``'area'``,
             the share of a pixel that is salient, loses no thin object at 1/16 of the size;
             ``'nearest'`` keeps the mask binary, as Eq. 6 writes it.
         ignore_value: Pixels of the mask with this value do not count; a reduced pixel counts by the
-            share that does, with 'area'.
+            share that does, with 'area'. None lets all count.
 
     Returns:
         The loss, a scalar.
 
     Raises:
-        ValueError: If there is no side output, the mask does not fit, or the mode is unknown.
+        ValueError: If there is no side output, the mask does not fit or lies outside [0, 1], or the
+            mode is unknown.
     """
-    if mask_resize not in RESIZE_MODES:
-        raise ValueError(f'mask_resize must be one of {sorted(RESIZE_MODES)}, got {mask_resize!r}.')
+    require_choice('mask_resize', mask_resize, RESIZE_MODES)
     if not side_outputs:
         raise ValueError('deeper_supervision_loss needs at least one side output.')
-    batch = side_outputs[0].logits.shape[0]
-    if mask.dim() != 4 or mask.shape[:2] != (batch, 1):
-        raise ValueError(f'The mask must be ({batch}, 1, H, W), got {tuple(mask.shape)}.')
+    check_masks(mask, len(side_outputs[0].logits), ignore_value)
     last = max(output.step for output in side_outputs)
     targets: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
     losses = []
@@ -66,10 +66,12 @@ def deeper_supervision_loss(
 
 
 def _reduce_mask(
-    mask: Tensor, size: tuple[int, int], mode: str, ignore_value: float
+    mask: Tensor, size: tuple[int, int], mode: str, ignore_value: float | None
 ) -> tuple[Tensor, Tensor]:
     """Resize the mask; return it and the weights of its pixels, whose sum is 1."""
-    counted = mask != ignore_value
+    counted = torch.ones_like(mask, dtype=torch.bool)
+    if ignore_value is not None:
+        counted = mask != ignore_value
     dtype = mask.dtype if mask.is_floating_point() else torch.float32
     weight = resize(counted.to(dtype), size, mode)
     target = resize((mask * counted).to(dtype), size, mode)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
-from sod_plugins.networks.itdbu.decoder import ITDBUDecoder, SideOutput
+from sod_plugins.networks.itdbu.decoder import ITDBUDecoder
+from sod_plugins.networks.itdbu.layers import SideOutput
 from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 
@@ -34,6 +35,8 @@ DECODER_ARGUMENTS = (
     'detach_saliency',
     'nonlinearity',
     'with_cp',
+    'last_step_only',
+    'mask_resize',
 )
 
 
@@ -70,12 +73,15 @@ class ITDBU(SaliencyNetwork):
         detach_saliency: Likewise.
         nonlinearity: Likewise.
         with_cp: Likewise.
+        last_step_only: Likewise.
+        mask_resize: Likewise.
 
     Raises:
         ValueError: If the arguments do not describe a network.
     """
 
     parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': ITDBUDecoder}
+    decode_head: ITDBUDecoder
 
     def __init__(
         self,
@@ -97,6 +103,8 @@ class ITDBU(SaliencyNetwork):
         detach_saliency: bool = False,
         nonlinearity: str = 'tanh',
         with_cp: bool = False,
+        last_step_only: bool = False,
+        mask_resize: str = 'area',
     ) -> None:
         given = locals()
         decoder_arguments = {name: given[name] for name in DECODER_ARGUMENTS}
@@ -110,13 +118,14 @@ class ITDBU(SaliencyNetwork):
         """Return the arguments that the parts were made with."""
         return composed_arguments(cls, parts)
 
-    def forward(self, images: Tensor) -> Tensor | list[SideOutput]:
-        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W); in training to side outputs.
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
-        The side outputs are those of :meth:`side_outputs`, each at its level's size.
+        In training to those of all side outputs, each at the size of its level, in the order of
+        :meth:`side_outputs`.
         """
         if self.training:
-            return self.side_outputs(images)
+            return self.decode_head.training_outputs(self.backbone(images))
         logits: Tensor = self.decode_head(self.backbone(images))
         return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
 

@@ -1,7 +1,8 @@
 """PiCANet: its decoder and losses, the whole network, and its use in DeepLab and SSD."""
 
 from sod_plugins.networks.picanet.aspp import PiCANetASPP
-from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet.attentive_decoder import Decoded
+from sod_plugins.networks.picanet.decoder import PiCANetDecoder
 from sod_plugins.networks.picanet.losses import picanet_losses
 from sod_plugins.networks.picanet.network import PiCANet
 from sod_plugins.networks.picanet.ssd import PiCANetSSDNeck

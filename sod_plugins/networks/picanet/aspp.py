@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sod_plugins.layers.picanet import AttentionConv, LocalAttentionPooling
 from sod_plugins.layers.plain_context import LargeConv
+from sod_plugins.networks.losses import check_labels, cross_entropy
 
 CONTEXTS = ('none', 'LC', 'AC', 'LAP')
 JOINS = ('output', 'input')
@@ -102,6 +103,25 @@ class PiCANetASPP(nn.Module):
         """Map features (N, in_channels, H, W) to scores (N, num_classes, H, W), no softmax."""
         x = self.pool(features)
         return torch.stack([branch(x) for branch in self.branches]).sum(0)
+
+    def losses(
+        self, outputs: Tensor, labels: Tensor, ignore_value: float | None = None
+    ) -> dict[str, Tensor]:
+        """Compare scores, resized bilinearly, with the labels.
+
+        Args:
+            outputs: Scores of :meth:`forward`.
+            labels: Classes (N, 1, H, W), from 0 on.
+            ignore_value: Pixels with this label do not count; None lets all count.
+
+        Returns:
+            ``loss_ce``, the cross-entropy averaged over the pixels that count.
+
+        Raises:
+            ValueError: If the labels do not fit.
+        """
+        check_labels(labels, len(outputs), outputs.shape[1], ignore_value)
+        return {'loss_ce': cross_entropy(outputs, labels, ignore_value)}
 
 
 class ASPPBranch(nn.Module):

@@ -8,50 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
-from sod_plugins.layers.picanet import ContextAttention
-from sod_plugins.networks.picanet.settings import (
-    CONVOLUTIONS,
-    ContextOptions,
-    build_context,
-    parse_setting,
+from sod_plugins._common.choices import require_choice
+from sod_plugins.networks.base import SaliencyDecoder
+from sod_plugins.networks.losses import check_labels, cross_entropy
+from sod_plugins.networks.picanet.attentive_decoder import AttentiveDecoder, Decoded
+from sod_plugins.networks.picanet.losses import (
+    GLOBAL_ATTENTION_WEIGHT,
+    LEVEL_WEIGHTS,
+    picanet_losses,
 )
-from sod_plugins.ops.resize import resize_bilinear
+from sod_plugins.networks.picanet.settings import ContextOptions, parse_setting
 from sod_plugins.ops.window import Size
 
 TAP_NORMS = ('but_deepest', 'all', 'none')
 UPSAMPLINGS = ('bilinear', 'learned')
 
 
-class Decoded(NamedTuple):
-    """What one decoder D_i makes.
-
-    Attributes:
-        level: i, from 1 for the finest.
-        logits: Its map before the sigmoid, (N, num_classes, H_i, W_i).
-        output: Dec_i, (N, C_(i-1), H_i, W_i).
-        context: The module that brings context in; None where there is none, also for the rest.
-        features: F_i, (N, C_i, H_i, W_i).
-        attended: F_i's context, of the same size.
-        attention: Its weights (N, K*K, H_i, W_i), None for plain pooling and convolutions.
-    """
-
-    level: int
-    logits: Tensor
-    output: Tensor
-    context: nn.Module | None
-    features: Tensor | None
-    attended: Tensor | None
-    attention: Tensor | None
-
-
 @records_arguments
-class PiCANetDecoder(nn.Module):
+class PiCANetDecoder(SaliencyDecoder):
     """U-Net decoders D_L, ..., D_1, each with attention to global, to local or to no context.
 
     D_i up-samples the one before to the size of its encoder map, passes that map through BatchNorm
@@ -59,6 +37,11 @@ class PiCANetDecoder(nn.Module):
     concatenated with F_i and merged by a 1x1 convolution, BatchNorm and ReLU; AC and LC are
     themselves the convolution before these two. A decoder without context goes from the two maps
     to its output in one 1x1 convolution, as the paper's D_1 does. Every D_i has a classifier.
+
+    In training every D_i is supervised at its own size, and so is attention (Eq. 9): the losses are
+    those of :func:`~sod_plugins.networks.picanet.losses.picanet_losses`. With several classes the
+    scores of every D_i, resized to the size of the labels, are compared by the cross-entropy, and
+    attention is not supervised: its loss knows two classes only.
 
     Args:
         in_channels: Channels of each encoder map, finest first; their strides are free.
@@ -89,6 +72,10 @@ class PiCANetDecoder(nn.Module):
             released ResNet has it.
         init_std: Standard deviation of the convolutions' fresh weights, as released. None is He's:
             narrow decoders need it, where signals of 0.01 per layer fall below BatchNorm's epsilon.
+        level_weights: Weights of the losses of D_1, D_2 and on; those of absent decoders are not
+            used.
+        global_attention_weight: Weight of the global attention loss; 0 leaves it out.
+        local_attention_weight: Weight of the local one, which Sec. 5.4 tried.
 
     Raises:
         ValueError: If the arguments do not describe a decoder.
@@ -115,6 +102,9 @@ class PiCANetDecoder(nn.Module):
         in_strides: Sequence[int] | None = None,
         tap_norm: str = 'but_deepest',
         init_std: float | None = 0.01,
+        level_weights: Sequence[float] = LEVEL_WEIGHTS,
+        global_attention_weight: float = GLOBAL_ATTENTION_WEIGHT,
+        local_attention_weight: float = 0.0,
     ) -> None:
         super().__init__()
         widths = tuple(in_channels if channels is None else channels)
@@ -123,8 +113,7 @@ class PiCANetDecoder(nn.Module):
                 'PiCANetDecoder needs two maps or more and as many channels, got in_channels '
                 f'{tuple(in_channels)} and channels {widths}.'
             )
-        if tap_norm not in TAP_NORMS:
-            raise ValueError(f'tap_norm must be one of {TAP_NORMS}, got {tap_norm!r}.')
+        require_choice('tap_norm', tap_norm, TAP_NORMS)
         released = setting == 'cvpr'
         contexts = parse_setting(setting, first_level, first_level + len(widths) - 1)
         options = ContextOptions(
@@ -140,6 +129,10 @@ class PiCANetDecoder(nn.Module):
         doubles = _doubles(upsample or ('learned' if released else 'bilinear'), in_strides, widths)
         outs = (widths[0] if out_channels is None else out_channels, *widths[:-1])
         self.out_channels = outs[0]
+        self.num_classes = num_classes
+        self.level_weights = tuple(level_weights)
+        self.global_attention_weight = global_attention_weight
+        self.local_attention_weight = local_attention_weight
         self.decoders = nn.ModuleList()
         for index in reversed(range(len(widths))):
             deepest, level = index == len(widths) - 1, first_level + index
@@ -166,10 +159,14 @@ class PiCANetDecoder(nn.Module):
         In training to what every decoder makes, the deepest first.
         """
         if self.training:
-            return list(self.decode(maps))
+            return self.training_outputs(maps)
         for decoded in self.decode(maps):
             logits = decoded.logits
         return logits
+
+    def training_outputs(self, maps: Sequence[Tensor]) -> list[Decoded]:
+        """Return what every decoder makes, the deepest first."""
+        return list(self.decode(maps))
 
     def decode(self, maps: Sequence[Tensor]) -> Iterator[Decoded]:
         """Run one decoder after the other, the deepest first."""
@@ -178,6 +175,41 @@ class PiCANetDecoder(nn.Module):
             decoded: Decoded = decoder(tap, previous)
             yield decoded
             previous = decoded.output
+
+    def losses(
+        self, outputs: Sequence[Decoded], masks: Tensor, ignore_value: float | None = None
+    ) -> dict[str, Tensor]:
+        """Compare what all decoders make with masks, or with labels where there are classes.
+
+        Args:
+            outputs: Of all decoders, the deepest first.
+            masks: Saliency (N, 1, H, W) in [0, 1]; with several classes, labels (N, 1, H, W).
+            ignore_value: Pixels with this value do not count; None lets all count.
+
+        Returns:
+            Weighted losses: ``loss_d6`` and so on, ``loss_global_attention`` and
+            ``loss_local_attention``.
+
+        Raises:
+            ValueError: If the masks do not fit, or a weight is missing.
+        """
+        decoders: list[AttentiveDecoder] = list(self.decoders)  # type: ignore[arg-type]
+        if self.num_classes == 1:
+            return picanet_losses(
+                decoders,
+                outputs,
+                masks,
+                level_weights=self.level_weights,
+                global_attention_weight=self.global_attention_weight,
+                local_attention_weight=self.local_attention_weight,
+                ignore_value=ignore_value,
+            )
+        check_labels(masks, len(outputs[0].logits), self.num_classes, ignore_value)
+        return {
+            f'loss_d{decoder.level}': self.level_weights[decoder.level - 1]
+            * cross_entropy(decoded.logits, masks, ignore_value)
+            for decoder, decoded in zip(decoders, outputs, strict=True)
+        }
 
     def _init_convolutions(self, std: float | None) -> None:
         for module in self.modules():
@@ -190,111 +222,9 @@ class PiCANetDecoder(nn.Module):
                     nn.init.zeros_(module.bias)
 
 
-class AttentiveDecoder(nn.Module):
-    """One decoder D_i (Fig. 3b), see :class:`PiCANetDecoder`.
-
-    Args:
-        level: i.
-        tap_channels: Channels of the encoder map.
-        channels: C_i, of F_i and of the decoder before.
-        out_channels: C_(i-1), of the output.
-        num_classes: Channels of the logits.
-        context: Kind of context, or None.
-        options: Its sizes.
-        deepest: Whether there is no decoder before; F_i is then the encoder map, projected by a 1x1
-            convolution and a ReLU where the channels differ.
-        tap_norm: Whether the encoder map passes BatchNorm and ReLU.
-        doubles: Whether the decoder before is up-sampled by a transposed convolution.
-    """
-
-    def __init__(
-        self,
-        level: int,
-        tap_channels: int,
-        channels: int,
-        out_channels: int,
-        num_classes: int,
-        context: str | None,
-        options: ContextOptions,
-        *,
-        deepest: bool,
-        tap_norm: bool,
-        doubles: bool,
-    ) -> None:
-        super().__init__()
-        self.level = level
-        self.tap = (
-            nn.Sequential(nn.BatchNorm2d(tap_channels), nn.ReLU()) if tap_norm else nn.Identity()
-        )
-        self.upsample = LearnedUpsampling(channels) if doubles else None
-        self.concatenates = context not in CONVOLUTIONS
-        both = tap_channels + (0 if deepest else channels)
-        self.context: nn.Module | None = None
-        self.fuse: nn.Module | None = None
-        if context is None:
-            merge: list[nn.Module] = [nn.Conv2d(both, out_channels, 1)]
-        else:
-            if not deepest or tap_channels != channels:
-                self.fuse = nn.Sequential(nn.Conv2d(both, channels, 1), nn.ReLU(inplace=True))
-            module = build_context(context, channels, out_channels, options)
-            self.context = module
-            merge = []
-            if self.concatenates:
-                merge.append(nn.Conv2d(channels + module.out_channels, out_channels, 1))
-        self.merge = nn.Sequential(*merge, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
-        self.classifier = nn.Conv2d(out_channels, num_classes, 1)
-
-    def forward(self, tap: Tensor, previous: Tensor | None) -> Decoded:
-        """Decode an encoder map and the output of the decoder before, None for the deepest."""
-        x = self.tap(tap)
-        if previous is not None:
-            if self.upsample is not None:
-                previous = self.upsample(previous)
-            if previous.shape[2:] != x.shape[2:]:
-                previous = resize_bilinear(previous, (x.shape[2], x.shape[3]))
-            x = torch.cat((previous, x), 1)
-        features = attended = attention = None
-        if self.context is not None:
-            features = x if self.fuse is None else self.fuse(x)
-            if isinstance(self.context, ContextAttention):
-                attention = self.context.attention(features)
-                attended = self.context.attend(features, attention)
-            else:
-                attended = self.context(features)
-            x = torch.cat((features, attended), 1) if self.concatenates else attended
-        output = self.merge(x)
-        return Decoded(
-            self.level,
-            self.classifier(output),
-            output,
-            self.context,
-            features,
-            attended,
-            attention,
-        )
-
-
-class LearnedUpsampling(nn.ConvTranspose2d):
-    """Twice the size by a 4x4 transposed convolution per channel, bilinear before it learns.
-
-    Args:
-        channels: Channels of the map (N, C, H, W) and of the result (N, C, 2 H, 2 W).
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 4, 2, padding=1, groups=channels, bias=False)
-
-    def reset_parameters(self) -> None:
-        """Start as bilinear interpolation, which is zero outside the map."""
-        line = torch.tensor([0.25, 0.75, 0.75, 0.25])
-        with torch.no_grad():
-            self.weight.copy_(line[:, None] * line)
-
-
 def _doubles(upsample: str, strides: Sequence[int] | None, channels: Sequence[int]) -> list[bool]:
     """Say before which decoders, finest first, maps are enlarged by learned up-sampling."""
-    if upsample not in UPSAMPLINGS:
-        raise ValueError(f'upsample must be one of {UPSAMPLINGS}, got {upsample!r}.')
+    require_choice('upsample', upsample, UPSAMPLINGS)
     if upsample == 'bilinear':
         return [False] * len(channels)
     if strides is None or len(strides) != len(channels):

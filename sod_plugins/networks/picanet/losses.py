@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod_plugins.layers.picanet import AttentionConv, GlobalAttentionPooling, LocalAttentionPooling
-from sod_plugins.networks.picanet.decoder import Decoded
+from sod_plugins.networks.losses import check_masks, mean_of_counted
+from sod_plugins.networks.picanet.attentive_decoder import AttentiveDecoder, Decoded
 from sod_plugins.ops.resize import resize_bilinear
 from sod_plugins.ops.window import Window
 
@@ -19,85 +20,82 @@ EPSILON = 1e-6
 
 
 def picanet_losses(
+    decoders: Sequence[AttentiveDecoder],
     outputs: Sequence[Decoded],
     mask: Tensor,
     *,
     level_weights: Sequence[float] = LEVEL_WEIGHTS,
     global_attention_weight: float = GLOBAL_ATTENTION_WEIGHT,
     local_attention_weight: float = 0.0,
-    ignore_value: float = 255,
+    ignore_value: float | None = None,
 ) -> dict[str, Tensor]:
     """Return the weighted losses of a training step (Eq. 9), whose sum is to be minimised.
 
-    ``'d6'`` to ``'d1'`` are the binary cross-entropies of the maps (Eq. 6), averaged over the
-    pixels. ``'global_attention'`` is there if a decoder has GAP and the weight is not zero: the
-    sum over these decoders, of which all but one of Tab. 1 have a single one.
-    ``'local_attention'`` likewise, for LAP and AC.
+    ``'loss_d6'`` to ``'loss_d1'`` are the binary cross-entropies of the maps (Eq. 6), averaged over
+    the pixels. ``'loss_global_attention'`` is there if a decoder has GAP and the weight is not
+    zero: the sum over these decoders, of which all but one of Tab. 1 have a single one.
+    ``'loss_local_attention'`` is the same for LAP and AC.
 
     Args:
-        outputs: What :class:`~sod_plugins.networks.PiCANet` returns in training.
+        decoders: D_L to D_1.
+        outputs: What they make in training, in that order.
         mask: The ground truth (N, 1, H, W) in [0, 1]; it is reduced to the size of each map, see
             :func:`reduce_mask`.
         level_weights: Weights of D_1, D_2 and on; those of absent decoders are not used.
         global_attention_weight: Weight of the global attention loss; the paper's is 0.2.
         local_attention_weight: Weight of the local attention loss, which Sec. 5.4 tried.
-        ignore_value: Pixels of the mask with this value do not count.
+        ignore_value: Pixels of the mask with this value do not count; None lets all count.
 
     Raises:
-        ValueError: If the mask does not fit, or a weight is missing.
+        ValueError: If the mask does not fit or lies outside [0, 1], or a weight is missing.
     """
-    if mask.dim() != 4 or mask.shape[:2] != (len(outputs[0].logits), 1):
-        raise ValueError(
-            f'The mask must be ({len(outputs[0].logits)}, 1, H, W), got {tuple(mask.shape)}.'
-        )
-    deepest = max(decoded.level for decoded in outputs)
+    check_masks(mask, len(outputs[0].logits), ignore_value)
+    deepest = max(decoder.level for decoder in decoders)
     if len(level_weights) < deepest:
         raise ValueError(
             f'level_weights needs {deepest} entries, one per decoder from D_1 on, got '
             f'{tuple(level_weights)}.'
         )
+    attention_weights = {
+        'loss_global_attention': global_attention_weight,
+        'loss_local_attention': local_attention_weight,
+    }
     losses: dict[str, Tensor] = {}
-    attention: dict[str, list[Tensor]] = {'global_attention': [], 'local_attention': []}
-    for decoded in outputs:
+    attention: dict[str, list[Tensor]] = {name: [] for name in attention_weights}
+    for decoder, decoded in zip(decoders, outputs, strict=True):
         size = decoded.logits.shape[-2], decoded.logits.shape[-1]
         target, counted = reduce_mask(mask, size, ignore_value)
         entropy = F.binary_cross_entropy_with_logits(
             decoded.logits.to(target.dtype), target, reduction='none'
         )
-        weight = level_weights[decoded.level - 1]
-        losses[f'd{decoded.level}'] = weight * _mean(entropy, counted)
-        weights = decoded.attention
-        if weights is None:
-            continue
-        if isinstance(decoded.context, GlobalAttentionPooling):
-            if global_attention_weight:
-                grid, present = map(decoded.context.sample, (target, counted))
-                loss = global_attention_loss(weights, target, grid, counted, present)
-                attention['global_attention'].append(global_attention_weight * loss)
-        elif isinstance(decoded.context, (LocalAttentionPooling, AttentionConv)) and (
-            local_attention_weight
-        ):
-            loss = local_attention_loss(weights, target, decoded.context.window, counted)
-            attention['local_attention'].append(local_attention_weight * loss)
+        weight = level_weights[decoder.level - 1]
+        losses[f'loss_d{decoder.level}'] = weight * mean_of_counted(entropy, counted)
+        name = _attention_name(decoder)
+        if name is not None and attention_weights[name]:
+            loss = _attention_loss(decoder, decoded, target, counted)
+            attention[name].append(attention_weights[name] * loss)
     return losses | {name: sum(terms[1:], terms[0]) for name, terms in attention.items() if terms}
 
 
 def reduce_mask(
-    mask: Tensor, size: tuple[int, int], ignore_value: float = 255
+    mask: Tensor, size: tuple[int, int], ignore_value: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Reduce a mask as released: bilinearly with aligned corners, then binary.
 
     Args:
         mask: (N, 1, H, W) in [0, 1]; above one half is foreground.
         size: Height and width of the result.
-        ignore_value: Pixels with this value do not count, nor what they have a share in.
+        ignore_value: Pixels with this value do not count, nor what they have a share in. None lets
+            all count.
 
     Returns:
         The labels 0 and 1, and whether each pixel counts, as 0 and 1: (N, 1, *size) both. What does
         not count is labelled background.
     """
     mask = mask if mask.is_floating_point() else mask.float()
-    ignored = (mask == ignore_value).to(mask.dtype)
+    ignored = torch.zeros_like(mask)
+    if ignore_value is not None:
+        ignored = (mask == ignore_value).to(mask.dtype)
     label = mask * (1 - ignored)
     if mask.shape[-2:] != size:
         ignored = resize_bilinear(ignored, size, align_corners=True)
@@ -162,14 +160,30 @@ def local_attention_loss(
     )
 
 
+def _attention_name(decoder: AttentiveDecoder) -> str | None:
+    """Return the name of the loss of a decoder's attention, None where there is none."""
+    if isinstance(decoder.context, GlobalAttentionPooling):
+        return 'loss_global_attention'
+    if isinstance(decoder.context, (LocalAttentionPooling, AttentionConv)):
+        return 'loss_local_attention'
+    return None
+
+
+def _attention_loss(
+    decoder: AttentiveDecoder, decoded: Decoded, labels: Tensor, counted: Tensor
+) -> Tensor:
+    """Compare a decoder's attention with the labels (N, 1, H, W) at its size."""
+    context, weights = decoder.context, decoded.attention
+    assert weights is not None
+    if isinstance(context, GlobalAttentionPooling):
+        grid, present = context.sample(labels), context.sample(counted)
+        return global_attention_loss(weights, labels, grid, counted, present)
+    assert isinstance(context, (LocalAttentionPooling, AttentionConv))
+    return local_attention_loss(weights, labels, context.window, counted)
+
+
 def _divergence(target: Tensor, attention: Tensor, counted: Tensor | None) -> Tensor:
     """Average sum(t log(t / (alpha + e) + e)) over the pixels that count."""
     terms = target * (target / (attention + EPSILON) + EPSILON).log()
-    return _mean(terms.sum(1, keepdim=True), counted)
-
-
-def _mean(values: Tensor, counted: Tensor | None) -> Tensor:
-    """Average (N, 1, H, W) over the pixels that count; zero if there is none."""
-    if counted is None:
-        return values.mean()
-    return (values * counted).sum() / counted.sum().clamp_min(1)
+    values = terms.sum(1, keepdim=True)
+    return values.mean() if counted is None else mean_of_counted(values, counted)

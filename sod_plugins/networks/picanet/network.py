@@ -13,7 +13,9 @@ from torch import Tensor
 
 from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
-from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet.attentive_decoder import Decoded
+from sod_plugins.networks.picanet.decoder import PiCANetDecoder
+from sod_plugins.networks.picanet.losses import GLOBAL_ATTENTION_WEIGHT, LEVEL_WEIGHTS
 from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 from sod_plugins.ops.window import Size
@@ -33,6 +35,9 @@ DECODER_ARGUMENTS = (
     'in_strides',
     'tap_norm',
     'init_std',
+    'level_weights',
+    'global_attention_weight',
+    'local_attention_weight',
 )
 # What these names mean here: encoders at stride 8, VGG as DeepLab has it, before its ReLUs.
 ENCODERS: dict[str, dict[str, Any]] = {
@@ -89,12 +94,16 @@ class PiCANet(SaliencyNetwork):
         in_strides: Likewise; by default those of the encoder.
         tap_norm: Likewise.
         init_std: Likewise.
+        level_weights: Likewise.
+        global_attention_weight: Likewise.
+        local_attention_weight: Likewise.
 
     Raises:
         ValueError: If the arguments do not describe a network.
     """
 
     parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': PiCANetDecoder}
+    decode_head: PiCANetDecoder
 
     def __init__(
         self,
@@ -114,6 +123,9 @@ class PiCANet(SaliencyNetwork):
         in_strides: Sequence[int] | None = None,
         tap_norm: str = 'but_deepest',
         init_std: float | None = 0.01,
+        level_weights: Sequence[float] = LEVEL_WEIGHTS,
+        global_attention_weight: float = GLOBAL_ATTENTION_WEIGHT,
+        local_attention_weight: float = 0.0,
     ) -> None:
         given = locals()
         arguments = {name: given[name] for name in DECODER_ARGUMENTS}
@@ -134,7 +146,7 @@ class PiCANet(SaliencyNetwork):
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
         In training to what every decoder makes, the deepest first: its ``logits`` at its own size,
-        its ``attention``, and what they come from.
+        its ``attention``, and what they come from, see :class:`Decoded`.
         """
         decoded: Tensor | list[Decoded] = self.decode_head(self.backbone(images))
         if isinstance(decoded, Tensor):

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.global_context import GlobalContext
 from sod_plugins.layers.sam import require_batch
+from sod_plugins.networks.base import SaliencyDecoder, Supervised
 from sod_plugins.ops.resize import average_pool, resize_bilinear
 
 POOL_SIZES = (1, 2, 3, 6)
@@ -51,12 +53,17 @@ class PyramidPooling(nn.Module):
 
 
 @records_arguments
-class SAMNetDecoder(nn.Module):
+class SAMNetDecoder(SaliencyDecoder):
     """Decoder of SAMNet (Sec. III-C, Fig. 2), for any pyramid of at least two maps.
 
     From the coarsest map on, R = G(L(S) + Up(R above)): L is a 1x1 convolution with BatchNorm, G a
     depthwise separable convolution that leaves the channels of the next finer level. The coarsest
     level has the pyramid pooling of its map in place of a level above.
+
+    In training every level R_l has a map and a loss (Eq. 17): ``loss_bce`` is the binary
+    cross-entropy of R_1, and ``loss_bce_r2`` and so on are those of the others, times
+    ``side_loss_weight``. Maps are brought to the size of the mask as ``upsampling`` says, without
+    the clamp, see :func:`upsample_logits`.
 
     Args:
         in_channels: Channels of each map, finest first.
@@ -67,8 +74,11 @@ class SAMNetDecoder(nn.Module):
             The paper leaves it open, the default is released.
         dilations: Dilation of each G, likewise; by default 2, for the coarsest level 1.
         dropout: Share of the channels that are dropped before each classifier in training.
+        upsampling: What is resized to the size of the mask, with aligned corners: ``'saliency'``,
+            as released, or ``'logits'``.
         global_context: Hidden channels of a :class:`GlobalContext` on the coarsest level, which the
             paper does not have; None leaves it out.
+        side_loss_weight: Weight lambda of the losses of R_2 and on.
 
     Raises:
         ValueError: If the arguments do not fit each other, or a single image is trained on with
@@ -83,9 +93,12 @@ class SAMNetDecoder(nn.Module):
         kernel_sizes: Sequence[int] | None = None,
         dilations: Sequence[int] | None = None,
         dropout: float = 0.1,
+        upsampling: str = 'saliency',
         global_context: int | None = None,
+        side_loss_weight: float = 0.4,
     ) -> None:
         super().__init__()
+        require_choice('upsampling', upsampling, UPSAMPLINGS)
         levels = len(in_channels)
         if levels < 2:
             raise ValueError(f'SAMNetDecoder needs at least two maps, got {in_channels=}.')
@@ -99,6 +112,8 @@ class SAMNetDecoder(nn.Module):
         if any(kernel % 2 == 0 for kernel in kernels):
             raise ValueError(f'kernel_sizes must be odd, so that maps keep their size: {kernels}.')
         self.channels = channels
+        self.upsampling = upsampling
+        self.side_loss_weight = side_loss_weight
         self.laterals = nn.ModuleList(
             ConvNormAct(c_in, c, act=False) for c_in, c in zip(in_channels, channels, strict=True)
         )
@@ -117,9 +132,34 @@ class SAMNetDecoder(nn.Module):
         """Map a pyramid (N, C_i, H_i, W_i), finest first, to logits (N, 1, H_i, W_i).
 
         Returns:
-            In training one map per level, R1 of the finest first and then from the coarsest on: R1,
-            R5, R4, R3, R2. In evaluation R1 alone.
+            In training one map per level, see :meth:`training_outputs`. In evaluation R1 alone.
         """
+        if self.training:
+            return self.training_outputs(maps)
+        return [self.classifiers[0](self._levels(maps)[-1])]
+
+    def training_outputs(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return logits (N, 1, H_i, W_i), R1 first and then from the coarsest on: R5, ..., R2."""
+        *sides, finest = self._levels(maps)
+        main: Tensor = self.classifiers[0](finest)
+        classifiers = reversed(self.classifiers[1:])
+        return [main, *(classify(x) for classify, x in zip(classifiers, sides, strict=True))]
+
+    def supervised(
+        self, outputs: Tensor | Sequence[Tensor], size: tuple[int, int]
+    ) -> dict[str, Supervised]:
+        """Resize the logits of R1, R5, R4, R3 and R2 to the size of the masks."""
+        maps = [outputs] if isinstance(outputs, Tensor) else outputs
+        terms = {}
+        for position, logits in enumerate(maps):
+            suffix = f'_r{len(maps) + 1 - position}' if position else ''
+            weight = self.side_loss_weight if position else 1.0
+            resized = upsample_logits(logits, size, self.upsampling, clamp=False)
+            terms[suffix] = Supervised(resized, weight)
+        return terms
+
+    def _levels(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return R of every level, from the coarsest on."""
         fused = []
         above = None
         for level in reversed(range(len(maps))):
@@ -131,11 +171,7 @@ class SAMNetDecoder(nn.Module):
                 lateral = self._add_context(lateral, maps[level])
             above = self.fusions[level](lateral)
             fused.append(above)
-        main = self.classifiers[0](fused.pop())
-        if not self.training:
-            return [main]
-        sides = reversed(self.classifiers[1:])
-        return [main, *(classify(x) for classify, x in zip(sides, fused, strict=True))]
+        return fused
 
     def _add_context(self, lateral: Tensor, coarsest: Tensor) -> Tensor:
         """Add pyramid pooling and global attention, where they are there, to the coarsest level."""

@@ -16,7 +16,7 @@ from sod_plugins.networks.backbones import build_backbone, composed_arguments, p
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.registry import register_network
-from sod_plugins.networks.samnet.decoder import UPSAMPLINGS, SAMNetDecoder, upsample_logits
+from sod_plugins.networks.samnet.decoder import SAMNetDecoder, upsample_logits
 
 
 @register_network
@@ -36,8 +36,10 @@ class SAMNet(SaliencyNetwork):
         kernel_sizes: Likewise.
         dilations: Likewise.
         dropout: Likewise.
-        upsampling: What is resized to the input's size, ``'saliency'`` as released or ``'logits'``.
+        upsampling: What is resized to the size of the input, and in training to that of the mask:
+            ``'saliency'``, as released, or ``'logits'``.
         global_context: See :class:`SAMNetDecoder`.
+        side_loss_weight: Weight lambda of the losses of the coarser levels (Eq. 17).
 
     Raises:
         ValueError: If the arguments do not describe a network, or a single image is trained on:
@@ -46,6 +48,7 @@ class SAMNet(SaliencyNetwork):
 
     folds_norms = True
     parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': SAMNetDecoder}
+    decode_head: SAMNetDecoder
 
     def __init__(
         self,
@@ -57,9 +60,8 @@ class SAMNet(SaliencyNetwork):
         dropout: float = 0.1,
         upsampling: str = 'saliency',
         global_context: int | None = None,
+        side_loss_weight: float = 0.4,
     ) -> None:
-        if upsampling not in UPSAMPLINGS:
-            raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
         super().__init__(
             {
                 'backbone': plain_spec(backbone),
@@ -70,10 +72,10 @@ class SAMNet(SaliencyNetwork):
                 'dropout': dropout,
                 'upsampling': upsampling,
                 'global_context': global_context,
+                'side_loss_weight': side_loss_weight,
             }
         )
         self.preprocessing = Preprocessing(size=(336, 336))
-        self.upsampling = upsampling
         self.backbone = build_backbone(backbone)
         self.decode_head = SAMNetDecoder(
             self.backbone.out_channels,
@@ -82,7 +84,9 @@ class SAMNet(SaliencyNetwork):
             kernel_sizes,
             dilations,
             dropout,
+            upsampling,
             global_context,
+            side_loss_weight,
         )
 
     @classmethod
@@ -100,4 +104,6 @@ class SAMNet(SaliencyNetwork):
         logits: list[Tensor] = self.decode_head(self.backbone(images))
         if self.training:
             return logits
-        return upsample_logits(logits[0], (images.shape[-2], images.shape[-1]), self.upsampling)
+        return upsample_logits(
+            logits[0], (images.shape[-2], images.shape[-1]), self.decode_head.upsampling
+        )

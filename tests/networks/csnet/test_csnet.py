@@ -170,3 +170,4 @@ def test_every_parameter_learns():
     network(torch.randn(2, 3, 32, 32)).square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name

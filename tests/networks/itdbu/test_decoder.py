@@ -158,7 +158,7 @@ def test_equals_a_straightforward_loop(cell, iterations, steps, sharing, options
     oracle = Oracle(
         dict(zip(names, parameters, strict=True)), cell, iterations, steps, sharing, **options
     )
-    expected, got = oracle.run(maps), decoder(maps)
+    expected, got = oracle.run(maps), decoder.side_outputs(maps)
     assert [tuple(output[:4]) for output in got] == [output[:4] for output in expected]
     for output, (*_, logits) in zip(got, expected, strict=True):
         torch.testing.assert_close(output.logits, logits, rtol=0, atol=1e-10)
@@ -184,7 +184,7 @@ def test_a_norm_in_the_unifying_layers():
         assert (projected.std() < 1.5) == tamed
     u = SMALL['unify_channels']
     assert sum(p.numel() for p in normed.unify.parameters()) == sum(u * (c + 3) for c in CHANNELS)
-    sum(output.logits.square().sum() for output in normed(maps)).backward()
+    sum(logits.square().sum() for logits in normed(maps)).backward()
     for name, parameter in normed.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
@@ -234,7 +234,7 @@ def test_every_parameter_learns(cell, sharing, iterations, steps, carry):
         hidden_channels=8,
         carry_hidden=carry,
     )
-    sum(output.logits.square().sum() for output in decoder(pyramid())).backward()
+    sum(logits.square().sum() for logits in decoder(pyramid())).backward()
     for name, parameter in decoder.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         assert parameter.grad.any(), name
@@ -272,7 +272,7 @@ def test_computes_only_what_is_needed(monkeypatch):
 
 def test_side_outputs_in_evaluation_and_of_last_steps():
     decoder, maps = ITDBUDecoder(CHANNELS, iterations=2, unify_norm=False, **SMALL), pyramid()
-    everything = decoder(maps)
+    everything = decoder.side_outputs(maps)
     last = decoder.eval().side_outputs(maps, last_step_only=True)
     expected = [output for output in everything if output.step == 2]
     assert [output[:4] for output in last] == [output[:4] for output in expected]
@@ -316,7 +316,7 @@ def test_checkpointing_saves_memory_and_keeps_the_gradients(carry):
         torch.manual_seed(1)
         decoder = ITDBUDecoder(CHANNELS, with_cp=with_cp, carry_hidden=carry, **SMALL)
         with LiveBytes() as live:
-            loss = sum(output.logits.square().mean() for output in decoder(maps))
+            loss = sum(logits.square().mean() for logits in decoder(maps))
             kept.append(live.total)
         loss.backward()
         gradients.append({name: p.grad for name, p in decoder.named_parameters()})
@@ -329,7 +329,7 @@ def test_checkpointing_saves_memory_and_keeps_the_gradients(carry):
 def test_gradients_stop_at_maps_where_asked():
     for detach in (False, True):
         decoder = ITDBUDecoder(CHANNELS, sharing='i', detach_saliency=detach, **SMALL)
-        decoder(pyramid())[-1].logits.sum().backward()
+        decoder(pyramid())[-1].sum().backward()
         first = decoder.layers['top_down_level3_iteration1'].readout.weight
         assert (first.grad is None) == detach
 

@@ -7,7 +7,6 @@ from sod_plugins.networks import (
     ITDBU,
     Preprocessing,
     count_macs,
-    deeper_supervision_loss,
     load_network,
     save_network,
 )
@@ -45,14 +44,15 @@ def seeded():
 )
 def test_any_backbone_and_odd_sizes(backbone, sizes):
     network, images = ITDBU(backbone, iterations=2, **SMALL), torch.randn(2, 3, 37, 50)
-    sides = network(images)
+    sides = network.side_outputs(images)
     levels = len(sizes)
-    assert len(sides) == 2 * (1 + 2 * (levels - 1) + (levels - 1))
+    assert len(sides) == len(network(images)) == 2 * (1 + 2 * (levels - 1) + (levels - 1))
     for side in sides:
         assert side.logits.shape == (2, 1, *sizes[side.level - 1])
-    deeper_supervision_loss(sides, torch.rand(2, 1, 37, 50)).backward()
+    sum(network.losses(images, torch.rand(2, 1, 37, 50)).values()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
     network.eval()
     with torch.no_grad():
         logits = network(images)
@@ -132,7 +132,7 @@ def test_learns_one_scene():
     losses = []
     for _ in range(30):
         optimizer.zero_grad()
-        loss = deeper_supervision_loss(network(images), mask)
+        loss = sum(network.losses(images, mask).values())
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

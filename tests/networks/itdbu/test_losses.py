@@ -48,9 +48,10 @@ def test_equals_a_naive_sum(ignored):
         mask[0, :, 5:] = 255
         mask[1, :, :, :3] = 255
     expected = naive_loss(sides, mask)
-    assert deeper_supervision_loss(sides, mask).item() == pytest.approx(expected, rel=1e-12)
+    got = deeper_supervision_loss(sides, mask, ignore_value=255)
+    assert got.item() == pytest.approx(expected, rel=1e-12)
     last = naive_loss([side for side in sides if side.step == 2], mask)
-    got = deeper_supervision_loss(sides, mask, last_step_only=True)
+    got = deeper_supervision_loss(sides, mask, last_step_only=True, ignore_value=255)
     assert got.item() == pytest.approx(last, rel=1e-12)
 
 
@@ -78,9 +79,8 @@ def test_reduces_the_mask_once_per_level(monkeypatch):
 
 def test_a_mask_without_counted_pixels_gives_no_loss_and_no_gradient():
     logits = torch.randn(1, 1, 4, 4, requires_grad=True)
-    loss = deeper_supervision_loss(
-        [SideOutput(1, 'top_down', 1, 1, logits)], torch.full((1, 1, 8, 8), 255.0)
-    )
+    side = SideOutput(1, 'top_down', 1, 1, logits)
+    loss = deeper_supervision_loss([side], torch.full((1, 1, 8, 8), 255.0), ignore_value=255)
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
@@ -101,5 +101,7 @@ def test_refuses_what_does_not_fit():
         deeper_supervision_loss([], torch.zeros(2, 1, 8, 8))
     with pytest.raises(ValueError, match=r'must be \(2, 1, H, W\), got \(2, 8, 8\)'):
         deeper_supervision_loss(outputs(), torch.zeros(2, 8, 8))
+    with pytest.raises(ValueError, match=r'must lie in \[0, 1\], got values from 255 to 255'):
+        deeper_supervision_loss(outputs(), torch.full((2, 1, 8, 8), 255))
     with pytest.raises(ValueError, match=r"mask_resize must be one of .* got 'cubic'"):
         deeper_supervision_loss(outputs(), torch.zeros(2, 1, 8, 8), mask_resize='cubic')

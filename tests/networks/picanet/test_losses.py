@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sod_plugins.layers import AttentionConv, GlobalAttentionPooling
-from sod_plugins.networks import picanet_losses
-from sod_plugins.networks.picanet.decoder import Decoded
+from sod_plugins.networks import Decoded, picanet_losses
 from sod_plugins.networks.picanet.losses import (
     global_attention_loss,
     local_attention_loss,
@@ -22,7 +22,14 @@ def seeded():
 
 
 def side(level, logits, context=None, attention=None):
-    return Decoded(level, logits, logits, context, None, None, attention)
+    """What a decoder with this context makes."""
+    decoder = SimpleNamespace(level=level, context=context)
+    return decoder, Decoded(logits, logits, None, None, attention)
+
+
+def losses_of(sides, mask, **arguments):
+    decoders, outputs = zip(*sides, strict=True)
+    return picanet_losses(decoders, outputs, mask, **arguments)
 
 
 def naive_divergence(target, attention):
@@ -44,31 +51,32 @@ def test_masks_are_reduced_with_aligned_corners():
 def test_pixels_of_255_do_not_count():
     mask = torch.ones(1, 1, 8, 8)
     mask[..., 5:] = 255
-    _, counted = reduce_mask(mask, (8, 8))
+    _, counted = reduce_mask(mask, (8, 8), 255)
     assert torch.equal(counted, (mask == 1).float())
-    labels, counted = reduce_mask(mask, (4, 4))  # columns at 0, 7/3, 14/3 and 7
+    labels, counted = reduce_mask(mask, (4, 4), 255)  # columns at 0, 7/3, 14/3 and 7
     assert counted[0, 0, 0].tolist() == [1, 1, 0, 0]
     assert labels[0, 0, 0].tolist() == [1, 1, 0, 0]
     logits = torch.randn(1, 1, 8, 8, requires_grad=True)
-    picanet_losses([side(1, logits)], mask)['d1'].backward()
+    loss = losses_of([side(1, logits)], mask, ignore_value=255)['loss_d1']
+    loss.backward()
     assert not logits.grad[..., 5:].any()
     # Of ones, the mean over the others.
     expected = (1 + (-logits[..., :5]).exp()).log().mean()
-    torch.testing.assert_close(picanet_losses([side(1, logits)], mask)['d1'], expected)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_deep_supervision_weighs_the_levels():
     mask = torch.rand(2, 1, 16, 16)
     sizes = {6: 4, 5: 4, 4: 4, 3: 8, 2: 8, 1: 16}
     outputs = [side(level, torch.randn(2, 1, s, s)) for level, s in sizes.items()]
-    losses = picanet_losses(outputs, mask)
-    assert list(losses) == ['d6', 'd5', 'd4', 'd3', 'd2', 'd1']
-    for output, weight in zip(outputs, (0.5, 0.5, 0.5, 0.8, 0.8, 1), strict=True):
+    losses = losses_of(outputs, mask)
+    assert list(losses) == [f'loss_d{level}' for level in sizes]
+    for (decoder, output), weight in zip(outputs, (0.5, 0.5, 0.5, 0.8, 0.8, 1), strict=True):
         labels = reduce_mask(mask, output.logits.shape[2:])[0].flatten().tolist()
         chances = output.logits.sigmoid().double().flatten().tolist()
         entropy = [-math.log(c if g else 1 - c) for g, c in zip(labels, chances, strict=True)]
         expected = weight * sum(entropy) / len(entropy)
-        assert losses[f'd{output.level}'].item() == pytest.approx(expected, rel=1e-5)
+        assert losses[f'loss_d{decoder.level}'].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_global_attention_is_told_to_look_at_the_other_side():
@@ -96,7 +104,7 @@ def test_global_attention_is_not_told_to_look_at_what_does_not_count():
     wanted[:, :, 1, :, :2] = 0.25
     wanted[:, :, 0, :, 2:] = 0.25
     output = side(1, torch.zeros(1, 1, 8, 8), gap, wanted.flatten(1, 2))
-    loss = picanet_losses([output], mask)['global_attention']
+    loss = losses_of([output], mask, ignore_value=255)['loss_global_attention']
     assert loss.item() == pytest.approx(0, abs=1e-4)
 
 
@@ -148,26 +156,26 @@ def test_attention_losses_of_a_network_s_outputs():
         side(1, logits, conv, conv.attention(x)),
     ]
     labels, counted = reduce_mask(mask, (7, 7))
-    one = global_attention_loss(outputs[0].attention, labels, labels[:, :, ::2, ::2])
-    losses = picanet_losses(outputs, mask)
-    assert list(losses) == ['d3', 'd2', 'd1', 'global_attention']
-    torch.testing.assert_close(losses['global_attention'], 0.4 * one)
-    losses = picanet_losses(
+    one = global_attention_loss(outputs[0][1].attention, labels, labels[:, :, ::2, ::2])
+    losses = losses_of(outputs, mask)
+    assert list(losses) == ['loss_d3', 'loss_d2', 'loss_d1', 'loss_global_attention']
+    torch.testing.assert_close(losses['loss_global_attention'], 0.4 * one)
+    losses = losses_of(
         outputs, mask, global_attention_weight=0, local_attention_weight=3, level_weights=(1, 2, 3)
     )
-    assert list(losses) == ['d3', 'd2', 'd1', 'local_attention']
-    local = local_attention_loss(outputs[2].attention, labels, conv.window, counted)
-    torch.testing.assert_close(losses['local_attention'], 3 * local)
-    torch.testing.assert_close(losses['d3'], 3 * losses['d1'])
+    assert list(losses) == ['loss_d3', 'loss_d2', 'loss_d1', 'loss_local_attention']
+    local = local_attention_loss(outputs[2][1].attention, labels, conv.window, counted)
+    torch.testing.assert_close(losses['loss_local_attention'], 3 * local)
+    torch.testing.assert_close(losses['loss_d3'], 3 * losses['loss_d1'])
 
 
 @pytest.mark.parametrize(
     ('mask', 'weights', 'message'),
     [
         (torch.zeros(2, 1, 8, 8), (1,), r'level_weights needs 2 entries'),
-        (torch.zeros(2, 8, 8), (1, 1), r'The mask must be \(2, 1, H, W\), got \(2, 8, 8\)'),
+        (torch.zeros(2, 8, 8), (1, 1), r'The masks must be \(2, 1, H, W\), got \(2, 8, 8\)'),
     ],
 )
 def test_refuses_what_does_not_fit(mask, weights, message):
     with pytest.raises(ValueError, match=message):
-        picanet_losses([side(2, torch.randn(2, 1, 4, 4))], mask, level_weights=weights)
+        losses_of([side(2, torch.randn(2, 1, 4, 4))], mask, level_weights=weights)

@@ -14,7 +14,6 @@ from sod_plugins.networks import (
     Preprocessing,
     count_parameters,
     load_network,
-    picanet_losses,
     save_network,
 )
 from sod_plugins.networks.picanet.network import ENCODERS
@@ -66,25 +65,26 @@ def test_decoder_without_context_has_the_parameters_of_its_convolutions():
 def test_every_setting_of_table_1_trains(setting):
     network = narrow(setting)
     outputs = network(torch.randn(2, 3, 40, 48))
-    assert [decoded.level for decoded in outputs] == [6, 5, 4, 3, 2, 1]
     contexts = parse_setting(setting, 1, 6)
-    for decoded in outputs:
-        size = {2: (20, 24), 1: (40, 48), 3: (10, 12)}.get(decoded.level, (5, 6))
+    for level, decoded in zip((6, 5, 4, 3, 2, 1), outputs, strict=True):
+        size = {2: (20, 24), 1: (40, 48), 3: (10, 12)}.get(level, (5, 6))
         assert decoded.logits.shape == (2, 1, *size)
-        kind = contexts.get(decoded.level)
-        assert (decoded.context is None) == (kind is None)
+        kind = contexts.get(level)
+        assert (decoded.attended is None) == (kind is None)
         if kind in ('GAP', 'LAP', 'AC'):
             assert decoded.attention.shape == (2, 100 if kind == 'GAP' else 49, *size)
             if kind != 'AC':
                 assert torch.allclose(decoded.attention.sum(1), torch.ones(2, *size))
         else:
             assert decoded.attention is None
-    losses = picanet_losses(outputs, torch.rand(2, 1, 40, 48), local_attention_weight=0.1)
-    assert ('global_attention' in losses) == ('GAP' in contexts.values())
-    assert ('local_attention' in losses) == bool({'AC', 'LAP'} & set(contexts.values()))
+    network.decode_head.local_attention_weight = 0.1
+    losses = network.decode_head.losses(outputs, torch.rand(2, 1, 40, 48))
+    assert ('loss_global_attention' in losses) == ('GAP' in contexts.values())
+    assert ('loss_local_attention' in losses) == bool({'AC', 'LAP'} & set(contexts.values()))
     sum(losses.values()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,8 @@ def test_learned_up_sampling_starts_bilinear():
     assert len(learned) == 3
     assert plain.load_state_dict(network.state_dict(), strict=False).unexpected_keys == learned
     ours, other = (
-        next(d for d in n.decode(images) if d.level == 3).features for n in (network, plain)
+        n.decode(images)[3].features  # of D_3
+        for n in (network, plain)
     )
     inner = (..., slice(1, -1), slice(1, -1))  # beyond the border learned up-sampling sees zeros
     torch.testing.assert_close(ours[inner], other[inner])
@@ -207,15 +208,15 @@ def test_overfits_one_batch():
     mask[0, :, 5:21, 5:26] = mask[1, :, 13:29, 2:16] = 1
     images += 2 * mask
     optimizer = torch.optim.Adam(network.parameters(), lr=0.03)
-    first = picanet_losses(network(images), mask)
+    first = network.losses(images, mask)
     for _ in range(60):
         optimizer.zero_grad()
         outputs = network(images)
-        losses = picanet_losses(outputs, mask)
+        losses = network.decode_head.losses(outputs, mask)
         sum(losses.values()).backward()
         optimizer.step()
-    assert losses['d1'] < 0.25 * first['d1']
-    assert losses['global_attention'] < 0.6 * first['global_attention']
+    assert losses['loss_d1'] < 0.25 * first['loss_d1']
+    assert losses['loss_global_attention'] < 0.6 * first['loss_global_attention']
     assert ((outputs[-1].logits > 0) == mask.bool()).float().mean() > 0.99
 
 
@@ -234,7 +235,6 @@ def test_segmentation_ends_early_with_classes():
     )
     maps = [torch.randn(2, c, s, s) for c, s in ((8, 16), (8, 8), (6, 4), (6, 4))]
     outputs = decoder(maps)
-    assert [d.level for d in outputs] == [6, 5, 4, 3]
     assert [d.logits.shape for d in outputs] == [(2, 5, s, s) for s in (4, 4, 8, 16)]
     assert outputs[-1].output.shape == (2, 7, 16, 16)
 

@@ -67,7 +67,7 @@ def test_the_result_is_the_saliency_of_the_finest_level_up_sampled():
     [main] = network.decode_head(network.backbone(images))
     saliency = F.interpolate(main.sigmoid(), (30, 47), mode='bilinear', align_corners=True)
     torch.testing.assert_close(network(images).sigmoid(), saliency, rtol=0, atol=1e-6)
-    network.upsampling = 'logits'
+    network.decode_head.upsampling = 'logits'
     expected = F.interpolate(main, (30, 47), mode='bilinear', align_corners=True)
     torch.testing.assert_close(network(images), expected)
     assert (saliency - expected.sigmoid()).abs().max() > 1e-3  # the two do differ

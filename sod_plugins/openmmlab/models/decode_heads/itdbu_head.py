@@ -8,7 +8,7 @@ from typing import Any
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks import ITDBUDecoder, SideOutput, deeper_supervision_loss
+from sod_plugins.networks import ITDBUDecoder, deeper_supervision_loss
 from sod_plugins.openmmlab.models.decode_heads.saliency_decode_head import SaliencyDecodeHead
 from sod_plugins.registry import MODELS
 
@@ -97,40 +97,26 @@ class ITDBUHead(SaliencyDecodeHead):
             detach_saliency=detach_saliency,
             nonlinearity=nonlinearity,
             with_cp=with_cp,
+            last_step_only=last_step_only,
+            mask_resize=mask_resize,
         )
         super().__init__(net, in_channels, hidden_channels, in_index=in_index, init_cfg=init_cfg)
-        self.last_step_only = last_step_only
-        self.mask_resize = mask_resize
-
-    def forward(self, inputs: Sequence[Tensor]) -> Tensor | list[SideOutput]:
-        """Map the backbone's maps to the last map's logits; in training to all side outputs."""
-        maps = self._transform_inputs(inputs)
-        if self.training:
-            return self.net.side_outputs(maps, self.last_step_only)
-        return self.net(maps)
 
     def loss_by_feat(
-        self, seg_logits: Sequence[SideOutput], batch_data_samples: list[SegDataSample]
+        self, seg_logits: Sequence[Tensor], batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
         """Compare all side outputs with the masks of the data samples."""
         masks = self._stack_batch_gt(batch_data_samples)
-
-        def cross_entropy(outputs: Sequence[SideOutput]) -> Tensor:
-            return deeper_supervision_loss(
-                outputs, masks, mask_resize=self.mask_resize, ignore_value=self.ignore_index
-            )
-
-        losses = {}
-        for direction in ('top_down', 'bottom_up'):
-            outputs = [output for output in seg_logits if output.direction == direction]
-            if outputs:
-                losses[f'loss_{direction}'] = cross_entropy(outputs)
-        losses['bce_last'] = cross_entropy(seg_logits[-1:]).detach()
-        return losses
+        last = self.net.labelled(seg_logits, self.net.last_step_only)[-1:]
+        cross_entropy = deeper_supervision_loss(
+            last, masks, mask_resize=self.net.mask_resize, ignore_value=self.ignore_index
+        )
+        losses = self.net.losses(seg_logits, masks, self.ignore_index)
+        return {**losses, 'bce_last': cross_entropy.detach()}
 
     def predict_by_feat(
-        self, seg_logits: Tensor | Sequence[SideOutput], batch_img_metas: list[dict[str, Any]]
+        self, seg_logits: Tensor | Sequence[Tensor], batch_img_metas: list[dict[str, Any]]
     ) -> Tensor:
         """Resize the last map's logits bilinearly to the size of the input, (N, 1, H, W)."""
-        last = seg_logits if isinstance(seg_logits, Tensor) else seg_logits[-1].logits
+        last = seg_logits if isinstance(seg_logits, Tensor) else seg_logits[-1]
         return super().predict_by_feat(last, batch_img_metas)

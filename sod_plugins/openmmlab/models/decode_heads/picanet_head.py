@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
-from sod_plugins.networks.picanet.losses import (
-    GLOBAL_ATTENTION_WEIGHT,
-    LEVEL_WEIGHTS,
-    picanet_losses,
-)
+from sod_plugins.networks import Decoded, PiCANetDecoder
+from sod_plugins.networks.picanet.losses import GLOBAL_ATTENTION_WEIGHT, LEVEL_WEIGHTS
 from sod_plugins.openmmlab.models.decode_heads.saliency_decode_head import SaliencyDecodeHead
 from sod_plugins.registry import MODELS
 
@@ -97,23 +92,11 @@ class PiCANetHead(SaliencyDecodeHead):
             in_strides=in_strides,
             tap_norm=tap_norm,
             init_std=init_std,
+            level_weights=level_weights,
+            global_attention_weight=global_attention_weight,
+            local_attention_weight=local_attention_weight,
         )
         super().__init__(net, in_channels, net.out_channels, in_index=in_index, init_cfg=init_cfg)
-        self.loss_arguments = {
-            'level_weights': tuple(level_weights),
-            'global_attention_weight': global_attention_weight,
-            'local_attention_weight': local_attention_weight,
-        }
-
-    def loss_by_feat(
-        self, seg_logits: Sequence[Decoded], batch_data_samples: list[SegDataSample]
-    ) -> dict[str, Tensor]:
-        """Compare what all decoders make with the masks of the data samples."""
-        masks = self._stack_batch_gt(batch_data_samples)
-        losses = picanet_losses(
-            seg_logits, masks, ignore_value=self.ignore_index, **self.loss_arguments
-        )
-        return {f'loss_{name}': loss for name, loss in losses.items()}
 
     def predict_by_feat(
         self, seg_logits: Tensor | Sequence[Decoded], batch_img_metas: list[dict[str, Any]]

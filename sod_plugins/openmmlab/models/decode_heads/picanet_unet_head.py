@@ -8,7 +8,7 @@ from typing import Any
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.picanet.decoder import Decoded, PiCANetDecoder
+from sod_plugins.networks import Decoded, PiCANetDecoder
 from sod_plugins.openmmlab.models.decode_heads.semantic_decode_head import SemanticDecodeHead
 from sod_plugins.registry import MODELS
 
@@ -100,6 +100,7 @@ class PiCANetUNetHead(SemanticDecodeHead):
             order=order,
             tap_norm=tap_norm,
             init_std=init_std,
+            level_weights=(0.0,) * (first_level - 1) + tuple(level_weights),
         )
         super().__init__(
             net,
@@ -112,18 +113,22 @@ class PiCANetUNetHead(SemanticDecodeHead):
             loss_decode=loss_decode,
             init_cfg=init_cfg,
         )
-        self.level_weights = tuple(level_weights)
 
     def loss_by_feat(
         self, seg_logits: Sequence[Decoded], batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
         """Compare the scores of all decoders with the labels of the data samples."""
-        losses = {}
-        for decoded, weight in zip(seg_logits, reversed(self.level_weights), strict=True):
-            terms = super().loss_by_feat(decoded.logits, batch_data_samples)
-            accuracy = terms.pop('acc_seg')
-            losses[f'loss_d{decoded.level}'] = weight * sum(terms.values())
-        return {**losses, 'acc_seg': accuracy}
+        labels = self._stack_batch_gt(batch_data_samples)
+        outputs = [d._replace(logits=self.resize(d.logits, labels)) for d in seg_logits]
+        if not self.loss_decode:
+            losses = self.net.losses(outputs, labels, self.ignore_index)
+        else:
+            losses = {
+                f'loss_d{decoder.level}': self.net.level_weights[decoder.level - 1]
+                * sum(self.compare(decoded.logits, labels).values())
+                for decoder, decoded in zip(self.net.decoders, outputs, strict=True)
+            }
+        return {**losses, **self.accuracy(outputs[-1].logits, labels)}
 
     def predict_by_feat(
         self, seg_logits: Tensor | Sequence[Decoded], batch_img_metas: list[dict[str, Any]]

@@ -7,39 +7,34 @@ from typing import Any
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.structures import SegDataSample
-from torch import Tensor, nn
+from torch import Tensor
 
+from sod_plugins.networks.base import SaliencyDecoder
+from sod_plugins.openmmlab.models.decode_heads.host_losses import apply_losses
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
-from sod_plugins.ops import resize_bilinear
-
-BINARY_CROSS_ENTROPY = {
-    'type': 'mmseg.CrossEntropyLoss',
-    'use_sigmoid': True,
-    'avg_non_ignore': True,
-    'loss_name': 'loss_bce',
-}
 
 
 class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
-    """Decode head around a plain network that maps a pyramid to saliency logits.
+    """Decode head around a plain decoder that maps a pyramid to saliency logits.
 
-    The loss compares logits, resized bilinearly to the mask's size, with a mask in [0, 1] whose
-    edges may be soft: ``gt_sem_seg`` of shape (1, H, W), float32. Pixels of value 255, which mmseg
-    pads masks with, do not count.
+    The losses are the decoder's own. They compare its maps with a mask in [0, 1] whose edges may be
+    soft: ``gt_sem_seg`` of shape (1, H, W), float32. Pixels of value 255, which mmseg pads masks
+    with, do not count.
 
     Args:
-        net: Maps a list of (N, C_i, H_i, W_i) to logits (N, 1, H_0, W_0).
+        net: Maps a list of (N, C_i, H_i, W_i) to logits (N, 1, H_0, W_0); in training to what its
+            ``losses`` takes.
         in_channels: Channels of each map that ``net`` takes.
         channels: Channels before its classifier.
         in_index: Which maps of the backbone it takes; by default the first ``len(in_channels)``.
-        loss_decode: Loss, or several, that take logits (N, 1, H, W) and masks (N, H, W) as mmseg's
-            do; by default the binary cross-entropy, averaged over the pixels.
+        loss_decode: Loss, or several, in place of the decoder's binary cross-entropy. They take
+            logits (N, 1, H, W) and masks (N, H, W), as mmseg's do.
         init_cfg: Initialisation; by default the one of ``net``.
     """
 
     def __init__(
         self,
-        net: nn.Module,
+        net: SaliencyDecoder,
         in_channels: Sequence[int],
         channels: int,
         *,
@@ -56,7 +51,7 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
             dropout_ratio=0,
             in_index=tuple(range(len(in_channels)) if in_index is None else in_index),
             input_transform='multiple_select',
-            loss_decode=loss_decode or BINARY_CROSS_ENTROPY,
+            loss_decode=loss_decode or (),  # none: those of ``net``
             init_cfg=init_cfg,
         )
         del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
@@ -67,20 +62,22 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
         return self.net(self._transform_inputs(inputs))
 
     def loss_by_feat(
-        self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
+        self, seg_logits: Any, batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
-        """Compare logits (N, 1, h, w) with the masks of the data samples.
+        """Compare what :meth:`forward` returns with the masks of the data samples.
 
         The host's ``acc_seg`` is left out: for one channel it is the share of background pixels.
         """
-        masks = self._stack_batch_gt(batch_data_samples).squeeze(1)
-        return self.compare(resize_bilinear(seg_logits, masks.shape[-2:]), masks)
+        masks = self._stack_batch_gt(batch_data_samples)
+        if not self.loss_decode:
+            return self.net.losses(seg_logits, masks, self.ignore_index)
+        losses = {}
+        terms = self.net.supervised(seg_logits, masks.shape[-2:])
+        for suffix, (logits, weight) in terms.items():
+            for name, loss in self.compare(logits, masks.squeeze(1)).items():
+                losses[name + suffix] = weight * loss
+        return losses
 
     def compare(self, logits: Tensor, masks: Tensor) -> dict[str, Tensor]:
-        """Compare logits (N, 1, H, W) with masks (N, H, W); losses of one name add up."""
-        several = isinstance(self.loss_decode, nn.ModuleList)
-        losses = {}
-        for term in self.loss_decode if several else [self.loss_decode]:
-            loss = term(logits, masks, ignore_index=self.ignore_index)
-            losses[term.loss_name] = losses.get(term.loss_name, 0) + loss
-        return losses
+        """Apply ``loss_decode`` to logits (N, 1, H, W) and masks (N, H, W); equal names add up."""
+        return apply_losses(self.loss_decode, logits, masks, self.ignore_index)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.networks.samnet.decoder import UPSAMPLINGS, SAMNetDecoder, upsample_logits
+from sod_plugins.networks.samnet.decoder import SAMNetDecoder, upsample_logits
 from sod_plugins.openmmlab.models.decode_heads.saliency_decode_head import SaliencyDecodeHead
 from sod_plugins.registry import MODELS
 
@@ -58,8 +57,6 @@ class SAMNetHead(SaliencyDecodeHead):
         loss_decode: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        if upsampling not in UPSAMPLINGS:
-            raise ValueError(f'upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}.')
         net = SAMNetDecoder(
             in_channels,
             channels,
@@ -67,7 +64,9 @@ class SAMNetHead(SaliencyDecodeHead):
             kernel_sizes,
             dilations,
             dropout,
+            upsampling,
             global_context,
+            side_loss_weight,
         )
         super().__init__(
             net,
@@ -77,29 +76,11 @@ class SAMNetHead(SaliencyDecodeHead):
             loss_decode=loss_decode,
             init_cfg=init_cfg,
         )
-        self.upsampling = upsampling
-        self.side_loss_weight = side_loss_weight
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor | list[Tensor]:
         """Map the backbone's maps to the logits of R_1; in training to all, as the decoder does."""
         maps: list[Tensor] = super().forward(inputs)
         return maps if self.training else maps[0]
-
-    def loss_by_feat(
-        self, seg_logits: Tensor | Sequence[Tensor], batch_data_samples: list[SegDataSample]
-    ) -> dict[str, Tensor]:
-        """Compare the logits of R_1, R_5, R_4, R_3 and R_2 with the masks of the data samples."""
-        masks = self._stack_batch_gt(batch_data_samples).squeeze(1)
-        maps = [seg_logits] if isinstance(seg_logits, Tensor) else seg_logits
-        losses = {}
-        for position, logits in enumerate(maps):
-            logits = upsample_logits(logits, masks.shape[-2:], self.upsampling, clamp=False)
-            for name, loss in self.compare(logits, masks).items():
-                if position:
-                    name = f'{name}_r{len(maps) + 1 - position}'
-                    loss = self.side_loss_weight * loss
-                losses[name] = loss
-        return losses
 
     def predict_by_feat(
         self, seg_logits: Tensor | Sequence[Tensor], batch_img_metas: list[dict[str, Any]]
@@ -110,4 +91,4 @@ class SAMNetHead(SaliencyDecodeHead):
         size = meta['img_shape']
         if not isinstance(size, torch.Size):  # which the host has for a window of slide inference
             size = meta.get('pad_shape', size)
-        return upsample_logits(main, tuple(size[:2]), self.upsampling)
+        return upsample_logits(main, tuple(size[:2]), self.net.upsampling)

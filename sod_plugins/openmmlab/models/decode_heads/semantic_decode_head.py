@@ -6,29 +6,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import accuracy
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from sod_plugins.openmmlab.models.decode_heads.host_losses import apply_losses
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
-
-CROSS_ENTROPY = {'type': 'mmseg.CrossEntropyLoss', 'avg_non_ignore': True}
+from sod_plugins.ops import resize_bilinear
 
 
 class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
     """Decode head around a plain network that maps features to the scores of classes.
 
-    Scores and labels are compared at the size of the labels; pixels of ``ignore_index`` do not
-    count.
+    The losses are the network's own. Scores and labels are compared at the size of the labels;
+    pixels of ``ignore_index`` do not count.
 
     Args:
-        net: Maps features, or a list of them, to scores (N, num_classes, H, W).
+        net: Maps features, or a list of them, to scores (N, num_classes, H, W), and has ``losses``.
         in_channels: Channels of the map that ``net`` takes, or of each one.
         channels: Channels before its classifier.
         num_classes: Classes, without the ignored one.
         in_index: Which map of the backbone it takes, or which ones.
         ignore_index: Label of the pixels that do not count.
         align_corners: Whether the scores' resize aligns corner pixels.
-        loss_decode: Loss, or several, as mmseg has them; by default the cross-entropy, averaged
-            over the pixels that count.
+        loss_decode: Loss, or several, as mmseg has them, in place of the network's cross-entropy.
         init_cfg: Initialisation; by default the one of ``net``.
     """
 
@@ -55,7 +56,7 @@ class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
             input_transform=None if isinstance(in_channels, int) else 'multiple_select',
             ignore_index=ignore_index,
             align_corners=align_corners,
-            loss_decode=loss_decode or CROSS_ENTROPY,
+            loss_decode=loss_decode or (),  # none: those of ``net``
             init_cfg=init_cfg,
         )
         del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
@@ -64,3 +65,28 @@ class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Map the backbone's maps to scores (N, num_classes, H, W), before the softmax."""
         return self.net(self._transform_inputs(inputs))
+
+    def loss_by_feat(
+        self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
+        """Compare scores (N, num_classes, h, w) with the labels of the data samples."""
+        labels = self._stack_batch_gt(batch_data_samples)
+        scores = self.resize(seg_logits, labels)
+        if self.loss_decode:
+            losses = self.compare(scores, labels)
+        else:
+            losses = self.net.losses(scores, labels, self.ignore_index)
+        return {**losses, **self.accuracy(scores, labels)}
+
+    def resize(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Bring scores to the size of the labels (N, 1, H, W)."""
+        return resize_bilinear(scores, labels.shape[-2:], align_corners=self.align_corners)
+
+    def compare(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Apply ``loss_decode`` to scores and labels (N, 1, H, W); losses of one name add up."""
+        return apply_losses(self.loss_decode, scores, labels.squeeze(1), self.ignore_index)
+
+    def accuracy(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the share of right labels in per cent, as the host logs it."""
+        share = accuracy(scores, labels.squeeze(1), ignore_index=self.ignore_index)
+        return {'acc_seg': share}

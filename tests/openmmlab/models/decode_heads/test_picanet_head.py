@@ -49,15 +49,12 @@ def test_losses_are_those_of_the_plain_function(labelled):
     masks[0, :5] = 255
     outputs = head(pyramid())
     losses = head.loss_by_feat(outputs, [labelled(mask) for mask in masks])
-    expected = picanet_losses(outputs, masks[:, None], **weights)
-    assert {f'loss_{name}': loss for name, loss in expected.items()} == losses
-    assert set(expected) == {'d3', 'd2', 'd1', 'global_attention', 'local_attention'}
-    assert set(build(setting='U-Net').loss_by_feat(outputs, [labelled(m) for m in masks])) == {
-        'loss_d3',
-        'loss_d2',
-        'loss_d1',
-        'loss_global_attention',
-    }
+    decoders = head.net.decoders
+    assert losses == picanet_losses(decoders, outputs, masks[:, None], ignore_value=255, **weights)
+    levels = ['loss_d3', 'loss_d2', 'loss_d1']
+    assert list(losses) == [*levels, 'loss_global_attention', 'loss_local_attention']
+    plain = build(setting='U-Net').train()
+    assert list(plain.loss_by_feat(plain(pyramid()), [labelled(m) for m in masks])) == levels
 
 
 @pytest.mark.parametrize('training', [True, False])

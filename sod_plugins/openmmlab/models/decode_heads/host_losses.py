@@ -1,0 +1,23 @@
+"""Losses of the host in place of a decoder's own."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+def apply_losses(
+    terms: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int
+) -> dict[str, Tensor]:
+    """Apply one loss of the host or several; losses of one name add up.
+
+    Args:
+        terms: A loss, or an ``nn.ModuleList`` of them.
+        logits: (N, C, H, W).
+        labels: (N, H, W).
+        ignore_index: Pixels with this label do not count.
+    """
+    losses: dict[str, Tensor] = {}
+    for term in terms if isinstance(terms, nn.ModuleList) else [terms]:
+        loss = term(logits, labels, ignore_index=ignore_index)
+        losses[term.loss_name] = losses.get(term.loss_name, 0) + loss
+    return losses
