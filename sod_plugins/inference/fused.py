@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.layers.goctconv_fused import fold_norm, fuse_octave
+from sod_plugins.layers.goctconv_fused import fold_norm
 
 Network = TypeVar('Network', bound=nn.Module)
 
@@ -100,9 +100,10 @@ def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
 
 
 def _replace_octaves(module: nn.Module) -> None:
-    """Put its fused form wherever a module holds a layer of gOctConvs."""
+    """Put its form for inference wherever a module holds a layer that has one."""
     for name, child in module.named_children():
-        octave = fuse_octave(child)
+        form = getattr(child, 'fused', None)
+        octave = form() if callable(form) else None
         if octave is None:
             _replace_octaves(child)
         else:

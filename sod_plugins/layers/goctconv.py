@@ -159,6 +159,13 @@ class GOctConvNormAct(nn.Module):
             for y, norm, act in zip(self.conv(maps), self.norms, self.acts, strict=True)
         ]
 
+    def fused(self) -> nn.Module | None:
+        """Return its form for inference, which shares no weights; None for other norms."""
+        from sod_plugins.layers.goctconv_fused import FusedGOctConv  # which imports this module
+
+        plain = all(isinstance(norm, (nn.BatchNorm2d, nn.Identity)) for norm in self.norms)
+        return FusedGOctConv(self) if plain else None
+
 
 class ILBlock(nn.Module):
     """In-layer multi-scale block (Sec. 4.2): one OctConv across scales, two inside each scale.
@@ -253,3 +260,9 @@ class ParallelDilatedConv(nn.Module):
             branches.append(F.conv2d(x, weight, padding=d, dilation=d))
         out: Tensor = self.act(self.norm(torch.cat(branches, 1)))
         return out
+
+    def fused(self) -> nn.Module | None:
+        """Return its form for inference, which shares no weights; None for other norms."""
+        from sod_plugins.layers.goctconv_fused import FusedParallelDilatedConv
+
+        return FusedParallelDilatedConv(self) if isinstance(self.norm, nn.BatchNorm2d) else None

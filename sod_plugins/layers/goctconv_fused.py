@@ -145,17 +145,6 @@ class FusedParallelDilatedConv(nn.Module):
         return out
 
 
-def fuse_octave(layer: nn.Module) -> nn.Module | None:
-    """Return the fused form of a layer, or None if it has none: other kinds and other norms."""
-    if isinstance(layer, GOctConvNormAct) and all(
-        isinstance(norm, (nn.BatchNorm2d, nn.Identity)) for norm in layer.norms
-    ):
-        return FusedGOctConv(layer)
-    if isinstance(layer, ParallelDilatedConv) and isinstance(layer.norm, nn.BatchNorm2d):
-        return FusedParallelDilatedConv(layer)
-    return None
-
-
 def _sources(channels: Sequence[int], out: int, scale: int, kernel_size: int) -> list[list[int]]:
     """Return which input scales each convolution to one output scale reads, coarser ones first."""
     near = [i for i, c in enumerate(channels) if c and i <= scale]

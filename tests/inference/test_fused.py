@@ -8,7 +8,6 @@ from reference_values import CSNET_VARIANTS, settle_statistics
 from torch import nn
 
 from sod_plugins.checkpoints.converters import csnet as converter
-from sod_plugins.layers.goctconv_fused import fuse_octave
 from sod_plugins.networks import CSFDecoder, CSNet, SAMNet, fuse
 
 SMALL = {'type': 'SAMNet', 'width': 0.5, 'modules': (1, 1, 1, 1, 1)}
@@ -106,7 +105,7 @@ def test_few_channels_are_resized():
 
 def test_a_decoder_of_other_norms_stays():
     decoder = CSFDecoder((32, 64), (8, 16), norm_layer=lambda channels: nn.GroupNorm(4, channels))
-    assert fuse_octave(decoder.fuse) is fuse_octave(decoder.dilated[0]) is None
+    assert decoder.fuse.fused() is decoder.dilated[0].fused() is None
 
 
 class TwoNorms(nn.Module):
