@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -305,3 +306,20 @@ def test_predictions_may_have_the_chroma_noise_of_jpeg_but_no_colours(tmp_path):
     grey[0, :, 0] += 40
     with pytest.raises(DataError, match=r"Cannot read prediction '.*p\.png': it has colours"):
         decode_prediction(save(tmp_path / 'p.png', grey))
+
+
+def test_a_mask_takes_few_bytes_a_pixel(tmp_path):
+    """Of numpy's memory, at the most at once; Pillow's own image is 4 bytes a pixel more."""
+    rgb = np.zeros((1500, 1500, 3), np.uint8)
+    rgb[:700] = 255
+    peaks = {}
+    for name, pixels in (('grey', rgb[..., 0]), ('rgb', rgb)):
+        path = save(tmp_path / f'{name}.png', pixels)
+        read_mask(path)
+        tracemalloc.start()
+        read_mask(path)
+        peaks[name] = tracemalloc.get_traced_memory()[1] / 1500**2
+        tracemalloc.stop()
+    # The result is 4 bytes a pixel, grey 1 and RGB 3; the rest is what is compared and summed.
+    assert peaks['grey'] < 8
+    assert peaks['rgb'] < 12
