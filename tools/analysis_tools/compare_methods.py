@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, compare, print the tables and write them."""
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # as `sod predict` does
+    torch.set_flush_denormal(True)
     try:
         files = _named_files(args.methods)
         find_measures(args.measures)

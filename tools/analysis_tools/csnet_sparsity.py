@@ -175,7 +175,7 @@ def output_deviations(network: CSNet, images: Sequence[Path]) -> list[float]:
         sums[layer] += sum(scales) / len(scales)  # type: ignore[index]  # one of the layers
 
     handles = [layer.register_forward_hook(observe) for layer in layers]
-    torch.set_flush_denormal(True)  # as `sod predict` does
+    torch.set_flush_denormal(True)
     for path in images:
         network(network.preprocessing.apply(read_image(path)))
     torch.set_flush_denormal(False)  # numpy, and with it matplotlib, warns of it

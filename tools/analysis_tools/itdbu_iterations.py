@@ -144,7 +144,7 @@ def format_table(errors: Sequence[Mapping[Spot, float]]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, save the pictures and print the table."""
     args = _parser().parse_args(argv)
-    torch.set_flush_denormal(True)  # as `sod predict` does
+    torch.set_flush_denormal(True)
     try:
         if args.out_dir is None and args.masks is None:
             raise ValueError('there is nothing to do: name -o, --masks or both')
