@@ -6,17 +6,30 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.networks import CSNet, SAMNet
+from sod_plugins.networks import ITDBU, CSNet, PiCANet, SAMNet
 
+NARROW = {'type': 'MobileNet', 'width': 0.25}
 SMALL = {'type': 'SAMNet', 'width': 0.5, 'modules': (1, 1, 1, 1, 1)}
 NETWORKS = {
     'CSNet': lambda: CSNet(width=0.4),
     'CSNet without fusion': lambda: CSNet(width=0.4, fuse_stages=()),
     'SAMNet': lambda: SAMNet(SMALL, dropout=0),
+    'ITDBU': lambda: ITDBU(NARROW, iterations=2, unify_channels=8, hidden_channels=4),
+    'PiCANet': lambda: PiCANet(
+        '4GAP_3AC',
+        NARROW,
+        channels=(4, 4, 6, 6, 8),
+        gap_kernel_size=4,
+        renet_channels=4,
+        attention_channels=4,
+        init_std=None,
+    ),
 }
 NAMES = {
     'CSNet': ['loss_bce'],
     'CSNet without fusion': ['loss_bce'],
+    'ITDBU': ['loss_top_down', 'loss_bottom_up'],
+    'PiCANet': ['loss_d5', 'loss_d4', 'loss_d3', 'loss_d2', 'loss_d1', 'loss_global_attention'],
     'SAMNet': ['loss_bce', 'loss_bce_r5', 'loss_bce_r4', 'loss_bce_r3', 'loss_bce_r2'],
 }
 
