@@ -17,6 +17,7 @@ from mmengine.runner import checkpoint as host
 from torch import nn
 
 from sod_plugins.checkpoints.backbone_weights import find_weights
+from sod_plugins.checkpoints.network_file import state_dict_of
 from sod_plugins.checkpoints.pickles import StandIn
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.openmmlab.errors import LaunchError
@@ -49,7 +50,13 @@ def load_from_sod_plugins(filename: str, map_location: Any = None) -> dict[str, 
     Raises:
         LaunchError: If there is no such checkpoint, or it is none.
     """
-    return read_training_checkpoint(filename.removeprefix(SCHEME))
+    source = filename.removeprefix(SCHEME)
+    checkpoint = read_training_checkpoint(source)
+    try:
+        state_dict_of(checkpoint)
+    except ValueError as error:
+        raise LaunchError(f"The checkpoint '{source}' {error}.") from error
+    return checkpoint
 
 
 def read_training_checkpoint(source: str | Path) -> dict[str, Any]:
