@@ -64,6 +64,23 @@ class Quickstart:
         self.results = work_dir / 'results'
         self.network = self.results / 'csnet.pth'
 
+    def predict(self) -> None:
+        """Find what is salient in the first scenes by the model that comes with the package."""
+        folder = self.work_dir / 'first'
+        scenes = folder / 'scenes'
+        self._run(
+            'first-data',
+            'Draw two scenes',
+            'tools/dataset_converters/synthetic_scenes.py',
+            scenes,
+            *('--split', 'test', '--count', 2),
+        )
+        self._run(
+            'first-maps',
+            f'Find what is salient in them, by the model of this package: {folder / "maps"}',
+            *(*SOD, 'predict', scenes / 'images', '-o', folder / 'maps', '--overlay'),
+        )
+
     def generate(self, count: int) -> None:
         """Generate the scenes; those of an earlier run are kept."""
         for split, number in (('train', count), ('val', count // 10), ('test', count // 5)):
@@ -129,8 +146,7 @@ class Quickstart:
         ):
             print(f'{what:>14}: {path}')
         print(
-            f'\nYour photos: {self.environment.python.with_name("sod")} predict PHOTOS -o maps '
-            f'--checkpoint {self.network}'
+            f'\nYour photos: {self.environment.python.with_name("sod")} predict PHOTOS -o maps'
         )
 
     def _last_checkpoint(self) -> Path:
@@ -150,6 +166,7 @@ def main() -> int:
     environment = Environment(args.venv)
     environment.ensure(RUN)
     run = Quickstart(environment, Steps(args.work_dir / 'logs'), args.data, args.work_dir)
+    run.predict()
     run.generate(args.count)
     run.train()
     run.test()
