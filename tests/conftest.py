@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import re
+import signal
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 HOST_IMPORT = re.compile(
     r'\b(import|from|importorskip\(.)\s*(mmengine|mmcv|mmseg|mmdet|sod_plugins\.(openmmlab|registry))\b'
 )
+
+# A shell starts what it runs in the background with Ctrl-C ignored, which processes inherit, and
+# the tests that interrupt would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
