@@ -97,6 +97,7 @@ def _register() -> None:
         for role, name in registered_by(module):
             stand_in = _stand_in(name, HOSTS[missing], failures[missing])
             getattr(registry, role).register_module(name, module=stand_in)
+    import_module(f'{__name__}.loading')  # registers how checkpoints are read
 
 
 _register()

@@ -1,11 +1,13 @@
 """How checkpoints are read in our runs: as data, by this package's own reader.
 
 mmengine reads a file by the prefix of its name. Names that begin with ``SCHEME`` are read here;
-what others load, and how, stays as it is.
+what others load, and how, stays as it is, but that files which torch refuses to mmengine are read
+here too.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,20 @@ def load_from_sod_plugins(filename: str, map_location: Any = None) -> dict[str, 
     except ValueError as error:
         raise LaunchError(f"The checkpoint '{source}' {error}.") from error
     return checkpoint
+
+
+@CheckpointLoader.register_scheme(prefixes='', force=True)
+def load_file(filename: str, map_location: Any = None) -> Any:
+    """Load a file as mmengine does, or read it here where torch refuses.
+
+    mmengine 0.10.7 (``mmengine/runner/checkpoint.py``) leaves ``weights_only`` to torch, which
+    since 2.6 refuses the history of the log that every checkpoint of a training holds: neither
+    scripts nor functions of the hosts could load one.
+    """
+    try:
+        return host.load_from_local(filename, map_location)
+    except pickle.UnpicklingError:
+        return read_training_checkpoint(filename)
 
 
 def read_training_checkpoint(source: str | Path) -> dict[str, Any]:
