@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from host_line import host_line
 from host_scripts import host_script, run
 from PIL import Image
 
@@ -20,6 +21,10 @@ from sod_plugins.openmmlab import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/csnet/csnet-x1_1xb16-450i_synthetic-64x64.py'
+
+
+def fails_upstream(reason):
+    return pytest.mark.xfail(host_line() == 'openmmlab', reason=reason, strict=True)
 
 
 @pytest.fixture(scope='module')
@@ -121,6 +126,10 @@ def test_iou_is_measured_beside_saliency(checkpoint, folder):
     assert 'saliency/max_f' in printed and 'mIoU' in printed
 
 
+@fails_upstream(
+    'mmseg/.mim/tools/analysis_tools/browse_dataset.py of mmsegmentation 1.2.2 reorders channels '
+    'by an index, whose result mmseg/visualization/local_visualizer.py cannot hand to OpenCV'
+)
 def test_data_sets_are_browsed(folder):
     words = [folder / 'config.py', '--not-show', '--output-dir', folder / 'browsed']
     run(host_script('mmseg', 'analysis_tools/browse_dataset.py'), *words, cwd=folder)
@@ -168,7 +177,15 @@ def test_mmseg_s_functions_predict_alike_from_files_and_arrays(checkpoint, folde
 @pytest.mark.parametrize(
     ('script', 'words', 'expected'),
     [
-        ('get_flops.py', ['{config}', '--shape', '64', '64'], 'Params: 0.211M'),
+        pytest.param(
+            'get_flops.py',
+            ['{config}', '--shape', '64', '64'],
+            'Params: 0.211M',
+            marks=fails_upstream(
+                'mmseg/.mim/tools/analysis_tools/get_flops.py of mmsegmentation 1.2.2 gives '
+                'input_shape and inputs, of which mmengine 0.10.7 takes one'
+            ),
+        ),
         ('benchmark.py', ['{config}', '{checkpoint}', '--log-interval', '1'], 'Average fps'),
         (
             'analyze_logs.py',
