@@ -10,7 +10,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from sod_plugins.networks.base import SaliencyDecoder
-from sod_plugins.openmmlab.models.decode_heads.host_losses import apply_losses
+from sod_plugins.openmmlab.models.decode_heads._host_losses import apply_losses
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 
 

@@ -10,7 +10,7 @@ from mmseg.models.losses import accuracy
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from sod_plugins.openmmlab.models.decode_heads.host_losses import apply_losses
+from sod_plugins.openmmlab.models.decode_heads._host_losses import apply_losses
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 from sod_plugins.ops import resize_bilinear
 
