@@ -337,7 +337,7 @@ def test_gradients_stop_at_maps_where_asked():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'cell': 'elman'}, r"cell must be one of \['cnn', 'gru', 'lstm', 'rnn'\], got 'elman'"),
+        ({'cell': 'elman'}, "cell must be one of 'cnn', 'rnn', 'gru', 'lstm', got 'elman'"),
         ({'sharing': 'v'}, 'sharing must be one of'),
         ({'unify_sharing': 'all'}, 'unify_sharing must be one of'),
         ({'top_saliency': 'zero'}, 'top_saliency must be one of'),
