@@ -83,11 +83,13 @@ def test_stages_share_out_the_parameters_and_each_one_learns(spec):
 
 @pytest.mark.parametrize('spec', LIGHT.values(), ids=LIGHT)
 def test_out_indices_choose_among_the_same_maps(spec):
+    torch.manual_seed(0)
     chosen = (2, 1)
-    network = build_backbone(spec).eval()
-    part = build_backbone({**spec, 'out_indices': chosen}).eval()
+    # In training mode: by the statistics of no training, a fresh CSNet overflows.
+    network = build_backbone(spec).train()
+    part = build_backbone({**spec, 'out_indices': chosen}).train()
     part.load_state_dict(network.state_dict())
-    images = torch.randn(1, 3, 32, 32)
+    images = torch.randn(2, 3, 64, 64)
     maps = dict(zip(network.out_indices, network(images), strict=True))
     assert part.out_indices == (1, 2)
     for index, y in zip(part.out_indices, part(images), strict=True):
