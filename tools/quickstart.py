@@ -145,9 +145,7 @@ class Quickstart:
             ('network', self.network),
         ):
             print(f'{what:>14}: {path}')
-        print(
-            f'\nYour photos: {self.environment.python.with_name("sod")} predict PHOTOS -o maps'
-        )
+        print(f'\nYour photos: {self.environment.python.with_name("sod")} predict PHOTOS -o maps')
 
     def _last_checkpoint(self) -> Path:
         return Path((self.work_dir / 'last_checkpoint').read_text('utf-8').strip())
