@@ -105,7 +105,7 @@ def test_refuses_what_makes_no_classifier(saliency, tmp_path):
 
 
 def test_a_described_classifier_needs_no_config(saliency, tmp_path):
-    classifier = CSNetClassifier(saliency, 3).eval()
+    classifier = CSNetClassifier(saliency, 3).float().eval()
     save_network(tmp_path / 'classifier.pth', classifier)
     loaded = load_classifier(tmp_path / 'classifier.pth')
     images = torch.randn(1, 3, 32, 32)
