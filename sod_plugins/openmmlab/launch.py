@@ -350,6 +350,9 @@ def _start_processes(cfg: Config, launcher: str) -> None:
 def _build(cfg: Config) -> Runner:
     # Decay drives weights towards zero, below 1e-38 of which CPUs compute many times slower.
     torch.set_flush_denormal(True)
+    if isinstance(cfg.get('visualizer'), dict):
+        # Under one name, all runs of a process would write to the folder of the first.
+        cfg.visualizer.pop('name', None)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     read_as_data(runner.model)
     resume_here(runner)

@@ -266,3 +266,17 @@ def test_maps_are_those_of_sod_predict(toy_config, photos, tmp_path):
         overlay = np.asarray(Image.open(tmp_path / 'show' / image.name))
         assert overlay.shape == read_image(image).shape
     assert len(list((out / 'maps').iterdir())) == len(images) == 11
+
+
+def test_each_run_of_a_process_writes_to_its_own_folder(toy_config, tmp_path):
+    """Though the configs name the visualizer, as the hosts' scripts ask."""
+    config = toy_config()
+    config.visualizer = dict(
+        type='mmseg.SegLocalVisualizer',
+        name='visualizer',
+        vis_backends=[dict(type='LocalVisBackend')],
+    )
+    config.train_cfg.update(max_iters=1)
+    for name in ('first', 'second'):
+        launch.train(write(config, tmp_path / f'{name}.py'), work_dir=tmp_path / name)
+        assert list((tmp_path / name).glob('*/vis_data/scalars.json')), name
