@@ -15,6 +15,7 @@ import torch
 import toy_host
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.visualization import Visualizer
 from PIL import Image
@@ -78,7 +79,7 @@ def keep_runs_apart(monkeypatch):
 
     @wraps(build)
     def build_anew(runner, *args, **kwargs):
-        for manager in (MMLogger, MessageHub, Visualizer):
+        for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
             manager._instance_dict.clear()
         build(runner, *args, **kwargs)
 
