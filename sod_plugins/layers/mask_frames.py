@@ -6,8 +6,6 @@ that of the box, as in Mask R-CNN, the map covers the box.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,7 +14,6 @@ from sod_plugins.ops.roi_align import paste_maps, roi_align
 from sod_plugins.ops.roi_masking import roi_masks
 
 Size = tuple[int, int]
-Frame = Literal['image', 'box']
 PIXELS_AT_ONCE = 2**24  # of masks while they are floating point, 64 MiB
 
 
