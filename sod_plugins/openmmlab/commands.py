@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch.distributed
 from mmengine.config import DictAction
 
 from sod_plugins._common.signals import interrupt_status, terminable
@@ -136,6 +137,7 @@ def _run(
             for source in imports:
                 import_user_code(source)
             function(*args, **kwargs)
+        _leave_group()
     except (LaunchError, DataError, ImportError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)
         return 2
@@ -143,3 +145,9 @@ def _run(
         print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)
         return interrupt_status(error)
     return 0
+
+
+def _leave_group() -> None:
+    """End the group of processes; left to the interpreter's end, its threads may abort it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -89,6 +89,19 @@ def test_words_reach_the_functions(monkeypatch):
     ]
 
 
+def test_a_command_leaves_its_group_of_processes(monkeypatch):
+    """Gloo's threads abort now and then a process that ends within a group."""
+    distributed = torch.distributed
+    monkeypatch.setattr(
+        'sod_plugins.openmmlab.commands.train',
+        lambda *args, **kwargs: distributed.init_process_group(
+            'gloo', store=distributed.HashStore(), rank=0, world_size=1
+        ),
+    )
+    assert train_command(['c.py']) == 0
+    assert not distributed.is_initialized()
+
+
 @pytest.mark.slow
 def test_two_processes_train_and_test_as_one(toy_config, run_tool, tmp_path):
     """Without an accelerator: half batches on two gloo processes are one whole batch."""
