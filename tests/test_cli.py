@@ -158,13 +158,12 @@ def test_predict_reports_unreadable_files_at_the_end(capsys, dataset, checkpoint
 
 def test_predict_refuses_what_cannot_work_before_work(capsys, dataset, checkpoint):
     (dataset / 'text.pth').write_text('no checkpoint')
-    Image.new('RGB', (4, 4)).save(dataset / 'masks' / 'a.bmp')
     images, out = dataset / 'images', dataset / 'out'
     for paths, weights, reason in (
         ([images], dataset / 'none.pth', 'none.pth'),
         ([images], dataset / 'text.pth', 'text.pth cannot be read as a checkpoint'),
         ([images, dataset / 'x.jpg'], checkpoint, 'x.jpg'),
-        ([dataset / 'masks'], checkpoint, 'under one name'),
+        ([images, dataset / 'masks'], checkpoint, 'Name the photos alone'),
     ):
         words = ['predict', *paths, '-o', out, '--checkpoint', weights]
         status, output, errors = sod(capsys, *words)

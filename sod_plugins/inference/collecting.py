@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sod_plugins.data import image_files, is_marked, left_out_files, list_files
+
+# As MSRA10K has them, in one folder.
+PHOTO_AND_MASK = {frozenset({suffix, '.png'}) for suffix in ('.jpg', '.jpeg')}
 
 
 @dataclass
@@ -67,6 +71,35 @@ def find_images(
                 name = Path(os.path.relpath(image, base)) if recursive else Path(image.name)
                 collection.names[image] = name
     return collection
+
+
+def picture_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Return what the picture of each image is called: ``<stem>.png``.
+
+    Images of one folder and stem, such as ``a.png`` and ``a.tiff``, keep their whole names:
+    ``a.png.png`` and ``a.tiff.png``.
+
+    Args:
+        names: Each image's path below the folder of results, extension included.
+
+    Raises:
+        ValueError: Every image is a JPEG beside a PNG of its stem: photos and masks of a data set.
+    """
+    groups = defaultdict(set)
+    for name in names.values():
+        groups[name.with_suffix('')].add(name)
+    kinds = {frozenset(name.suffix.lower() for name in group) for group in groups.values()}
+    if kinds and kinds <= PHOTO_AND_MASK:
+        photo = next(image for image in names if image.suffix.lower() != '.png')
+        raise ValueError(
+            f"Every JPEG has a PNG of its stem beside it, such as '{photo}', as photos have masks "
+            f"in a data set. Name the photos alone: '{photo.parent}/*{photo.suffix}'."
+        )
+    pictures = {}
+    for image, name in names.items():
+        alone = len(groups[name.with_suffix('')]) == 1
+        pictures[image] = name.parent / f'{name.stem if alone else name.name}.png'
+    return pictures
 
 
 def _search(

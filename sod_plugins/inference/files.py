@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sod_plugins._common.names import ExifRule
 from sod_plugins.data import DataError, list_files, read_photo, require_writable
 from sod_plugins.inference.backends import open_network
-from sod_plugins.inference.collecting import find_images
+from sod_plugins.inference.collecting import find_images, picture_names
 from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.inference.outputs import save_cutout, save_map, save_overlay
 from sod_plugins.inference.predictor import SaliencyPredictor
@@ -59,9 +59,10 @@ def predict_files(
 
     ``OUT/<stem>.png`` is the saliency map, ``OUT/cutout/<stem>.png`` the image with the map as
     its alpha channel, ``OUT/overlay/<stem>.png`` the image tinted by the map, all at the image's
-    size. An image whose asked-for pictures are all there is skipped, so an interrupted run goes
-    on where it stopped; whether the same checkpoint and options made them is not checked. Where
-    ``out_dir`` is the images' own folder, pictures that this package made there are no images.
+    size. Images of one folder and stem keep their whole names: ``OUT/a.tiff.png``. An image whose
+    asked-for pictures are all there is skipped, so an interrupted run goes on where it stopped;
+    whether the same checkpoint and options made them is not checked. Where ``out_dir`` is the
+    images' own folder, pictures that this package made there are no images.
 
     Args:
         paths: Files, folders and glob patterns.
@@ -86,12 +87,14 @@ def predict_files(
     Raises:
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
         OSError: ``out_dir`` cannot be made or written to; nothing has been written.
-        ValueError: Two images would be saved under one name, or a picture over its own image, or
-            the checkpoint cannot be read; nothing has been written.
+        ValueError: Two images would be saved under one name, or a picture over its own image, the
+            images are photos and masks of a data set, or the checkpoint cannot be read; nothing has
+            been written.
     """
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     targets = {
-        image: _targets(name, Path(out_dir), cutout, overlay) for image, name in found.names.items()
+        image: _targets(name, Path(out_dir), cutout, overlay)
+        for image, name in picture_names(found.names).items()
     }
     check_targets(targets)
     require_writable(out_dir)
@@ -123,8 +126,7 @@ def predict_files(
     return summary
 
 
-def _targets(image: Path, out_dir: Path, cutout: bool, overlay: bool) -> dict[str, Path]:
-    name = image.parent / f'{image.stem}.png'
+def _targets(name: Path, out_dir: Path, cutout: bool, overlay: bool) -> dict[str, Path]:
     targets = {'map': out_dir / name}
     if cutout:
         targets['cutout'] = out_dir / 'cutout' / name

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from sod_plugins._common.names import ExifRule
 from sod_plugins.data import DataError, Instances, read_image, require_writable, save_png
 from sod_plugins.data.instance_file import InstanceFile
-from sod_plugins.inference.collecting import find_images
+from sod_plugins.inference.collecting import find_images, picture_names
 from sod_plugins.inference.files import PredictionSummary, check_targets
 from sod_plugins.inference.instance_predictor import InstancePredictor
 from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
@@ -38,7 +38,8 @@ def predict_instance_files(
     ``OUT/instances.json`` holds ``images`` with their ``file_name`` and ``annotations`` with
     ``segmentation`` (compressed RLE), ``bbox`` (left, top, width, height in pixels of the image),
     ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.png`` shows those of a score
-    of 0.4 or more. Images that the file has already, and whose overlay is there, are skipped.
+    of 0.4 or more; images of one folder and stem keep their whole names there. Images that the file
+    has already, and whose overlay is there, are skipped.
 
     While the run lasts, its images are in ``OUT/instances.jsonl``, a line each, which join the file
     at the end or when the run is interrupted. After a kill the next run goes on behind them. One
@@ -62,16 +63,15 @@ def predict_instance_files(
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
         OSError: ``out_dir`` cannot be made or written to, or another run writes to it; nothing has
             been written.
-        ValueError: Two images would be saved under one name, or the checkpoint or an older
-            ``instances.json`` cannot be used; nothing has been written.
+        ValueError: Two images would be saved under one name, they are photos and masks of a data
+            set, or the checkpoint or an older ``instances.json`` cannot be used; nothing has been
+            written.
     """
     out_dir = Path(out_dir)
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     images = found.names
-    overlays = {
-        image: out_dir / OVERLAY / name.parent / f'{name.stem}.png'
-        for image, name in images.items()
-    }
+    pictures = picture_names(images)
+    overlays = {image: out_dir / OVERLAY / name for image, name in pictures.items()}
     check_targets({image: {OVERLAY: overlay} for image, overlay in overlays.items()})
     require_writable(out_dir)
     predictor = InstancePredictor(network, device)

@@ -170,12 +170,30 @@ def test_unreadable_images_cost_nothing_else(photos, tmp_path):
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['a.png', 'c[1].png']
 
 
-def test_equal_stems_are_refused_before_work(photos, tmp_path):
-    Image.new('RGB', (4, 4)).save(photos / 'b.png')
-    network = Red()
-    with pytest.raises(ValueError, match=r"b\.jpg.*b\.png.*under one name, '.*out/b\.png'"):
-        run(photos, tmp_path / 'out', network)
-    assert (network.calls, (tmp_path / 'out').exists()) == (0, False)
+def test_equal_stems_of_a_folder_keep_their_whole_names(photos, tmp_path):
+    Image.new('RGB', (4, 4), (250, 0, 0)).save(photos / 'b.png')
+    out = tmp_path / 'out'
+    run(photos, out, overlay=True)
+    maps = ['a.png', 'b.jpg.png', 'b.png.png', 'c[1].png']
+    assert tree(out) == sorted([*maps, *(f'overlay/{name}' for name in maps)])
+    for name in ('b.jpg', 'b.png'):
+        expected = SaliencyPredictor(Red(), device='cpu').predict(photos / name)
+        with Image.open(out / f'{name}.png') as saved:
+            np.testing.assert_array_equal(np.asarray(saved), np.floor(expected * np.float32(255)))
+    assert len(run(photos, out, overlay=True).skipped) == 4
+
+
+@pytest.mark.parametrize('recursive', [False, True])
+def test_photos_among_their_masks_are_refused_before_work(tmp_path, recursive):
+    (tmp_path / 'Imgs').mkdir()
+    for name in ('1.jpg', '1.png', '2.jpg', '2.png'):
+        Image.new('L', (4, 4)).save(tmp_path / 'Imgs' / name)
+    network, out = Red(), tmp_path / 'out'
+    with pytest.raises(ValueError, match=r"photos have masks .* alone: '.*/Imgs/\*\.jpg'"):
+        run(tmp_path / 'Imgs', out, network, recursive=recursive)
+    assert (network.calls, out.exists()) == (0, False)
+    assert len(run(f'{tmp_path}/Imgs/*.jpg', out).written) == 2
+    assert sorted(path.name for path in out.iterdir()) == ['1.png', '2.png']
 
 
 def test_images_are_never_overwritten(photos):
@@ -274,8 +292,10 @@ def test_predicting_into_the_photos_own_folder_twice(photos, recursive):
 
 def test_a_photo_beside_a_photo_is_never_taken_for_a_map(photos):
     Image.new('RGB', (4, 4)).save(photos / 'b.png')
-    with pytest.raises(ValueError, match='under one name'):
-        run(photos, photos)
+    before = (photos / 'b.png').read_bytes()
+    assert names(run(photos, photos).written) == ['a.PNG', 'b.jpg', 'b.png', 'c[1].bmp']
+    assert (photos / 'b.png').read_bytes() == before
+    assert {'b.jpg.png', 'b.png.png'} <= {path.name for path in photos.iterdir()}
 
 
 def test_images_of_formats_that_are_not_read_are_named(photos, tmp_path):
