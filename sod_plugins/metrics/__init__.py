@@ -1,4 +1,4 @@
-"""Measures of salient object detection: arrays or folders in, numbers, curves and tables out."""
+"""Measures of salient object detection, from arrays or folders to numbers, curves and tables."""
 
 from sod_plugins._common.names import INSTANCE_PROTOCOLS
 from sod_plugins.metrics.catalogue import USUAL, register_all
@@ -25,7 +25,7 @@ from sod_plugins.metrics.tables import TableRow, TableStyle, evaluation_table, m
 
 register_all()
 
-# Older names of what the registry knows.
+# Older names for what the registry holds.
 MEASURE_NAMES = {key: MEASURES[key].title for key in USUAL}
 LOWER_IS_BETTER = frozenset(key for key, m in MEASURES.items() if m.direction == 'lower')
 

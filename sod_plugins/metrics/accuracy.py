@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# The place of a class in scores that are not finite: below all others.
+# The rank of a class whose scores are not finite: below all others.
 NOWHERE = 2**31
 
 
 def class_place(scores: NDArray[np.floating], label: int) -> int:
-    """Return at which place, from 0, the true class stands among the scores.
+    """Return the rank of the true class among the scores, counted from 0.
 
-    Among equal scores the class with the lower number comes first. In scores that are not all
-    finite it stands nowhere: at ``NOWHERE``.
+    Among equal scores, the class with the lower index comes first. If any score is not finite,
+    the rank is ``NOWHERE``.
 
     Args:
         scores: One score per class (C,).
-        label: The number of the true class.
+        label: Index of the true class.
     """
     if not np.isfinite(scores).all():
         return NOWHERE
@@ -28,5 +28,5 @@ def class_place(scores: NDArray[np.floating], label: int) -> int:
 
 
 def topk_accuracy(places: Sequence[int], k: int) -> float:
-    """Return the share of images whose class is among the k first, from 0 to 1."""
+    """Return the fraction of images whose true class is among the top k."""
     return float((np.asarray(places) < k).mean())

@@ -1,4 +1,4 @@
-"""Average precision of instances: COCO's, and the one over single images of S4Net's code."""
+"""Average precision of instances: COCO's, and the per-image one of S4Net's published code."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def coco_measures(
     kind: Kind,
     images: Collection[int | str],
 ) -> dict[str, float]:
-    """Measure instances of any category with pycocotools' COCOeval.
+    """Measure instances with pycocotools' COCOeval, ignoring their categories.
 
-    Precision is interpolated at 101 recalls; at most 100 predictions an image count, best first;
-    ground truth of all sizes counts, and crowds are ignored, as COCO says.
+    As COCO defines it, precision is interpolated at 101 recalls, at most 100 predictions per image
+    count (the best first), ground truth of every size counts, and crowds are ignored.
 
     Args:
         predictions: Entries with ``image_id``, ``score``, ``segmentation`` and ``bbox``.
         ground_truth: Instances, as ``read_instances`` returns them.
         kind: Whether masks or boxes are compared.
-        images: The ids of the images to measure, which hold one instance or more.
+        images: The ids of the images to measure. Each must hold at least one instance.
 
     Returns:
-        ``map`` (mean over the IoU thresholds 0.5, 0.55, ... 0.95), ``ap50``, ``ap70``, ``ap75``,
-        and ``ar1`` to ``ar100``: the recall, mean over the same thresholds, of that many
-        predictions an image.
+        ``map`` (the mean over the IoU thresholds 0.5, 0.55, ... 0.95), ``ap50``, ``ap70``,
+        ``ap75``, and ``ar1`` to ``ar100``: the recall with that many predictions per image,
+        averaged over the same thresholds.
 
     Raises:
         ImportError: pycocotools is not installed.
@@ -51,7 +51,7 @@ def coco_measures(
 
     wanted = set(images)
     part = {**ground_truth, 'images': [i for i in ground_truth['images'] if i['id'] in wanted]}
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation = COCOeval(
             _as_api(part, ground_truth['annotations']),
             _as_api(part, predictions),
@@ -81,10 +81,10 @@ def per_image_measures(
     Args:
         predictions: Entries with ``image_id``, ``score`` and ``segmentation``.
         ground_truth: Instances, as ``read_instances`` returns them; crowds are left out.
-        images: The ids of the images to measure; those without ground truth do not count.
+        images: The ids of the images to measure; images without ground truth are skipped.
 
     Returns:
-        ``map`` (mean over the IoU thresholds 0.5, 0.55, ... 0.95), ``ap50`` and ``ap70``.
+        ``map`` (the mean over the IoU thresholds 0.5, 0.55, ... 0.95), ``ap50`` and ``ap70``.
 
     Raises:
         ImportError: pycocotools is not installed.
@@ -115,17 +115,17 @@ def per_image_measures(
 
 
 def released_average_precision(overlaps: FloatArray, threshold: float) -> float:
-    """Score one image as S4Net's published code does, which is not COCO's way.
+    """Score one image as S4Net's published code does, which differs from COCO.
 
-    After each prediction, precision and recall of all so far are a point. The area is then taken
-    under recall as a function of precision (the best recall of each precision, lines between the
-    points, and a level one from precision 0 to the first): predictions that miss after the last
-    hit cost nothing, and an early miss costs more than in an ordinary average precision.
+    Precision and recall after each prediction form one point. The result is the area under recall
+    as a function of precision. Each precision keeps its best recall, points are joined by straight
+    lines, and the first point extends at its height to precision 0. Misses after the last hit
+    therefore cost nothing, and an early miss costs more than in ordinary average precision.
 
     Args:
-        overlaps: IoU (predictions, objects), best predictions first.
-        threshold: Each object, in turn, takes the prediction left that covers it best, if their
-            IoU is larger.
+        overlaps: (predictions, objects) IoU, best predictions first.
+        threshold: Each object in turn takes the remaining prediction with the highest IoU, if
+            that IoU exceeds this threshold.
     """
     best_recall: dict[float, float] = {}
     for count in range(1, len(overlaps) + 1):
@@ -154,9 +154,10 @@ def _count_matches(overlaps: FloatArray, threshold: float) -> int:
 
 
 def _as_api(ground_truth: Coco, entries: Iterable[Mapping[str, Any]]) -> Any:
-    """Give annotations or predictions as pycocotools' COCO; its evaluation writes into copies.
+    """Wrap annotations or predictions as pycocotools' COCO; the evaluation modifies only copies.
 
-    Images are numbered from 0 in the order of their ids, which pycocotools sorts: numbers first.
+    Images are numbered from 0 in the order of their ids, integers before strings, because
+    pycocotools sorts the ids.
     """
     from pycocotools.coco import COCO
 
@@ -168,7 +169,7 @@ def _as_api(ground_truth: Coco, entries: Iterable[Mapping[str, Any]]) -> Any:
             'image_id': numbers[entry['image_id']],
             'category_id': 1,
             'iscrowd': entry.get('iscrowd', 0),
-            'area': entry['bbox'][2] * entry['bbox'][3],  # of one range, so that none is outside
+            'area': entry['bbox'][2] * entry['bbox'][3],  # always within the single area range
         }
         for entry in entries
         if entry['image_id'] in numbers
@@ -184,7 +185,7 @@ def _as_api(ground_truth: Coco, entries: Iterable[Mapping[str, Any]]) -> Any:
 
 
 def _as_rle(tools: Any, segmentation: Any, size: tuple[int, int]) -> Any:
-    """Give a segmentation of any form as pycocotools' compressed RLE."""
+    """Convert a segmentation of any form to pycocotools' compressed RLE."""
     if isinstance(segmentation, list):
         return tools.merge(tools.frPyObjects(segmentation, *size))
     if isinstance(segmentation['counts'], list):

@@ -1,4 +1,4 @@
-"""The measures that the package has."""
+"""The built-in measures."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def mean(name: str, curves: Curves) -> float:
 
 
 def fixed(name: str, image: Comparison) -> float:
-    """Return a measure of the map binarised above 0.5."""
+    """Return a measure of the map thresholded above 0.5."""
     return float(_of_binary_map(name, image.fixed))
 
 
 def adaptive(name: str, image: Comparison) -> float:
-    """Return a measure of the map binarised from min(2 · its mean, 1) on."""
+    """Return a measure of the map thresholded at min(2 · its mean, 1)."""
     return float(_of_binary_map(name, image.adaptive))
 
 
 def adaptive_e(image: Comparison) -> float:
-    """Return the E-measure of the same binary map."""
+    """Return the E-measure of the map thresholded at min(2 · its mean, 1)."""
     of = image.adaptive
     (value,) = measures.e_measure(
         of.hits, of.false_alarms, of.foreground, of.foreground + of.background
@@ -44,7 +44,7 @@ def adaptive_e(image: Comparison) -> float:
 
 
 def weighted_f(image: Comparison) -> float:
-    """Return the weighted F of the normalised map."""
+    """Return the weighted F-measure of the normalised map."""
     return measures.weighted_f_measure(image.saliency, image.mask)
 
 
@@ -54,7 +54,7 @@ def s_measure(image: Comparison) -> float:
 
 
 def mae(image: Comparison) -> float:
-    """Return the mean absolute error of the map that the protocol compares."""
+    """Return the mean absolute error of the raw or the normalised map, as the protocol says."""
     compared = image.values if image.protocol.normalised_mae else image.counts.values
     if image.protocol.soft_mask_mae:
         return float(abs(image.map_of(compared) - image.grey_mask / 255).mean())
@@ -76,7 +76,7 @@ def _of_binary_map(name: str, of: Confusion) -> float:
     return float(value)
 
 
-# Measures of binary maps; of each come one of the fixed, one of the adaptive and two of the
+# Measures of binary maps. Each yields one measure of the fixed, one of the adaptive and two of the
 # dynamic binary maps.
 _BINARY: dict[str, tuple[str, Callable[[Confusion], FloatArray], str]] = {
     'precision': ('precision', confusion.precision, 'TP / (TP + FP)'),
@@ -86,7 +86,7 @@ _BINARY: dict[str, tuple[str, Callable[[Confusion], FloatArray], str]] = {
     'dice': ('Dice', confusion.dice, '2 TP / (2 TP + FP + FN): F with beta² = 1'),
     'iou': ('IoU', confusion.iou, 'intersection over union'),
     'accuracy': ('accuracy', confusion.accuracy, 'overall accuracy, (TP + TN) / all'),
-    'kappa': ('kappa', confusion.kappa, 'accuracy beyond chance, as PySODMetrics has it'),
+    'kappa': ('kappa', confusion.kappa, 'accuracy beyond chance, as PySODMetrics computes it'),
     'cohen_kappa': ("Cohen's kappa", confusion.cohen_kappa, 'accuracy beyond chance'),
     'ber': ('BER', confusion.ber, 'balanced error rate'),
 }
@@ -104,9 +104,9 @@ def _binary_measures(name: str) -> Iterator[Measure]:
         direction,
         partial(adaptive, name),
         'images',
-        f'{text}; of the map from min(2 · its mean, 1) on',
+        f'{text}; of the map at or above min(2 · its mean, 1)',
     )
-    # The largest error of all thresholds is that of the worst one, which says nothing.
+    # The largest error over all thresholds is that of the worst threshold, which says nothing.
     for function, words in ((largest, 'max'), (mean, 'mean'))[direction == 'lower' :]:
         yield Measure(
             f'{words}_{name}',
@@ -114,7 +114,7 @@ def _binary_measures(name: str) -> Iterator[Measure]:
             direction,
             partial(function, name),
             'curves',
-            f"{text}; {words} of the data set's curve",
+            f"{text}; {words} over the data set's curve",
         )
 
 
@@ -141,7 +141,7 @@ _OTHERS = (
         'higher',
         partial(largest, 'e'),
         'curves',
-        "enhanced-alignment measure (Fan et al., IJCAI 2018); max of the data set's curve",
+        "enhanced-alignment measure (Fan et al., IJCAI 2018); max over the data set's curve",
     ),
     Measure(
         'mean_e',
@@ -149,7 +149,7 @@ _OTHERS = (
         'higher',
         partial(mean, 'e'),
         'curves',
-        "enhanced-alignment measure; mean of the data set's curve",
+        "enhanced-alignment measure; mean over the data set's curve",
     ),
     Measure(
         'adp_e',
@@ -157,7 +157,7 @@ _OTHERS = (
         'higher',
         adaptive_e,
         'images',
-        'enhanced-alignment measure; of the map from min(2 · its mean, 1) on',
+        'enhanced-alignment measure; of the map at or above min(2 · its mean, 1)',
     ),
     Measure('mae', 'MAE', 'lower', mae, 'images', 'mean absolute error'),
     Measure(
@@ -166,7 +166,7 @@ _OTHERS = (
         'higher',
         auc_pr,
         'curves',
-        "area under the data set's curve of precision over recall",
+        "area under the data set's precision-recall curve",
     ),
     Measure(
         'auc_roc',
@@ -174,7 +174,7 @@ _OTHERS = (
         'higher',
         auc_roc,
         'curves',
-        "area under the data set's curve of recall over the false positive rate",
+        "area under the data set's ROC curve: recall over the false positive rate",
     ),
     Measure(
         'si_mae',
@@ -182,7 +182,7 @@ _OTHERS = (
         'lower',
         size_invariance.si_mae,
         'images',
-        'size-invariant MAE: objects weigh alike (Li et al., ICML 2024)',
+        'size-invariant MAE: objects have equal weight (Li et al., ICML 2024)',
     ),
     Measure(
         'si_max_f',
@@ -190,7 +190,7 @@ _OTHERS = (
         'higher',
         size_invariance.si_max_f,
         'images',
-        "size-invariant F: mean over an image's objects of each one's largest F",
+        'size-invariant F: the largest F of each object, averaged over the objects',
     ),
     Measure(
         'si_mean_f',
@@ -198,7 +198,7 @@ _OTHERS = (
         'higher',
         size_invariance.si_mean_f,
         'images',
-        "the same of each object's mean F",
+        'the mean F of each object, averaged over the objects',
     ),
     Measure(
         'si_auc_pr',
@@ -206,7 +206,7 @@ _OTHERS = (
         'higher',
         size_invariance.si_auc_pr,
         'images',
-        "the same of the area under each object's curve of precision over recall",
+        "the area under each object's precision-recall curve, averaged over the objects",
     ),
     Measure(
         'si_auc_roc',
@@ -214,11 +214,11 @@ _OTHERS = (
         'higher',
         size_invariance.si_auc_roc,
         'images',
-        "the same of the area under each object's curve of recall over the false positive rate",
+        "the area under each object's ROC curve, averaged over the objects",
     ),
 )
 
-# The usual ones, in the order of the field's tables; they are computed if none are chosen.
+# The usual measures, in the order of the field's tables; the default if none are chosen.
 USUAL = (
     *('max_f', 'mean_f', 'adp_f', 'weighted_f', 's_measure', 'max_e', 'mean_e', 'adp_e'),
     *('mae', 'iou', 'ber'),

@@ -1,4 +1,4 @@
-"""A saliency map beside its mask, as measures look at them: all is computed when asked for."""
+"""A saliency map paired with its mask. Everything that measures need is computed on demand."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Comparison:
     Args:
         prediction: (H, W) saliency, uint8 from 0 to 255 or floating point from 0 to 1.
         mask: (H, W) ground truth, bool, uint8 from 0 to 255 or floating point from 0 to 1.
-        protocol: The rules.
+        protocol: The evaluation protocol.
 
     Attributes:
-        protocol: The rules.
-        grey_mask: (H, W) uint8, the mask's levels.
-        mask: (H, W) bool, its object.
-        curves: What depends on the threshold, by name; arrays (T,).
+        protocol: The evaluation protocol.
+        grey_mask: (H, W) uint8, the levels of the mask.
+        mask: (H, W) bool, the foreground of the mask.
+        curves: The quantities that depend on the threshold, by name; arrays (T,).
 
     Raises:
-        DataError: An array is not (H, W), the sizes differ (except under ``survey``), or a type
-            or value is none of the above.
+        DataError: An array is not (H, W), the sizes differ (except under ``survey``), or an array
+            has another type or values out of range.
     """
 
     def __init__(self, prediction: NDArray[Any], mask: NDArray[Any], protocol: Protocol) -> None:
@@ -65,43 +65,43 @@ class Comparison:
 
     @cached_property
     def structure_values(self) -> FloatArray:
-        """Return the values (K,) by the normalisation for the S-measure."""
+        """Return the values (K,) of the levels, normalised for the S-measure."""
         if self.protocol.structure_normalisation == self.protocol.normalisation:
             return self.values
         return self._normalised(self.protocol.structure_normalisation)
 
     @cached_property
     def structure_saliency(self) -> FloatArray:
-        """Return the map (H, W) by the normalisation for the S-measure."""
+        """Return the map (H, W) , normalised for the S-measure."""
         same = self.structure_values is self.values
         return self.saliency if same else self.map_of(self.structure_values)
 
     @cached_property
     def by_threshold(self) -> Confusion:
-        """Return how the binary map of each threshold agrees with the mask; arrays (T,)."""
+        """Return the confusion counts of the map at each threshold; arrays (T,)."""
         return self.confusion_of(self.values, self.counts.totals)
 
     @cached_property
     def adaptive(self) -> Confusion:
-        """Return the same for the map from min(2 · its mean, 1) on, under every protocol."""
+        """Return the counts of the map at or above min(2 · its mean, 1), under every protocol."""
         return self._binarised(measures.adaptive_threshold(self.saliency), strict=False)
 
     @cached_property
     def fixed(self) -> Confusion:
-        """Return the same for the map above 0.5."""
+        """Return the counts of the map above 0.5."""
         return self._binarised(0.5, strict=True)
 
     def map_of(self, values: FloatArray) -> FloatArray:
-        """Return the map (H, W) whose levels have the values (K,)."""
+        """Return the map (H, W) whose levels take the values (K,)."""
         pixels: FloatArray = np.take(values, self._levels[1])
         return pixels
 
     def confusion_of(self, values: FloatArray, totals: FloatArray) -> Confusion:
-        """Compare the binary map of each of the protocol's thresholds with the mask.
+        """Compare the map with the mask at each of the protocol's thresholds.
 
         Args:
-            values: (K,) ascending values of levels.
-            totals: (2, K) how many pixels of the background and of the object have each.
+            values: (K,) ascending values of the levels.
+            totals: (2, K) pixel counts of each level: background, foreground.
         """
         keys, thresholds = self.protocol.comparison_keys(values)
         hits, false_alarms = measures.count_salient(
@@ -129,13 +129,13 @@ class Comparison:
 
 
 class ImageCurves(Mapping[str, FloatArray]):
-    """The curves of one image by name, each an array over the protocol's thresholds (T,).
+    """The curves of one image by name, each an array (T,) over the protocol's thresholds.
 
-    ``precision`` and ``recall`` have the protocol's epsilons, and ``f`` is theirs; ``e`` is the
-    E-measure; the others are those of ``CONFUSION_CURVES``.
+    ``precision`` and ``recall`` include the protocol's epsilons, and ``f`` is computed from them.
+    ``e`` is the E-measure. The others are those of ``CONFUSION_CURVES``.
 
     Attributes:
-        computed: Those that were asked for, which a data set's means need.
+        computed: The curves requested so far, which the data set's means need.
     """
 
     def __init__(self, of: Comparison) -> None:
@@ -187,7 +187,7 @@ CURVE_NAMES = ('precision', 'recall', 'f', 'e', *CONFUSION_CURVES)
 def _fitting_mask(
     prediction: NDArray[Any], mask: NDArray[Any], protocol: Protocol
 ) -> NDArray[np.uint8]:
-    """Return the mask as levels 0..255, of the prediction's size."""
+    """Return the mask as levels 0..255, resized to the prediction if the protocol says so."""
     for role, array in (('prediction', prediction), ('mask', mask)):
         if array.ndim != 2 or not array.size:
             raise DataError(f'The {role} has shape {array.shape}. Pass one array (H, W).')

@@ -1,8 +1,8 @@
-"""Measures of binary maps, from how many pixels map and mask share.
+"""Measures of binary maps, computed from confusion counts.
 
-The functions take a ``Confusion`` of one map or of many, and return a number for each, from 0 to
-1 except the kappas, which are negative where map and mask agree less than by chance. A share of
-nothing is 0, as in PySODMetrics.
+Each function takes a ``Confusion`` of one or many maps and returns one number per map. Numbers lie
+in [0, 1], except that the kappas are negative where map and mask agree less than by chance. A
+ratio with denominator 0 is 0, as in PySODMetrics.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ BETA_SQUARED = 0.3
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many pixels of binary maps are right and wrong.
+    """Pixel counts that say how binary maps agree with a mask.
 
     Attributes:
-        hits: Salient pixels inside the object (true positives), an entry for each map.
-        false_alarms: Salient pixels outside it (false positives), likewise.
-        foreground: Pixels of the object.
-        background: The other pixels.
+        hits: Salient pixels inside the object (true positives), one entry per map.
+        false_alarms: Salient pixels outside the object (false positives), one entry per map.
+        foreground: Number of pixels of the object.
+        background: Number of the other pixels.
     """
 
     hits: FloatArray
@@ -34,32 +34,32 @@ class Confusion:
 
     @property
     def rejections(self) -> FloatArray:
-        """Return the pixels that are salient neither in the map nor in the mask."""
+        """Return the number of true negatives: pixels salient in neither the map nor the mask."""
         return self.background - self.false_alarms
 
 
 def precision(of: Confusion) -> FloatArray:
-    """Return the share of salient pixels that are inside the object."""
+    """Return the fraction of salient pixels that are inside the object."""
     return _share(of.hits, of.hits + of.false_alarms)
 
 
 def recall(of: Confusion) -> FloatArray:
-    """Return the share of the object that is salient: the sensitivity, or true positive rate."""
+    """Return the fraction of the object that is salient: the sensitivity, or true positive rate."""
     return _share(of.hits, of.foreground)
 
 
 def specificity(of: Confusion) -> FloatArray:
-    """Return the share of the background that is not salient: the true negative rate."""
+    """Return the fraction of the background that is not salient: the true negative rate."""
     return _share(of.rejections, of.background)
 
 
 def false_positive_rate(of: Confusion) -> FloatArray:
-    """Return the share of the background that is salient."""
+    """Return the fraction of the background that is salient."""
     return _share(of.false_alarms, of.background)
 
 
 def dice(of: Confusion) -> FloatArray:
-    """Return the Dice coefficient: F with beta² = 1."""
+    """Return the Dice coefficient, which is F with beta² = 1."""
     return _share(2 * of.hits, of.hits + of.false_alarms + of.foreground)
 
 
@@ -69,7 +69,7 @@ def iou(of: Confusion) -> FloatArray:
 
 
 def accuracy(of: Confusion) -> FloatArray:
-    """Return the overall accuracy: the share of all pixels on which map and mask agree."""
+    """Return the overall accuracy: the fraction of all pixels on which map and mask agree."""
     return _share(of.hits + of.rejections, of.foreground + of.background)
 
 
@@ -79,10 +79,10 @@ def cohen_kappa(of: Confusion) -> FloatArray:
 
 
 def kappa(of: Confusion) -> FloatArray:
-    """Return kappa as PySODMetrics 1.6.2 computes it, which is not quite Cohen's.
+    """Return kappa as PySODMetrics 1.6.2 computes it, which differs slightly from Cohen's.
 
-    For the chance to agree on the background, it takes the share of right pixels (TN + TP)
-    instead of that of the background (TN + FP).
+    As the chance of agreeing on the background it takes the fraction of correct pixels (TN + TP)
+    instead of that of background pixels (TN + FP).
     """
     return _beyond_chance(of, of.rejections + of.hits)
 
@@ -95,7 +95,7 @@ def _beyond_chance(of: Confusion, background: FloatArray | float) -> FloatArray:
 
 
 def ber(of: Confusion) -> FloatArray:
-    """Return the balanced error rate: the mean of the misses' and the false alarms' share."""
+    """Return the balanced error rate: the mean of the miss rate and the false positive rate."""
     return 1 - 0.5 * (recall(of) + specificity(of))
 
 
@@ -106,17 +106,17 @@ def f_measure(of: Confusion) -> FloatArray:
 
 
 def area_under_curve(y: FloatArray, x: FloatArray) -> float:
-    """Return the area under y as a function of x, by trapezoids.
+    """Return the area under y as a function of x, by the trapezoidal rule.
 
     Args:
         y: (T,) values at ascending thresholds.
-        x: (T,) values that never rise with the threshold, as recall and false positive rate.
+        x: (T,) values that never rise with the threshold, such as recall and false positive rate.
     """
     return float(((x[:-1] - x[1:]) * (y[1:] + y[:-1])).sum() / 2)
 
 
 def _share(part: FloatArray, whole: FloatArray | float) -> FloatArray:
-    """Divide, where there is something to divide by; 0 elsewhere."""
+    """Divide, and return 0 where the denominator is 0."""
     nothing = np.zeros(np.shape(part))
     result: FloatArray = np.divide(part, whole, out=nothing, where=np.not_equal(whole, 0))
     return result

@@ -1,4 +1,4 @@
-"""Scoring a folder of saved saliency maps against a folder of masks."""
+"""Score a folder of saved saliency maps against a folder of masks."""
 
 from __future__ import annotations
 
@@ -51,35 +51,37 @@ def evaluate_folders(
 ) -> Evaluation:
     """Score the saliency maps in one folder against the masks in another.
 
-    Files pair by stem, so extensions may differ. Each file is decoded once; after the first
-    unusable one nothing more is scored, but all that are unusable are named.
+    Files are paired by stem, so extensions may differ. Each file is decoded once. After the first
+    unusable file nothing more is scored, but the error lists all unusable files.
 
     Args:
-        pred_dir: Folder of grey maps, as ``sod predict`` writes them; what else is read is said at
-            ``read_prediction``.
-        gt_dir: Folder of masks, of whatever kind ``sod_plugins.data.read_mask`` reads, with photos
-            among them or not, or of a data set in a layout that ``find_pairs`` knows.
+        pred_dir: Folder of grey saliency maps, as ``sod predict`` writes them. For the accepted
+            formats see ``read_prediction``.
+        gt_dir: Folder of masks in any format that ``sod_plugins.data.read_mask`` reads, with or
+            without images among them, or the root of a data set in a layout that ``find_pairs``
+            recognises.
         protocol: Name of the protocol.
-        measures: What to compute, see ``SaliencyEvaluator``.
-        curves: Names of curves to record beside those that the measures need.
-        list_file: A text file that selects the images, a stem or path a line, or an image's and
-            its mask's path; without it, the two folders must hold the same stems.
-        workers: Further processes that share the work; 0 works in this one. The scores are the
-            same. (A script that sets it needs the usual ``if __name__ == '__main__'`` guard.)
+        measures: The measures to compute, see ``SaliencyEvaluator``.
+        curves: Names of further curves to record besides those that the measures need.
+        list_file: A text file that selects the images. Each line holds a stem, a path, or the
+            paths of an image and its mask. Without it, both folders must hold the same stems.
+        workers: Number of worker processes; 0 scores in this process. The scores do not depend on
+            it. (A script that sets it needs the usual ``if __name__ == '__main__'`` guard.)
         progress: Whether to show a progress bar.
-        pred_prefix: What precedes the stem in the names of maps.
-        pred_suffix: What follows it, such as ``'_sal'``.
-        mask_prefix: What precedes the stem in the names of masks.
-        mask_suffix: What follows it, such as ``'_gt'``.
-        exif: Whether masks are read upright, or ``'ignore'``, as they are stored.
+        pred_prefix: Text before the stem in the names of saliency maps.
+        pred_suffix: Text after the stem in the names of saliency maps, such as ``'_sal'``.
+        mask_prefix: Text before the stem in the names of masks.
+        mask_suffix: Text after the stem in the names of masks, such as ``'_gt'``.
+        exif: Whether to rotate masks as their EXIF orientation says; ``'ignore'`` reads them as
+            stored.
 
     Returns:
         The scores under the protocol.
 
     Raises:
-        DataError: A file lacks its partner, cannot be read or is of another size than its
-            partner (``survey`` resizes the mask instead); the message lists the files.
-        ValueError: There is no such protocol or measure.
+        DataError: A file lacks its partner, cannot be read, or differs in size from its partner
+            (``survey`` resizes the mask instead). The message lists the files.
+        ValueError: The protocol or a measure is unknown.
     """
     evaluator = SaliencyEvaluator(protocol, measures, curves)
     pairs = find_scored_pairs(
@@ -104,26 +106,27 @@ def evaluate_pairs(
     progress: bool = True,
     exif: ExifRule = 'apply',
 ) -> Evaluation:
-    """Score saved saliency maps, given as stem, map and mask, as ``evaluate_folders`` does."""
+    """Score pairs given as (stem, map, mask), as ``evaluate_folders`` does."""
     evaluator = SaliencyEvaluator(protocol, measures, curves)
     return _evaluate(evaluator, pairs, workers, progress, exif)
 
 
 def read_prediction(path: str | Path, *, full_scale: bool = False) -> NDArray[np.uint8]:
-    """Read a saved saliency map by the rules of masks, but as dark as it may be.
+    """Read a saved saliency map by the rules for masks, except that it may be dark.
 
-    The table at the top of ``sod_plugins.data.images`` says what each kind of file becomes.
+    The table at the top of ``sod_plugins.data.images`` lists what becomes of each file format.
 
     Args:
-        path: An image file that Pillow reads.
-        full_scale: Whether a map of 0 and 1, or of 8-bit values in 16 bits, is a dark one and not
-            coded so. ``evaluate_folders`` decides by whether the folder has brighter ones.
+        path: An image file that Pillow can read.
+        full_scale: Whether a map of only 0 and 1, or of 8-bit values in a 16-bit file, is a dark
+            map rather than one scaled to 0..1 or 0..255. ``evaluate_folders`` sets this if the
+            folder also holds brighter maps.
 
     Returns:
         uint8 array (H, W).
 
     Raises:
-        DataError: The file cannot be read or is not grey.
+        DataError: The file cannot be read or is not greyscale.
     """
     levels = _levels(decode_prediction(path, full_scale=full_scale))
     return levels if levels.dtype == np.uint8 else (levels * 255).astype(np.uint8)
@@ -131,13 +134,13 @@ def read_prediction(path: str | Path, *, full_scale: bool = False) -> NDArray[np
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a pair: its scores or its problem, and how its map was understood.
+    """The result for one pair: its scores or its problem, and how its map was interpreted.
 
     Attributes:
-        scores: The scores; None where it was not scored.
-        problem: Why it cannot be scored.
-        white: The largest value that the type of the map's file holds.
-        scale: The value that was taken as 1; None for a black map, which tells nothing.
+        scores: The scores; None if it was not scored.
+        problem: Why it cannot be scored; None if it can.
+        white: The largest value that the map's file format can hold.
+        scale: The value taken as 1; None for a black map, which does not tell.
     """
 
     scores: ImageScores | None = None
@@ -147,13 +150,13 @@ class _Outcome:
 
 
 class _Scorer:
-    """Scores pairs; after the first that cannot be scored, it only looks for further ones."""
+    """Scores pairs. After the first failure it only looks for further failures."""
 
     def __init__(
         self, evaluator: SaliencyEvaluator, exif: ExifRule, *, full_scale: bool = False
     ) -> None:
         self.protocol = evaluator.protocol
-        # By key where a worker finds them, as functions of a user's may not be pickled.
+        # By key where a worker can find it, because users' functions may not be picklable.
         self.chosen = [m.key if MEASURES.get(m.key) is m else m for m in evaluator.measures]
         self.curves = evaluator.curve_names
         self.exif = exif
@@ -162,7 +165,7 @@ class _Scorer:
 
     @cached_property
     def measures(self) -> tuple[Measure, ...]:
-        """Return the measures, which each process looks up for itself."""
+        """Return the measures, looked up separately in each process."""
         return find_measures(self.chosen)
 
     def __call__(self, pair: Pair) -> _Outcome:
@@ -187,7 +190,7 @@ class _Scorer:
 
 @contextmanager
 def _collected(problems: list[str]) -> Iterator[None]:
-    """Note what makes a file unusable, and go on."""
+    """Record why a file is unusable, and go on."""
     try:
         yield
     except DataError as error:
@@ -219,9 +222,10 @@ def _evaluate(
 
 
 def _dark_pairs(pairs: Sequence[Pair], outcomes: Sequence[_Outcome]) -> list[Pair]:
-    """Return the pairs whose map is a dark one though it was understood as coded in few values.
+    """Return the pairs whose map is dark but was read as scaled to fewer values.
 
-    A folder in which all maps hold 0 and 1 is 0/1-coded; among brighter maps, such a map is dark.
+    If all maps of a folder hold only 0 and 1, 1 means white. Beside brighter maps, such a map is
+    dark.
     """
     bright = {outcome.white for outcome in outcomes if outcome.scale == outcome.white}
     return [
@@ -232,7 +236,7 @@ def _dark_pairs(pairs: Sequence[Pair], outcomes: Sequence[_Outcome]) -> list[Pai
 
 
 def _levels(decoded: DecodedMask) -> NDArray[Any]:
-    """Return a map of whole numbers as 8 bits; one of floats stays what it is."""
+    """Round a map to 8 bits, unless its file holds floating-point values."""
     if decoded.coding.startswith('float'):
         return decoded.values
     levels: NDArray[np.uint8] = np.rint(decoded.values * 255).astype(np.uint8)
@@ -259,7 +263,7 @@ def _apply(
     title: str,
     progress: bool,
 ) -> list[Result]:
-    """Apply a function to every pair, in order, here or in the pool's processes."""
+    """Apply a function to every pair, in order, in this process or in the pool."""
     if not pairs:
         return []
     results = map(function, pairs) if pool is None else pool.map(function, pairs, chunksize=8)

@@ -1,4 +1,4 @@
-"""Measures of salient instances, whatever their category: files or entries in, numbers out."""
+"""Measures of salient instances regardless of category, from files or entries to numbers."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class InstanceEvaluation:
     """The measures of a data set.
 
     Attributes:
-        measures: By name: ``mask_`` or ``box_`` and the name of ``coco_measures`` or
-            ``per_image_measures``; with ``_o`` at the end on the images with occlusion alone,
-            where there are any.
-        protocol: The name of the protocol.
-        images: How many images were measured.
-        instances: How many objects they hold, crowds apart.
-        predictions: How many predictions were scored.
-        occlusion: From which overlap of boxes on an image counts as one with occlusion.
-        occluded_images: How many do.
+        measures: The values by name: ``mask_`` or ``box_`` followed by a name from
+            ``coco_measures`` or ``per_image_measures``. Names that end in ``_o`` cover only the
+            images with occlusion, if there are any.
+        protocol: Name of the protocol.
+        images: Number of images measured.
+        instances: Number of ground-truth objects, without crowds.
+        predictions: Number of predictions scored.
+        occlusion: An image counts as occluded if two of its boxes overlap by at least this much.
+        occluded_images: Number of images with occlusion.
         left_out: The entries that could not be used, each with the reason.
     """
 
@@ -50,7 +50,7 @@ class InstanceEvaluation:
     left_out: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
-        """Say in a line what was measured, and how."""
+        """Summarise in one line what was measured and how."""
         return (
             f'Instances of {self.images} images ({self.instances} objects, {self.predictions} '
             f'predictions), protocol {self.protocol}; with occlusion (boxes share '
@@ -58,7 +58,7 @@ class InstanceEvaluation:
         )
 
     def table(self) -> str:
-        """Return the measures as a table in Markdown: a row for masks and one for boxes."""
+        """Return the measures as a table in Markdown: one row for masks and one for boxes."""
         kinds = list(dict.fromkeys(name.partition('_')[0] for name in self.measures))
         first = f'{kinds[0]}_'
         columns = [name.removeprefix(first) for name in self.measures if name.startswith(first)]
@@ -70,11 +70,11 @@ class InstanceEvaluation:
         return ''.join(f'| {" | ".join(row)} |\n' for row in (['', *columns], rule, *rows))
 
     def write_json(self, path: str | Path) -> None:
-        """Write all of it, the measures at top level."""
+        """Write everything as JSON, with the measures at the top level."""
         write_text(path, self.to_json())
 
     def to_json(self) -> str:
-        """Return what ``write_json`` writes."""
+        """Return the JSON text that ``write_json`` writes."""
         record = asdict(self)
         record = {**record.pop('measures'), **record}
         return json.dumps(record, indent=2) + '\n'
@@ -90,25 +90,25 @@ def score_instances(
     images: Collection[int | str] | None = None,
     skip_bad: bool = False,
 ) -> InstanceEvaluation:
-    """Measure predicted instances, all categories as one.
+    """Measure predicted instances, regardless of category.
 
     Args:
-        predictions: What ``sod predict`` wrote (``instances.json``), or COCO's list of results, as
-            a file or as entries of ``image_id``, ``score`` and ``segmentation``. ``bbox`` is that
-            of the mask where it is missing; for boxes alone, ``segmentation`` may be.
-        ground_truth: COCO's JSON, or what ``read_instances`` read.
-        protocol: ``'coco'``, or ``'s4net'`` for the mean over images of S4Net's published code
+        predictions: The ``instances.json`` of ``sod predict`` or a COCO result list, as a file or
+            as entries with ``image_id``, ``score`` and ``segmentation``. A missing ``bbox`` is
+            taken from the mask. If only boxes are compared, ``segmentation`` may be missing.
+        ground_truth: A COCO JSON file, or what ``read_instances`` returned.
+        protocol: ``'coco'``, or ``'s4net'`` for the mean over images as in S4Net's published code
             (masks only).
-        kinds: Whether masks, boxes or both are compared.
-        occlusion: The threshold of ``occluded_images`` for the measures of occlusion.
-        images: The ids of the images to measure; all if not given.
-        skip_bad: Leave out the entries of either file that cannot be used, and list them in
-            ``left_out``, instead of refusing the file for them.
+        kinds: Whether to compare masks, boxes or both.
+        occlusion: The threshold of ``occluded_images`` for the measures under occlusion.
+        images: The ids of the images to measure; by default all.
+        skip_bad: Leave out unusable entries of either file and list them in ``left_out``, instead
+            of rejecting the file.
 
     Raises:
-        DataError: A file cannot be read, or an entry cannot be used; all are named at once. Or
-            the ground truth holds no instance.
-        ValueError: There is no such protocol, or a threshold is out of range.
+        DataError: A file or entry cannot be used (the message lists all), or the ground truth
+            holds no instance.
+        ValueError: The protocol is unknown, or a threshold is out of range.
         ImportError: pycocotools is not installed.
     """
     if protocol not in INSTANCE_PROTOCOLS:
@@ -161,18 +161,18 @@ def evaluate_instances(
     predictions: str | Path | Sequence[Prediction],
     **options: Any,
 ) -> InstanceEvaluation:
-    """Measure as ``score_instances``: its older name, with the two files the other way round."""
+    """Call ``score_instances`` with the two files in reverse order; an older name."""
     return score_instances(predictions, ground_truth, **options)
 
 
 def read_predictions(path: str | Path, ground_truth: Coco) -> list[Prediction]:
-    """Read predicted instances, and give them the image ids of the ground truth.
+    """Read predicted instances and assign them the image ids of the ground truth.
 
-    COCO's list of results has these ids already; what ``sod predict`` wrote names the images' files
-    instead, which pair by name without folders.
+    A COCO result list already has these ids. The output of ``sod predict`` names the image files
+    instead, which are matched by name without folders.
 
     Raises:
-        DataError: The file cannot be read, is of neither form, or names other images.
+        DataError: The file cannot be read, has neither form, or lacks images of the ground truth.
     """
     content = read_json_file(path, 'the predictions')
     entries = content.get('annotations') if isinstance(content, dict) else content
@@ -194,7 +194,7 @@ def read_predictions(path: str | Path, ground_truth: Coco) -> list[Prediction]:
 def _pair_by_name(
     path: str | Path, images: Any, entries: list[Prediction], ground_truth: Coco
 ) -> list[Prediction]:
-    """Give predictions the ids of the ground truth's images; those of other images are left out."""
+    """Assign the ids of the ground truth's images; drop predictions for other images."""
     try:
         named = {read_id(image['id']): read_last_name(image) for image in images}
         used = [(named.get(read_id(entry.get('image_id'))), entry) for entry in entries]
@@ -222,7 +222,7 @@ def _complete(
     left_out: list[str] | None,
     source: str,
 ) -> list[Prediction]:
-    """Check predictions, and give boxes to those without; leave out or refuse the bad ones."""
+    """Check predictions and add missing boxes; leave out or reject the bad ones."""
     sizes = {image['id']: (image['height'], image['width']) for image in ground_truth['images']}
     complete, problems = [], []
     for position, prediction in enumerate(predictions):

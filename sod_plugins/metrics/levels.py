@@ -1,8 +1,8 @@
-"""From a saliency map and a mask to counts of grey levels.
+"""Count the grey levels of a saliency map against a mask.
 
-Every measure but the weighted F depends on a map only through how often each grey level occurs
-inside and outside the object, in each quadrant around the object's centre. One pass over the
-pixels counts these; the rest is arithmetic on a few hundred numbers.
+Every measure except the weighted F-measure depends on a map only through how often each grey level
+occurs inside and outside the object, in each quadrant around the object's centre. One pass over
+the pixels counts these; the rest is arithmetic on a few hundred numbers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class LevelCounts:
     """A map of K distinct levels, counted against a binary mask.
 
     Attributes:
-        values: (K,) the levels' values in [0, 1], ascending, not normalised.
-        index: (H, W) which level each pixel has.
+        values: (K,) values of the levels in [0, 1], ascending, not normalised.
+        index: (H, W) index of the level of each pixel.
         foreground: (H, W) bool, the mask.
-        quadrants: (2, 2, 2, K) pixel counts: above or below, left or right of the split,
-            background or foreground, level.
+        quadrants: (2, 2, 2, K) pixel counts, indexed by above/below and left/right of the split,
+            background/foreground, and level.
         split: (row, column) where the lower and the right quadrants begin.
     """
 
@@ -72,7 +72,7 @@ def count_levels(
 
 
 def _object_centre(foreground: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the pixel after the rounded centroid; of an empty mask, after the image's centre."""
+    """Return the pixel after the rounded centroid; for an empty mask, after the image's centre."""
     centre = []
     for axis in (0, 1):
         along = np.count_nonzero(foreground, axis=1 - axis)
@@ -104,14 +104,14 @@ def map_levels(prediction: NDArray[Any], keep_floats: bool) -> tuple[FloatArray,
 
 
 def mask_levels(mask: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return a mask as levels 0..255.
+    """Return the mask as levels 0..255.
 
     Args:
         mask: (H, W) bool, uint8 from 0 to 255, or floating point in [0, 1].
 
     Raises:
         DataError: The array has another shape or type, values outside [0, 1], or integers that
-            are only 0 and 1, of which every one would count as background.
+            are only 0 and 1, which would all count as background.
     """
     if mask.dtype == np.bool_:
         return mask.astype(np.uint8) * np.uint8(255)
@@ -124,7 +124,7 @@ def mask_levels(mask: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def resize_nearest(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize an (H, W) mask to another (H, W), each pixel from the one below its centre."""
+    """Resize an (H, W) mask to another (H, W) by nearest neighbour, aligning pixel centres."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(np.intp)
         for new, old in zip(size, mask.shape, strict=True)

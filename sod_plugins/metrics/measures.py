@@ -1,7 +1,7 @@
-"""The measures of one image: arrays and counts in, numbers out.
+"""The measures of one image, computed from arrays and counts.
 
-A map enters as its normalised values: ``values`` (K,) per level, with ``LevelCounts`` telling how
-often each level occurs, or ``saliency`` (H, W) per pixel. Numbers are fractions from 0 to 1.
+A map is given as its normalised values: either ``values`` (K,) per level, with ``LevelCounts``
+for how often each level occurs, or ``saliency`` (H, W) per pixel. Results are fractions in [0, 1].
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _KERNEL_RADIUS = 3
 _KERNEL = np.exp(-(np.arange(-_KERNEL_RADIUS, _KERNEL_RADIUS + 1) ** 2) / (2 * 5**2))
 _KERNEL /= _KERNEL.sum()
-# How much an error weighs by its squared distance from the object: 2 - 2^(-distance / 5), nothing
-# on the object itself. From 200 pixels on it differs from 2 by less than 1e-12.
+# The weight of an error by its squared distance from the object: 2 - 2^(-distance / 5), and 0 on
+# the object itself. From 200 pixels on it differs from 2 by less than 1e-12.
 _FARTHEST = 200**2
 _IMPORTANCE = 2 - np.exp(np.log(0.5) / 5 * np.sqrt(np.arange(_FARTHEST + 1)))
 _IMPORTANCE[0] = 0
@@ -38,7 +38,7 @@ def count_salient(
         keys: (K,) ascending values of the levels.
         totals: (2, K) pixel counts by level: background, foreground.
         thresholds: (T,) thresholds on the scale of the keys.
-        strict: Whether salient means above (True) or from (False) the threshold on.
+        strict: Whether salient means > threshold (True) or >= threshold (False).
 
     Returns:
         Two arrays (T,): salient pixels inside the object (hits) and outside it (false alarms).
@@ -80,8 +80,8 @@ def e_measure(
         area: Pixels of the image.
 
     Returns:
-        (T,) the sum over n pixels divided by n - 1, so that small images may score above 1; an
-        image of one pixel, which has no n - 1, scores 0 or 1.
+        (T,) the sum over n pixels divided by n - 1, so that small images may score above 1. An
+        image of one pixel, for which n - 1 is 0, scores 0 or 1.
     """
     salient = hits + false_alarms
     if foreground == 0:
@@ -89,7 +89,7 @@ def e_measure(
     elif foreground == area:
         aligned = salient
     else:
-        # Map and mask are constant on the hits, false alarms, misses and correct rejections.
+        # Map and mask are each constant on the hits, false alarms, misses and correct rejections.
         counts = np.stack([hits, false_alarms, foreground - hits, area - foreground - false_alarms])
         share = salient / area
         map_deviation = np.stack([1 - share, 1 - share, -share, -share])
@@ -99,7 +99,7 @@ def e_measure(
             2 * map_deviation * mask_deviation / (map_deviation**2 + mask_deviation**2 + _EPSILON)
         )
         aligned = ((alignment + 1) ** 2 / 4 * counts).sum(axis=0)
-    # An image of one pixel has no n - 1.
+    # An image of one pixel has n - 1 = 0.
     return aligned / (1 if area == 1 else area - 1 + _EPSILON)
 
 
@@ -125,7 +125,7 @@ def s_measure(saliency: FloatArray, values: FloatArray, counts: LevelCounts) -> 
         for right, columns in enumerate((slice(0, column), slice(column, None))):
             region = counts.quadrants[below, right]
             share = region.sum() / area
-            if share:  # an object that is centred on the last row has nothing below it
+            if share:  # an object centred on the last row has nothing below it
                 similarity = _region_similarity(values, region, saliency[rows, columns])
                 region_score += share * similarity
     return max(0.0, float(0.5 * object_score + 0.5 * region_score))
@@ -147,7 +147,7 @@ def _region_similarity(values: FloatArray, counts: FloatArray, saliency: FloatAr
     mean = either @ values / pixels
     if np.count_nonzero(either) == 1:
         # Where map and mask are both flat, the reference scores 1 if the mean of the equal values
-        # is that value to the last bit, and 0 if not: it takes the same summation to agree.
+        # equals that value to the last bit, else 0. Only the same summation gives the same score.
         mean = saliency.mean()
     mask_mean = foreground.sum() / pixels
     deviation = values - mean
@@ -165,9 +165,9 @@ def _region_similarity(values: FloatArray, counts: FloatArray, saliency: FloatAr
 def weighted_f_measure(saliency: FloatArray, foreground: NDArray[np.bool_]) -> float:
     """Return the weighted F with beta² = 1 (Margolin et al., CVPR 2014); 0 for an empty mask.
 
-    An error inside the object is forgiven as far as its neighbourhood is right; one outside
-    weighs more the farther it is from the object. Which of several nearest object pixels a
-    distance transform picks matters by up to 1e-4: this is SciPy's choice.
+    An error inside the object is reduced to the smoothed error of its neighbourhood. An error
+    outside weighs more the farther it is from the object. Where several object pixels are equally
+    near, the distance transform's choice changes the result by up to 1e-4; this is SciPy's choice.
 
     Args:
         saliency: (H, W) the normalised map.
@@ -191,14 +191,14 @@ def weighted_f_measure(saliency: FloatArray, foreground: NDArray[np.bool_]) -> f
 def _weighted_misses(
     saliency: FloatArray, foreground: NDArray[np.bool_], nearest: NDArray[np.int32]
 ) -> float:
-    """Return the sum of errors on the object, each at most its neighbourhood's smoothed error."""
-    # Nothing farther from the object than the kernel reaches is looked at.
+    """Sum the errors on the object, each capped by the smoothed error of its neighbourhood."""
+    # Pixels beyond the kernel's reach around the object have no influence.
     window = tuple(
         slice(max(hit[0] - _KERNEL_RADIUS, 0), hit[-1] + _KERNEL_RADIUS + 1)
         for hit in (np.flatnonzero(foreground.any(axis=axis)) for axis in (1, 0))
     )
     rows, columns = nearest[:, window[0], window[1]]
-    # Around the object stands the error of the nearest object pixel, so edges keep their weight.
+    # Pixels around the object take the error of the nearest object pixel, so edges keep weight.
     spread = 1 - saliency[rows, columns]
     smoothed = spread
     for axis in (0, 1):
@@ -207,7 +207,7 @@ def _weighted_misses(
 
 
 def _importance(nearest: NDArray[np.int32]) -> FloatArray:
-    """Return how much an error weighs at each pixel, 0 on the object."""
+    """Return the weight of an error at each pixel: 0 on the object."""
     squared: NDArray[Any] = np.minimum(
         (nearest[0] - np.arange(nearest.shape[1], dtype=np.int32)[:, None]) ** 2
         + (nearest[1] - np.arange(nearest.shape[2], dtype=np.int32)) ** 2,

@@ -1,7 +1,7 @@
 """The evaluation protocols of the field, each a row of ``docs/measures.md``.
 
-Published numbers of one network differ by how maps are normalised, which thresholds are tried,
-how a tie with a threshold counts, and whether F or precision and recall are averaged over the
+Published numbers for one network differ in how maps are normalised, which thresholds are tried,
+how ties with a threshold count, and whether F or precision and recall are averaged over the
 images. A ``Protocol`` states these choices; the measures themselves are in
 ``sod_plugins.metrics.measures``.
 """
@@ -24,24 +24,24 @@ class Protocol:
     """How one group's tool scores saliency maps.
 
     Attributes:
-        name: The name that stands beside every number.
-        origin: Whose tool it is.
-        normalisation: What happens to a map in [0, 1] before it is compared with a mask:
+        name: The name reported with every number.
+        origin: The tool it reproduces.
+        normalisation: What happens to a map in [0, 1] before it is compared with the mask:
             nothing, division by its maximum, or stretching from its minimum to its maximum.
         structure_normalisation: The same for the S-measure alone.
         quantisation: How normalised values become levels 0..255 before they meet the
             thresholds; ``'none'`` compares the values themselves.
         thresholds: Ascending thresholds, as fractions of the largest value.
-        strict: Whether a pixel is salient above (True) or from (False) the threshold on.
-        foreground_level: From which of 255 levels on a mask pixel is foreground.
+        strict: Whether salient means > threshold (True) or >= threshold (False).
+        foreground_level: The mask level, of 0..255, from which a pixel is foreground.
         ratio_epsilon: Added to numerator and denominator of precision and recall.
         precision_epsilon: Added to the denominator of precision.
         recall_epsilon: Added to the denominator of recall.
         f_epsilon: Added to the denominator of F.
-        f_of_means: Whether F is taken of the mean precision and recall of the data set (True)
+        f_of_means: Whether F is computed from the data set's mean precision and recall (True)
             or is averaged over the images (False).
-        normalised_mae: Whether the MAE is that of the normalised map.
-        soft_mask_mae: Whether the MAE compares with the grey mask instead of the binary one.
+        normalised_mae: Whether the MAE uses the normalised map.
+        soft_mask_mae: Whether the MAE uses the grey mask instead of the binary one.
         resizes_mask: Whether a mask of another size is resized to the map.
         skips_empty: Whether images without any foreground are left out of every mean.
         keeps_floats: Whether floating-point maps are scored unquantised; otherwise they are
@@ -68,12 +68,12 @@ class Protocol:
     keeps_floats: bool = False
 
     def comparison_keys(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Put normalised values and the thresholds on the scale on which they are compared."""
+        """Return normalised values and thresholds on the scale on which they are compared."""
         if self.quantisation == 'none':
             return values, self._threshold_keys
         if self.quantisation == 'truncate':
             return np.floor(values * 255), self._threshold_keys
-        # Half a level goes up, whatever the last bits of the division say.
+        # Round half a level up, regardless of the last bits of the division.
         return np.floor(np.round(values * 255, 9) + 0.5), self._threshold_keys
 
     @cached_property
@@ -139,10 +139,10 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get_protocol(name: str) -> Protocol:
-    """Return the protocol of that name.
+    """Return a protocol by name.
 
     Raises:
-        ValueError: There is none; the message lists those that exist.
+        ValueError: The name is unknown; the message lists the known names.
     """
     if name not in PROTOCOLS:
         raise ValueError(f"There is no protocol '{name}'. Choose one of: {', '.join(PROTOCOLS)}.")
@@ -150,7 +150,7 @@ def get_protocol(name: str) -> Protocol:
 
 
 def normalise(values: FloatArray, lowest: float, highest: float, rule: Normalisation) -> FloatArray:
-    """Normalise the values of a map whose extremes are given; a flat map stays as it is."""
+    """Normalise the values of a map with the given extremes; a constant map stays unchanged."""
     if rule == 'minmax' and highest > lowest:
         return (values - lowest) / (highest - lowest)
     if rule == 'max' and highest > 0:

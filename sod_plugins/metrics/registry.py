@@ -1,6 +1,6 @@
-"""What a measure is, and which ones there are.
+"""What a measure is, and the registry of measures.
 
-A measure of your own joins the others by::
+Register a measure of your own with::
 
     from sod_plugins.metrics import Measure, register_measure
 
@@ -25,7 +25,7 @@ from sod_plugins._common.user_code import import_entry_points
 Direction = Literal['higher', 'lower']
 Averaging = Literal['images', 'curves']
 
-# What else stands beside measures in a record or a table.
+# Other fields of a record or columns of a table.
 _RESERVED = {
     *('all', 'count', 'curves', 'dark', 'dataset', 'default', 'images', 'measures', 'method'),
     *('protocol', 'skipped', 'stem'),
@@ -42,7 +42,7 @@ class MeasureInfo:
         direction: Whether ``'higher'`` or ``'lower'`` values are better.
 
     Raises:
-        ValueError: The key is no identifier or means something else, or the direction is neither.
+        ValueError: The key is not an identifier or is reserved, or the direction is invalid.
     """
 
     key: str
@@ -69,12 +69,13 @@ class Measure(MeasureInfo):
     """A measure of saliency maps.
 
     Attributes:
-        function: What computes it. Averaged over images, it takes a ``Comparison`` (a map and a
-            mask under a protocol) and returns a number. Of curves, it takes a mapping of curves
-            by name (``precision``, ``recall``, ``f``, ``e``, ...), arrays over the thresholds.
+        function: Computes the value. If averaged over images, it takes a ``Comparison`` (a map and
+            a mask under a protocol) and returns a number. If computed from curves, it takes a
+            mapping of curves by name (``precision``, ``recall``, ``f``, ``e``, ...), each an array
+            over the thresholds.
         averaging: ``'images'``: the data set's value is the mean over its images. ``'curves'``:
             the curves are averaged over the images, and the function is applied to the means.
-        definition: A line for the documentation.
+        definition: One line for the documentation.
     """
 
     function: Callable[[Any], float]
@@ -87,7 +88,7 @@ class Measure(MeasureInfo):
         require_choice('averaging', self.averaging, ('images', 'curves'))
 
     def info(self) -> MeasureInfo:
-        """Return what a reader of results needs to know of it."""
+        """Return the key, title and direction alone."""
         return MeasureInfo(self.key, self.title, self.direction)
 
 
@@ -96,14 +97,14 @@ _DEFAULT_KEYS: list[str] = []
 
 
 def register_measure(measure: Measure, *, default: bool = True) -> Measure:
-    """Make a measure known by its key.
+    """Register a measure under its key.
 
     Args:
         measure: The measure.
-        default: Whether it is computed where no measures are chosen.
+        default: Whether it is computed by default.
 
     Raises:
-        ValueError: Another measure has this key.
+        ValueError: Another measure already has this key.
     """
     other = MEASURES.get(measure.key)
     if other is not None and _origin(other) != _origin(measure):
@@ -115,19 +116,19 @@ def register_measure(measure: Measure, *, default: bool = True) -> Measure:
 
 
 def default_measures() -> tuple[Measure, ...]:
-    """Return what is computed where no measures are chosen: the usual ones and users' own."""
+    """Return the measures computed by default: the usual ones and the registered ones of users."""
     return tuple(MEASURES[key] for key in _DEFAULT_KEYS)
 
 
 def find_measures(chosen: Iterable[str | Measure] | None = None) -> tuple[Measure, ...]:
-    """Return the chosen measures, each once, in order.
+    """Return the chosen measures, without duplicates, in order.
 
     Args:
-        chosen: Keys, ``'default'``, ``'all'`` and measures, registered or not; None: the default.
+        chosen: Keys, ``'default'``, ``'all'`` or measures, registered or not; None is the default.
 
     Raises:
-        ValueError: There is no measure of that key, or none is chosen.
-        ImportError: An installed package that offers measures fails.
+        ValueError: A key is unknown, or no measure is chosen.
+        ImportError: An installed package that provides measures fails to import.
     """
     import_entry_points()
     if isinstance(chosen, str):
@@ -149,7 +150,7 @@ def find_measures(chosen: Iterable[str | Measure] | None = None) -> tuple[Measur
 
 
 def _origin(measure: Measure) -> tuple[str, str]:
-    """Return where a measure's function stands, to tell a second import from a second measure."""
+    """Return where a measure's function is defined, to recognise a second import of it."""
     function = measure.function
     return (
         getattr(function, '__module__', type(function).__module__),

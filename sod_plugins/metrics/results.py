@@ -1,4 +1,4 @@
-"""The scores of a data set, and how they are kept in files."""
+"""The scores of a data set, and how they are stored in files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sod_plugins.data import DataError
 from sod_plugins.metrics.protocols import FloatArray
 from sod_plugins.metrics.registry import MEASURES, MeasureInfo
 
-# With these a spreadsheet takes a cell for a formula.
+# A spreadsheet reads a cell that starts with one of these as a formula.
 _FORMULA_SIGNS = ('=', '+', '-', '@', '\t', '\r')
 
 
@@ -28,15 +28,15 @@ class Evaluation:
 
     Attributes:
         protocol: Name of the protocol.
-        count: How many images the means are over.
-        measures: The measures by key, fractions from 0 to 1, in the order wanted.
-        curves: Arrays of equal length: ``thresholds`` (fractions, ascending) and what the
-            measures need, usually ``precision``, ``recall``, ``f`` and ``e``.
-        per_image: For each image its ``stem`` and its own measures, sorted by stem.
-        skipped: Stems of images that the protocol leaves out.
-        about: The titles and directions of measures, where they are not the registered ones.
-        dark: Stems of saved maps whose small values were taken as darkness, not as a coding,
-            as the folder holds brighter maps too.
+        count: Number of images that the means are over.
+        measures: The measures by key, fractions from 0 to 1, in the requested order.
+        curves: Arrays of equal length: ``thresholds`` (fractions, ascending) and the curves that
+            the measures need, usually ``precision``, ``recall``, ``f`` and ``e``.
+        per_image: The ``stem`` and own measures of each image, sorted by stem.
+        skipped: Stems of the images that the protocol leaves out.
+        about: Titles and directions of the measures, where they differ from the registered ones.
+        dark: Stems of saved maps whose small values were read as dark rather than as a smaller
+            scale, because the folder holds brighter maps too.
     """
 
     protocol: str
@@ -49,11 +49,11 @@ class Evaluation:
     dark: tuple[str, ...] = ()
 
     def info(self, key: str) -> MeasureInfo:
-        """Return title and direction of one of the measures."""
+        """Return the title and direction of a measure."""
         return self.about.get(key) or MEASURES[key].info()
 
     def describe(self) -> str:
-        """Say in a line what was measured, and how."""
+        """Summarise in one line what was measured and how."""
         skipped = f' ({len(self.skipped)} without foreground left out)' if self.skipped else ''
         return f'Saliency maps of {self.count} images{skipped}, protocol {self.protocol}'
 
@@ -64,11 +64,11 @@ class Evaluation:
         return evaluation_table([TableRow('', self)])
 
     def write_json(self, path: str | Path) -> None:
-        """Write all but the images' own scores, the measures at top level."""
+        """Write everything but the per-image scores as JSON, with the measures at the top level."""
         write_text(path, self.to_json())
 
     def to_json(self) -> str:
-        """Return what ``write_json`` writes."""
+        """Return the JSON text that ``write_json`` writes."""
         record = {
             'protocol': self.protocol,
             'count': self.count,
@@ -81,10 +81,10 @@ class Evaluation:
         return json.dumps(record, indent=1) + '\n'
 
     def write_per_image_csv(self, path: str | Path) -> None:
-        """Write one line per image: stem, protocol and its own measures, in full precision.
+        """Write one line per image: stem, protocol and the image's measures, in full precision.
 
-        Images that the protocol skips are listed last, without numbers. A stem that a
-        spreadsheet would take for a formula has an apostrophe before it.
+        Images that the protocol skips are listed last, without numbers. A stem that a spreadsheet
+        would read as a formula is preceded by an apostrophe.
         """
         body = [
             [scores['stem'], self.protocol, *(repr(scores[key]) for key in self.measures)]
@@ -97,13 +97,13 @@ class Evaluation:
 def read_json(path: str | Path) -> Evaluation:
     """Read what ``Evaluation.write_json`` wrote, to compare and plot without scoring again.
 
-    Files of older versions, which had eleven measures and did not list them, are read too.
+    Also reads files of older versions, which had eleven measures and did not list them.
 
     Returns:
         The evaluation without ``per_image``.
 
     Raises:
-        DataError: The file cannot be read or is no evaluation.
+        DataError: The file cannot be read or is not an evaluation.
     """
     try:
         record = reading.read_json(path)
@@ -124,17 +124,17 @@ def read_json(path: str | Path) -> Evaluation:
 
 
 def write_json(evaluation: Evaluation, path: str | Path) -> None:
-    """Write an evaluation, see ``Evaluation.write_json``."""
+    """Write an evaluation; see ``Evaluation.write_json``."""
     evaluation.write_json(path)
 
 
 def write_per_image_csv(evaluation: Evaluation, path: str | Path) -> None:
-    """Write the scores of images, see ``Evaluation.write_per_image_csv``."""
+    """Write the scores of the images; see ``Evaluation.write_per_image_csv``."""
     evaluation.write_per_image_csv(path)
 
 
 def csv_text(head: Sequence[str], body: Iterable[Sequence[str]], text_columns: int) -> str:
-    """Return a table as CSV; texts in the first columns are no formulas to a spreadsheet."""
+    """Return a table as CSV; the first columns are escaped so that none reads as a formula."""
     text = io.StringIO()
     rows = ([*map(_no_formula, row[:text_columns]), *row[text_columns:]] for row in body)
     csv.writer(text, lineterminator='\n').writerows([head, *rows])

@@ -21,12 +21,13 @@ from sod_plugins.metrics.results import Evaluation
 
 @dataclass(frozen=True)
 class ImageScores:
-    """What one image contributes; small and picklable, to be sent between processes.
+    """The contribution of one image; small and picklable, to be sent between processes.
 
     Attributes:
         stem: The image's name.
-        measures: Its own measures by key; empty if the protocol skips the image.
-        curves: Those that the data set's measures need, by name; arrays over the thresholds (T,).
+        measures: The image's measures by key; empty if the protocol skips the image.
+        curves: The curves that the data set's measures need, by name; arrays (T,) over the
+            thresholds.
     """
 
     stem: str
@@ -37,17 +38,17 @@ class ImageScores:
 class SaliencyEvaluator:
     """Collects the scores of images and averages them over the data set.
 
-    The results depend neither on the order of the images nor on how they were spread over
-    processes: sums are exact before they are rounded. To merge, extend ``per_image`` by the
-    ``per_image`` of the others.
+    The results depend neither on the order of the images nor on their distribution over processes,
+    because sums are exact before they are rounded. To merge evaluators, extend ``per_image`` by
+    the ``per_image`` of the others.
 
     Args:
-        protocol: ``'pysodmetrics'``, ``'salmetric'``, ``'fastsaliency'`` or ``'survey'``; what
-            they are is in ``docs/measures.md``.
-        measures: Keys of the measures to compute, or measures of your own; ``'all'`` and
+        protocol: ``'pysodmetrics'``, ``'salmetric'``, ``'fastsaliency'`` or ``'survey'``;
+            ``docs/measures.md`` describes them.
+        measures: Keys of the measures to compute, or measures of your own. ``'all'`` and
             ``'default'`` stand for several. By default the usual ones and those that were
             registered. Nothing else is computed.
-        curves: Names of curves to record beside those that the measures need.
+        curves: Names of further curves to record besides those that the measures need.
 
     Attributes:
         protocol: The protocol's definition.
@@ -55,7 +56,7 @@ class SaliencyEvaluator:
         per_image: The scores so far.
 
     Raises:
-        ValueError: There is no such protocol, measure or curve.
+        ValueError: The protocol, a measure or a curve is unknown.
     """
 
     def __init__(
@@ -81,19 +82,19 @@ class SaliencyEvaluator:
             stem: The image's name.
 
         Returns:
-            The image's own measures; empty if the protocol skips it. Its ``max_f`` and ``max_e``
-            are the largest values of its own curves, so their mean is not the data set's.
+            The image's measures; empty if the protocol skips it. ``max_f`` and ``max_e`` are the
+            largest values of the image's own curves, so their mean is not the data set's value.
 
         Raises:
-            DataError: An array is not (H, W), the sizes differ (except under ``survey``), or a
-                type or value is none of the above.
+            DataError: An array is not (H, W), the sizes differ (except under ``survey``), or an
+                array has another type or values out of range.
         """
         scores = score_image(prediction, mask, self.protocol, stem, self.measures, self.curve_names)
         self.per_image.append(scores)
         return scores.measures
 
     def evaluation(self) -> Evaluation:
-        """Return everything known about the images so far.
+        """Return the evaluation of the images scored so far.
 
         Raises:
             DataError: No image was scored.
@@ -159,10 +160,10 @@ def score_image(
 
 
 def _value(measure: Measure, source: Comparison | Mapping[str, FloatArray]) -> float:
-    """Return what a measure's function computes, which may be a user's.
+    """Return what a measure's function computes; the function may be a user's.
 
     Raises:
-        DataError: It fails, or its value is no finite number.
+        DataError: The function fails, or its value is not a finite number.
     """
     try:
         value = float(measure.function(source))
@@ -172,7 +173,7 @@ def _value(measure: Measure, source: Comparison | Mapping[str, FloatArray]) -> f
         ) from error
     if not math.isfinite(value):
         raise DataError(
-            f"The measure '{measure.key}' is {value}, no finite number. Correct its function."
+            f"The measure '{measure.key}' is {value}, not a finite number. Correct its function."
         )
     return value
 
@@ -180,7 +181,7 @@ def _value(measure: Measure, source: Comparison | Mapping[str, FloatArray]) -> f
 def _mean_curves(
     images: Sequence[Mapping[str, FloatArray]], protocol: Protocol
 ) -> dict[str, FloatArray]:
-    """Average the images' curves; F is of the means or the mean, as the protocol has it."""
+    """Average the images' curves; F is that of the means or the mean, as the protocol says."""
     names = list(images[0])
     if not names:
         return {}

@@ -1,8 +1,8 @@
-"""Size-invariant measures: each object counts alike, however small (Li et al., ICML 2024).
+"""Size-invariant measures: all objects have equal weight, however small (Li et al., ICML 2024).
 
-As PySODMetrics has them: an object is a 4-connected part of the mask of at least 50 pixels (the
-largest ones where all are smaller), and what is measured about it lies in its bounding box.
-Without an object the whole image is measured as one.
+As in PySODMetrics, an object is a 4-connected component of the mask of at least 50 pixels (the
+largest ones if all are smaller), and it is measured within its bounding box. A mask without
+objects is measured over the whole image.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def object_boxes(mask: NDArray[np.bool_]) -> list[Box]:
 def si_mae(image: Comparison) -> float:
     """Return the mean absolute error with equal weights for objects.
 
-    The rest of the image, outside all boxes, weighs as much as its area relative to that of the
-    boxes together.
+    The rest of the image, outside all boxes, is weighted by its area relative to the total area of
+    the boxes.
     """
     error = np.abs(image.saliency - image.mask)
     boxes = object_boxes(image.mask)
@@ -56,22 +56,22 @@ def si_mae(image: Comparison) -> float:
 
 
 def si_max_f(image: Comparison) -> float:
-    """Return the mean over the objects of each one's largest F."""
+    """Return the largest F of each object, averaged over the objects."""
     return _mean_over_objects(image, lambda of: float(_f_curve(image, of).max()))
 
 
 def si_mean_f(image: Comparison) -> float:
-    """Return the mean over the objects of each one's mean F."""
+    """Return the mean F of each object, averaged over the objects."""
     return _mean_over_objects(image, lambda of: float(_f_curve(image, of).mean()))
 
 
 def si_auc_pr(image: Comparison) -> float:
-    """Return the mean over the objects of the area under each one's precision-recall curve."""
+    """Return the area under each object's precision-recall curve, averaged over the objects."""
     return _mean_over_objects(image, lambda of: area_under_curve(*image.precision_recall(of)))
 
 
 def si_auc_roc(image: Comparison) -> float:
-    """Return the mean over the objects of the area under each one's ROC curve."""
+    """Return the area under each object's ROC curve, averaged over the objects."""
     return _mean_over_objects(
         image,
         lambda of: area_under_curve(confusion.recall(of), confusion.false_positive_rate(of)),
@@ -87,9 +87,9 @@ def _f_curve(image: Comparison, of: Confusion) -> FloatArray:
 
 
 def _confusions(image: Comparison) -> Iterator[Confusion]:
-    """Yield how map and mask agree, at each threshold, in the box of each object.
+    """Yield the confusion counts in the box of each object, at each threshold.
 
-    Outside the box, both are empty there.
+    Outside the box, map and mask count as empty.
     """
     boxes = object_boxes(image.mask)
     if not boxes:

@@ -21,7 +21,7 @@ _LATEX_SPECIAL = str.maketrans(
 
 
 class TableRow(NamedTuple):
-    """One line of a table: a method, its scores, and the data set where several are compared."""
+    """One row of a table: a method, its scores, and the data set if several are compared."""
 
     method: str
     evaluation: Evaluation
@@ -37,14 +37,14 @@ def evaluation_table(
 ) -> str:
     """Return a table of methods; every row names the protocol of its numbers.
 
-    Among rows of one data set and one protocol the best number of each measure is bold in
-    Markdown and LaTeX (equal ones too). Numbers are fractions from 0 to 1. A measure that a row
-    lacks is a dash, and an empty cell in CSV.
+    Among rows with the same data set and protocol, the best value of each measure (and its ties)
+    is bold in Markdown and LaTeX. Numbers are fractions from 0 to 1. A measure that a row lacks is
+    printed as a dash, and left empty in CSV.
 
     Args:
-        rows: The methods, in the order wanted.
+        rows: The methods, in the requested order.
         style: ``'markdown'``, ``'latex'`` (needs the package booktabs) or ``'csv'``.
-        measures: Keys of the columns; by default all that the rows have.
+        measures: Keys of the columns; by default all measures that occur in the rows.
         digits: Decimal places.
 
     Raises:
@@ -80,14 +80,14 @@ def evaluation_table(
 
 
 def measure_infos(evaluations: Iterable[Evaluation]) -> dict[str, MeasureInfo]:
-    """Return the measures that any of the evaluations has, by key."""
+    """Return all measures that occur in the evaluations, by key."""
     return {key: scored.info(key) for scored in evaluations for key in scored.measures}
 
 
 def _cell(
     row: TableRow, rows: Iterable[TableRow], info: MeasureInfo, style: TableStyle, digits: int
 ) -> str:
-    """Return a number, bold if it is the best of the same data set and protocol as printed."""
+    """Format a number, bold if it is the best printed one of its data set and protocol."""
     value = row.evaluation.measures.get(info.key)
     if value is None:
         return {'markdown': '-', 'latex': '--', 'csv': ''}[style]

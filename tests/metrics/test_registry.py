@@ -145,7 +145,7 @@ def test_curves_can_be_asked_for(sample):
 @pytest.mark.parametrize(
     ('function', 'reason'),
     [
-        (lambda _: float('nan'), 'is nan, no finite number'),
+        (lambda _: float('nan'), 'is nan, not a finite number'),
         (lambda image: image.saliency, 'fails: TypeError'),
         (lambda image: image.depth, r"fails: AttributeError\(.*no attribute 'depth'"),
     ],
