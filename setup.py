@@ -33,6 +33,7 @@ EXTRAS = {
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'openvino': ['onnx', 'onnxscript', 'openvino'],
     'numba': ['numba'],
+    'fast': ['onnxruntime', 'zlib-ng'],
     'instances': ['pycocotools'],
     'heic': ['pillow-heif'],
     'report': ['matplotlib'],
@@ -55,6 +56,7 @@ EXTRAS = {
         'seaborn',  # for the hosts' analysis scripts, which do not ask for it
         'tensorboard',
         'types-tqdm',
+        'zlib-ng',
     ],
 }
 

@@ -130,7 +130,8 @@ def test_metadata(wheel: Path) -> None:
     extras = set(re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE))
     hosts = {'onedl', 'onedl-det', 'openmmlab'}
     assert extras == hosts | {
-        *('export', 'openvino', 'numba', 'instances', 'report', 'crf', 'heic', 'weights', 'dev')
+        *('export', 'openvino', 'numba', 'fast', 'instances', 'report', 'crf', 'heic', 'weights'),
+        'dev',
     }
 
 

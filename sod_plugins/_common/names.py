@@ -14,6 +14,8 @@ LabelCoding = Literal['numbers', 'colours', 'masks', 'polygons', 'yolo']
 Backend = Literal['torch', 'numba', 'onnxruntime', 'openvino']
 ExifRule = Literal['apply', 'ignore']
 PruningRule = Literal['gamma', 'filters', 'geometric_median']
+PictureKind = Literal['map', 'mask', 'cutout', 'overlay']
+ImageFormat = Literal['png', 'webp', 'jpeg', 'avif']
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 INSTANCE_PROTOCOLS: tuple[InstanceProtocolName, ...] = get_args(InstanceProtocolName)
@@ -22,5 +24,7 @@ CODINGS: tuple[LabelCoding, ...] = get_args(LabelCoding)
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 EXIF_RULES: tuple[ExifRule, ...] = get_args(ExifRule)
 PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
+PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)
+IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
 OCCLUSION = 0.1  # images with occlusion: two boxes share so much of the smaller

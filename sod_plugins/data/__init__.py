@@ -5,6 +5,7 @@ from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
 from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
 from sod_plugins.data.composites import CutOut, compose, cut_out, write_composites
 from sod_plugins.data.decoding import ImageSource, image_extensions
+from sod_plugins.data.encoding import encode_image, is_marked
 from sod_plugins.data.errors import DataError, list_files, list_problems
 from sod_plugins.data.folders import image_files, left_out_files, require_writable
 from sod_plugins.data.held_back import hold_back, write_held_back
@@ -28,7 +29,7 @@ from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_p
 from sod_plugins.data.lists import listed_stems
 from sod_plugins.data.occlusion import occluded_images
 from sod_plugins.data.photos import Photo, read_image, read_photo
-from sod_plugins.data.png import encode_png, is_marked, save_png
+from sod_plugins.data.png import encode_png, save_png
 from sod_plugins.data.predictions import find_predictions, find_scored_pairs
 from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
 from sod_plugins.data.pseudo_labels import (
@@ -74,6 +75,7 @@ __all__ = [
     'decode_prediction',
     'decode_segmentation',
     'draw_scene',
+    'encode_image',
     'encode_png',
     'encode_rle',
     'find_labelled_images',

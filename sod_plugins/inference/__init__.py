@@ -4,6 +4,7 @@ from sod_plugins._common.names import BACKENDS
 from sod_plugins.data import Instances
 from sod_plugins.inference.attention import save_attention, view_attention
 from sod_plugins.inference.backends import open_network
+from sod_plugins.inference.backgrounds import Background
 from sod_plugins.inference.class_activation import class_activation
 from sod_plugins.inference.collecting import Collection, collect_images, find_images
 from sod_plugins.inference.compiled_csnet import CompiledCSNet
@@ -17,20 +18,28 @@ from sod_plugins.inference.instance_features import InstanceDescriber
 from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
 from sod_plugins.inference.instance_predictor import InstancePredictor, as_arrays
 from sod_plugins.inference.outputs import (
+    PRODUCTS,
+    Encoded,
     encode_cutout,
     encode_map,
     encode_overlay,
+    encode_prediction,
+    encode_product,
     save_cutout,
     save_map,
     save_overlay,
 )
+from sod_plugins.inference.pictures import PictureOptions
 from sod_plugins.inference.predictor import SaliencyPredictor, model_file
 
 __all__ = [
     'BACKENDS',
+    'PRODUCTS',
+    'Background',
     'Collection',
     'CompiledCSNet',
     'DenseCRF',
+    'Encoded',
     'ExportCheck',
     'ExportedNetwork',
     'InstanceDescriber',
@@ -38,6 +47,7 @@ __all__ = [
     'Instances',
     'OnnxRuntimeNetwork',
     'OpenVINONetwork',
+    'PictureOptions',
     'PredictionSummary',
     'PredictorInput',
     'SaliencyPredictor',
@@ -47,6 +57,8 @@ __all__ = [
     'encode_cutout',
     'encode_map',
     'encode_overlay',
+    'encode_prediction',
+    'encode_product',
     'export_network',
     'find_images',
     'fuse',

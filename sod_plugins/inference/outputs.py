@@ -1,95 +1,262 @@
-"""The pictures that a prediction is saved as."""
+"""What a prediction is saved or sent as: pictures and instances, as encoded bytes or files."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from sod_plugins.data import Photo, encode_png, save_png
-from sod_plugins.networks import to_uint8
-from sod_plugins.visualization.overlays import tint_saliency
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import IMAGE_FORMATS, PICTURE_KINDS, ImageFormat, PictureKind
+from sod_plugins._common.writing import write_bytes
+from sod_plugins.data import Instances, Photo, encode_image
+from sod_plugins.data.encoding import FORMATS
+from sod_plugins.data.polygons import trace_polygons
+from sod_plugins.inference.enlarging import enlarge_levels, quantise
+from sod_plugins.inference.pictures import (
+    Levels,
+    PictureOptions,
+    draw_cutout,
+    draw_mask,
+    draw_overlay,
+)
+from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
+
+if TYPE_CHECKING:
+    from sod_plugins.inference.inputs import PredictorInput
+    from sod_plugins.inference.instance_predictor import InstancePredictor
+    from sod_plugins.inference.predictor import SaliencyPredictor
 
 SaliencyArray: TypeAlias = NDArray[np.float32]
 # A photo, or its RGB alone, (H, W, 3) of uint8.
 Picture: TypeAlias = 'Photo | NDArray[np.uint8]'
 
+INSTANCES = 'instances'
+PRODUCTS = (*PICTURE_KINDS, INSTANCES)
+DEFAULTS = PictureOptions()
 
-def save_map(path: str | Path, saliency: SaliencyArray) -> None:
-    """Save a saliency map ``(H, W)`` in [0, 1] as 8-bit grey PNG: level floor(255 s).
+
+@dataclass(frozen=True)
+class Encoded:
+    """A product as the bytes of a file.
+
+    Attributes:
+        content: The bytes.
+        media_type: What they are, in HTTP.
+        suffix: How the file's name ends, such as ``'.png'``.
+    """
+
+    content: bytes
+    media_type: str
+    suffix: str
+
+
+def encode_product(
+    predictor: SaliencyPredictor | InstancePredictor,
+    image: PredictorInput,
+    product: str = 'map',
+    options: PictureOptions = DEFAULTS,
+) -> Encoded:
+    """Predict an image and return one of the products.
+
+    Args:
+        predictor: What predicts.
+        image: As for :meth:`SaliencyPredictor.predict`: an image's bytes, for example.
+        product: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'`` of a saliency predictor,
+            ``'instances'`` or ``'overlay'`` of an instance predictor.
+        options: How pictures look.
+
+    Raises:
+        DataError: The bytes or the file cannot be read as an image.
+        ValueError: The predictor has no such product, or the format cannot hold it.
+    """
+    from sod_plugins.inference.inputs import as_photo
+
+    require_choice('product', product, PRODUCTS)
+    photo = as_photo(image)
+    return encode_prediction(photo, predictor.predict(photo.pixels), product, options)
+
+
+def encode_prediction(
+    image: Picture,
+    prediction: SaliencyArray | Levels | Instances,
+    product: str = 'map',
+    options: PictureOptions = DEFAULTS,
+) -> Encoded:
+    """Return a product of a prediction that is there already, as :func:`encode_product` does.
+
+    Args:
+        image: The photo.
+        prediction: What a predictor found in it: instances; a map in [0, 1] of the photo's size,
+            or of the network's, which is enlarged; or a map of 8 bits of the photo's size.
+        product: As for :func:`encode_product`.
+        options: How pictures look.
+
+    Raises:
+        ValueError: As for :func:`encode_product`.
+    """
+    photo = _photo(image)
+    if isinstance(prediction, Instances):
+        require_choice('product of instances', product, (INSTANCES, 'overlay'))
+        if product == INSTANCES:
+            return _encode_instances(prediction, options)
+        return _encode(photo, _draw_instances(photo, prediction), 'overlay', options)
+    for kind in PICTURE_KINDS:
+        if kind == product:
+            return _encode(photo, draw(photo, prediction, kind, options), kind, options)
+    require_choice('product of a saliency map', product, PICTURE_KINDS)
+    raise AssertionError  # the line above has raised
+
+
+def draw(
+    photo: Photo,
+    saliency: SaliencyArray | Levels,
+    kind: PictureKind,
+    options: PictureOptions = DEFAULTS,
+) -> NDArray[np.uint8]:
+    """Return the pixels of a picture: grey, RGB or RGBA.
+
+    Args:
+        photo: The photo.
+        saliency: As for :func:`encode_prediction`.
+        kind: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``.
+        options: How it looks.
+    """
+    levels = as_levels(saliency, photo.pixels.shape[:2])
+    if kind == 'map':
+        return levels
+    if kind == 'mask':
+        return draw_mask(levels, options)
+    if kind == 'cutout':
+        return draw_cutout(photo, levels, options)
+    return draw_overlay(photo, levels)
+
+
+def as_levels(saliency: SaliencyArray | Levels, size: tuple[int, ...]) -> Levels:
+    """Return a map as 8 bits of a size: level floor(255 s).
 
     Truncated, not rounded: so the published maps of the field were made.
     """
-    save_png(path, _levels(saliency), mark=True)
+    height, width = size
+    if saliency.dtype == np.uint8:
+        if saliency.shape != (height, width):
+            raise ValueError(f'The map is {saliency.shape}, the photo {(height, width)}.')
+        return saliency  # type: ignore[return-value]
+    saliency = np.asarray(saliency, np.float32)
+    if saliency.shape == (height, width):
+        return quantise(saliency)
+    return enlarge_levels(saliency, (height, width))
 
 
-def save_cutout(path: str | Path, image: Picture, saliency: SaliencyArray) -> None:
-    """Save an image as an RGBA PNG whose alpha is the map ``(H, W)`` in [0, 1].
+def picture_format(kind: PictureKind, options: PictureOptions, alpha: bool = False) -> ImageFormat:
+    """Return the format that a picture is saved in.
+
+    Args:
+        kind: Which picture.
+        options: Their ``format`` is taken by every picture that it can hold; maps and masks, which
+            are exact, are PNG where it cannot hold them.
+        alpha: Whether the photo has alpha.
+    """
+    if options.format is None:
+        return 'jpeg' if kind == 'overlay' and not alpha else 'png'
+    exact = kind in ('map', 'mask')
+    return 'png' if exact and not FORMATS[options.format].exact else options.format
+
+
+def save_map(path: str | Path, saliency: SaliencyArray) -> None:
+    """Save a saliency map ``(H, W)`` in [0, 1] as 8-bit grey PNG: level floor(255 s)."""
+    write_bytes(path, encode_map(saliency))
+
+
+def save_cutout(
+    path: str | Path, image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+) -> None:
+    """Save an image as an RGBA picture whose alpha is the map ``(H, W)`` in [0, 1].
 
     The photo's own alpha is multiplied in, its colour profile and resolution are kept, and where
-    the result is fully transparent the colours are black: nothing of the background is left.
+    the result is fully transparent the colours are black: nothing of the background is left. The
+    format is that of the path's ending.
     """
-    photo = _photo(image)
-    pixels = _cutout(photo, saliency)
-    save_png(path, pixels, icc_profile=photo.icc_profile, dpi=photo.dpi, mark=True)
+    options = _named_format(path, options)
+    write_bytes(path, encode_prediction(image, saliency, 'cutout', options).content)
 
 
-def save_overlay(path: str | Path, image: Picture, saliency: SaliencyArray) -> None:
-    """Save an image tinted where the map ``(H, W)`` in [0, 1] is high, as PNG.
+def save_overlay(
+    path: str | Path, image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+) -> None:
+    """Save an image tinted where the map ``(H, W)`` in [0, 1] is high.
 
-    Alpha, colour profile and resolution of the photo are kept.
+    Alpha, colour profile and resolution of the photo are kept. The format is that of the path's
+    ending.
     """
-    photo = _photo(image)
-    pixels = _overlay(photo, saliency)
-    save_png(path, pixels, icc_profile=photo.icc_profile, dpi=photo.dpi, mark=True)
+    options = _named_format(path, options)
+    write_bytes(path, encode_prediction(image, saliency, 'overlay', options).content)
 
 
 def encode_map(saliency: SaliencyArray) -> bytes:
     """Return the file that :func:`save_map` writes."""
-    return encode_png(_levels(saliency), mark=True)
+    return encode_image(quantise(saliency))
 
 
-def encode_cutout(image: Picture, saliency: SaliencyArray) -> bytes:
-    """Return the file that :func:`save_cutout` writes."""
-    photo = _photo(image)
-    pixels = _cutout(photo, saliency)
-    return encode_png(pixels, icc_profile=photo.icc_profile, dpi=photo.dpi, mark=True)
+def encode_cutout(
+    image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+) -> bytes:
+    """Return the file that :func:`save_cutout` writes, by default as PNG."""
+    return encode_prediction(image, saliency, 'cutout', options).content
 
 
-def encode_overlay(image: Picture, saliency: SaliencyArray) -> bytes:
-    """Return the file that :func:`save_overlay` writes."""
-    photo = _photo(image)
-    pixels = _overlay(photo, saliency)
-    return encode_png(pixels, icc_profile=photo.icc_profile, dpi=photo.dpi, mark=True)
+def encode_overlay(
+    image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+) -> bytes:
+    """Return the file that :func:`save_overlay` writes, by default as JPEG."""
+    return encode_prediction(image, saliency, 'overlay', options).content
 
 
 def _photo(image: Picture) -> Photo:
     return image if isinstance(image, Photo) else Photo(image)
 
 
-def _levels(saliency: SaliencyArray) -> NDArray[np.uint8]:
-    return to_uint8(torch.from_numpy(saliency))
+def _named_format(path: str | Path, options: PictureOptions) -> PictureOptions:
+    """Return options with the format that a path's ending names, PNG where it names none."""
+    end = Path(path).suffix.lower().replace('.jpeg', '.jpg')
+    named: ImageFormat = 'png'
+    for name in IMAGE_FORMATS:
+        if FORMATS[name].suffix == end:
+            named = name
+    return replace(options, format=named)
 
 
-def _cutout(photo: Photo, saliency: SaliencyArray) -> NDArray[np.uint8]:
-    alpha = _levels(saliency)
-    if photo.alpha is not None:
-        product = alpha.astype(np.uint16) * photo.alpha
-        alpha = ((product + 127) // 255).astype(np.uint8)
-    return _with_alpha(photo.pixels, alpha)
+def _encode(
+    photo: Photo, pixels: NDArray[np.uint8], kind: PictureKind, options: PictureOptions
+) -> Encoded:
+    """Encode a picture, with the photo's profile and resolution where it shows the photo."""
+    format = picture_format(kind, options, alpha=photo.alpha is not None)
+    exact = kind in ('map', 'mask')
+    content = encode_image(
+        pixels,
+        format,
+        quality=options.quality,
+        exact=exact,
+        icc_profile=None if exact else photo.icc_profile,
+        dpi=None if exact else photo.dpi,
+    )
+    return Encoded(content, FORMATS[format].media_type, FORMATS[format].suffix)
 
 
-def _overlay(photo: Photo, saliency: SaliencyArray) -> NDArray[np.uint8]:
-    tinted = tint_saliency(photo.pixels, saliency)
-    return tinted if photo.alpha is None else _with_alpha(tinted, photo.alpha)
+def _draw_instances(photo: Photo, found: Instances) -> NDArray[np.uint8]:
+    return draw_instances(photo.pixels, found.masks, found.scores, found.boxes, SHOWN)
 
 
-def _with_alpha(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGBA in which nothing is hidden under full transparency."""
-    rgba = np.empty((*alpha.shape, 4), np.uint8)
-    np.multiply(pixels, alpha[..., None] > 0, out=rgba[..., :3])
-    rgba[..., 3] = alpha
-    return rgba
+def _encode_instances(found: Instances, options: PictureOptions) -> Encoded:
+    """Return instances as JSON: the photo's size, and annotations as COCO has them."""
+    entries = found.to_coco()
+    if options.polygons:
+        for entry, mask in zip(entries, found.masks, strict=True):
+            entry['segmentation'] = trace_polygons(mask)
+    height, width = found.size
+    content = json.dumps({'height': height, 'width': width, 'annotations': entries})
+    return Encoded(content.encode(), 'application/json', '.json')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,21 +12,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import PICTURE_KINDS
 from sod_plugins.checkpoints import load_network
-from sod_plugins.data import Photo
 from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
 from sod_plugins.inference.inputs import PredictorInput, as_photo, check_image
-from sod_plugins.inference.outputs import encode_cutout, encode_map, encode_overlay
+from sod_plugins.inference.outputs import encode_prediction
+from sod_plugins.inference.pictures import PictureOptions
 from sod_plugins.networks import Preprocessing, saliency_map
 from sod_plugins.zoo import default_model, find_model
 from sod_plugins.zoo.resolver import PREFIX
 
 SaliencyArray = NDArray[np.float32]
-_ENCODERS: dict[str, Callable[[Photo, SaliencyArray], bytes]] = {
-    'map': lambda photo, saliency: encode_map(saliency),
-    'cutout': encode_cutout,
-    'overlay': encode_overlay,
-}
+_PNG = PictureOptions(format='png')
 
 
 class SaliencyPredictor:
@@ -122,7 +119,7 @@ class SaliencyPredictor:
 
         Args:
             images: As for :meth:`predict`.
-            picture: ``'map'``, ``'cutout'`` or ``'overlay'``, as ``sod predict`` saves them.
+            picture: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``, as of ``sod predict``.
 
         Returns:
             The file's bytes; of a list, a list of them.
@@ -131,15 +128,18 @@ class SaliencyPredictor:
             DataError: As for :meth:`predict`.
             ValueError: As for :meth:`predict`, or there is no such picture.
         """
-        encode = _ENCODERS[require_choice('picture', picture, _ENCODERS)]
+        require_choice('picture', picture, PICTURE_KINDS)
         if not isinstance(images, (list, tuple)):
             photo = as_photo(images)
-            return encode(photo, self.predict(photo.pixels))
+            return encode_prediction(photo, self.predict(photo.pixels), picture, _PNG).content
         encoded: list[bytes] = []
         for start in range(0, len(images), self.batch_size):
             photos = [as_photo(image) for image in images[start : start + self.batch_size]]
             maps = self.predict([photo.pixels for photo in photos])
-            encoded += map(encode, photos, maps)
+            encoded += [
+                encode_prediction(photo, saliency, picture, _PNG).content
+                for photo, saliency in zip(photos, maps, strict=True)
+            ]
         return encoded
 
     @torch.inference_mode()

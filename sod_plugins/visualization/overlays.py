@@ -16,7 +16,7 @@ _ROWS = 256  # that are computed at a time, to need less memory
 
 def tint_saliency(
     image: NDArray[np.uint8],
-    saliency: NDArray[np.float32],
+    saliency: NDArray[np.float32] | NDArray[np.uint8],
     color: tuple[int, int, int] = TINT,
     opacity: float = 0.5,
 ) -> NDArray[np.uint8]:
@@ -24,7 +24,7 @@ def tint_saliency(
 
     Args:
         image: ``(H, W, 3)`` uint8, RGB.
-        saliency: ``(H, W)`` in [0, 1].
+        saliency: ``(H, W)`` in [0, 1], or in 8 bits.
         color: RGB of the tint.
         opacity: Share of the colour where the saliency is 1.
 
@@ -36,6 +36,8 @@ def tint_saliency(
     """
     _check_same_size(image, saliency)
     tinted = np.empty(image.shape, np.uint8)
+    if saliency.dtype == np.uint8:
+        opacity /= 255
     for row in range(0, len(image), _ROWS):
         share = opacity * saliency[row : row + _ROWS].astype(np.float32)[..., None]
         pixels = image[row : row + _ROWS].astype(np.float32)

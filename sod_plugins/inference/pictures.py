@@ -1,0 +1,162 @@
+"""How the pictures of a prediction look: options, and the steps from map and photo to pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import IMAGE_FORMATS, ImageFormat
+from sod_plugins.data import Photo
+from sod_plugins.inference.backgrounds import Background
+from sod_plugins.inference.foreground import estimate_foreground
+from sod_plugins.visualization.overlays import tint_saliency
+
+Levels = NDArray[np.uint8]
+_FAINT = 26  # levels below, a tenth, do not count for the frame of a crop
+_ROWS = 256  # that are computed at a time, to need less memory
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How pictures are made of a map. The map itself is saved as the network gives it.
+
+    Args:
+        format: ``'png'``, ``'webp'``, ``'jpeg'`` or ``'avif'``; by default JPEG for overlays of
+            opaque photos, else PNG. Maps and masks are exact: PNG or lossless WebP.
+        quality: Of JPEG, WebP and AVIF, from 1 to 100; by default 90, AVIF 75.
+        threshold: Saliency from which on masks and cut-outs take a pixel, wholly; by default masks
+            0.5, and cut-outs have the map itself as alpha.
+        grow: Pixels by which the salient region of masks and cut-outs grows on all sides; negative
+            numbers shrink it.
+        crop: Whether cut-outs keep only the frame around what is salient (alpha of a tenth or
+            more); where nothing is, they keep all.
+        background: What is put behind cut-outs, see :meth:`Background.read`.
+        foreground: Whether the colours of cut-outs under partial alpha are estimated, so that the
+            old background does not shine through.
+        polygons: Whether instances are outlined by polygons, without their holes, and not by RLE.
+
+    Raises:
+        ValueError: A value is none of these.
+    """
+
+    format: ImageFormat | None = None
+    quality: int | None = None
+    threshold: float | None = None
+    grow: int = 0
+    crop: bool = False
+    background: Background | None = None
+    foreground: bool = False
+    polygons: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format is not None:
+            require_choice('format', self.format, IMAGE_FORMATS)
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ValueError(f'quality is {self.quality}. Give 1 to 100.')
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ValueError(f'threshold is {self.threshold}. Give more than 0 and at most 1.')
+        if abs(self.grow) > 1000:
+            raise ValueError(f'grow is {self.grow}. Give -1000 to 1000 pixels.')
+
+
+def salient_region(levels: Levels, options: PictureOptions) -> Levels:
+    """Apply threshold and growth to a map of 8 bits."""
+    if options.threshold is not None:
+        levels = np.where(levels >= 255 * options.threshold, np.uint8(255), np.uint8(0))
+    return grow(levels, options.grow) if options.grow else levels
+
+
+def draw_mask(levels: Levels, options: PictureOptions) -> Levels:
+    """Return the mask of a map (H, W): 255 where it is salient, 0 elsewhere."""
+    threshold = 0.5 if options.threshold is None else options.threshold
+    binary = np.where(levels >= 255 * threshold, np.uint8(255), np.uint8(0))
+    return grow(binary, options.grow) if options.grow else binary
+
+
+def draw_cutout(photo: Photo, levels: Levels, options: PictureOptions) -> NDArray[np.uint8]:
+    """Return the cut-out of a photo: RGBA, or RGB on an opaque background."""
+    alpha = salient_region(levels, options)
+    if photo.alpha is not None:
+        alpha = multiply(alpha, photo.alpha)
+    pixels = photo.pixels
+    rows, columns = _frame(alpha) if options.crop else (slice(None), slice(None))
+    if options.foreground:
+        pixels = estimate_foreground(pixels, alpha)
+    background = None if options.background is None else options.background.paint(photo.pixels)
+    if background is None:
+        return with_alpha(pixels[rows, columns], alpha[rows, columns])
+    return _compose(pixels[rows, columns], alpha[rows, columns], background[rows, columns])
+
+
+def draw_overlay(photo: Photo, levels: Levels) -> NDArray[np.uint8]:
+    """Return a photo tinted by its map: RGB, or RGBA where the photo has alpha."""
+    tinted = tint_saliency(photo.pixels, levels)
+    return tinted if photo.alpha is None else with_alpha(tinted, photo.alpha)
+
+
+def with_alpha(pixels: NDArray[np.uint8], alpha: Levels) -> NDArray[np.uint8]:
+    """Return RGBA in which nothing is hidden under full transparency."""
+    rgba = np.empty((*alpha.shape, 4), np.uint8)
+    np.multiply(pixels, alpha[..., None] > 0, out=rgba[..., :3])
+    rgba[..., 3] = alpha
+    return rgba
+
+
+def multiply(first: Levels, second: Levels) -> Levels:
+    """Multiply two alphas, rounded."""
+    product = first.astype(np.uint16) * second
+    product += 127
+    product //= 255
+    return product.astype(np.uint8)
+
+
+def grow(levels: Levels, pixels: int) -> Levels:
+    """Grow the bright region of a map by a disc; a negative radius shrinks it.
+
+    Beyond the border the map goes on as at the border: a region that touches it stays there.
+    """
+    if pixels < 0:
+        return 255 - grow(255 - levels, -pixels)
+    grown = levels.copy()
+    for offset in range(min(pixels, len(levels) - 1) + 1):
+        half = int((pixels**2 - offset**2) ** 0.5 + 0.5)
+        wide = maximum_filter1d(levels, 2 * half + 1, axis=1, mode='nearest')
+        lower, upper = slice(offset, None), slice(None, len(levels) - offset)
+        np.maximum(grown[lower], wide[upper], out=grown[lower])
+        np.maximum(grown[upper], wide[lower], out=grown[upper])
+    return grown
+
+
+def _frame(alpha: Levels) -> tuple[slice, slice]:
+    """Return the rows and columns that hold all visible pixels, or all where there are none."""
+    visible = alpha >= _FAINT
+    slices = []
+    for axis in (1, 0):
+        found = np.flatnonzero(visible.any(axis))
+        slices.append(slice(found[0], found[-1] + 1) if len(found) else slice(None))
+    return slices[0], slices[1]
+
+
+def _compose(
+    pixels: NDArray[np.uint8], alpha: Levels, background: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Put pixels (H, W, 3) over a background of 3 channels, or of 4 whose alpha shows through."""
+    composed = np.empty(background.shape, np.uint8)
+    for start in range(0, len(pixels), _ROWS):
+        part = slice(start, start + _ROWS)
+        share = alpha[part, ..., None].astype(np.float32) / 255
+        below = background[part].astype(np.float32)
+        front = pixels[part].astype(np.float32)
+        if background.shape[2] == 3:
+            composed[part] = np.rint(below[..., :3] + share * (front - below))
+            continue
+        behind = (1 - share) * below[..., 3:] / 255
+        total = share + behind
+        colour = (share * front + behind * below[..., :3]) / np.maximum(total, 1e-6)
+        composed[part, ..., :3] = np.rint(colour * (total > 0))
+        composed[part, ..., 3:] = np.rint(255 * total)
+    return composed
