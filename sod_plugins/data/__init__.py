@@ -1,4 +1,4 @@
-"""Data on disk: folder layouts, images, masks and classes, checks and synthetic scenes."""
+"""Data sets on disk: folder layouts, images, masks, classes, checks and synthetic scenes."""
 
 from sod_plugins._common.names import CODINGS, OCCLUSION, SPLITS
 from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem

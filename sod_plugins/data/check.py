@@ -1,4 +1,4 @@
-"""What a data set on disk holds, and what is wrong with it."""
+"""Report what a data set on disk holds and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from sod_plugins.data.presets import DatasetPreset, find_preset
 
 @dataclass
 class DatasetReport:
-    """What ``check_dataset`` found.
+    """The findings of ``check_dataset``.
 
     Attributes:
-        image_dirs: The folders that the images lie in.
-        mask_dirs: The folders that the masks lie in.
-        count: How many pairs of image and mask there are.
-        image_extensions: How many images have each extension.
-        mask_extensions: How many masks have each extension.
-        sizes: How many readable images have each size (height, width).
-        image_codings: How many images are of which kind of file (see ``read_photo``).
-        mask_codings: How many masks were understood in which way (see ``read_mask``).
+        image_dirs: The folders that hold the images.
+        mask_dirs: The folders that hold the masks.
+        count: Number of pairs of image and mask.
+        image_extensions: Number of images with each extension.
+        mask_extensions: Number of masks with each extension.
+        sizes: Number of readable images of each size (height, width).
+        image_codings: Number of images of each format (see ``read_photo``).
+        mask_codings: Number of masks of each format (see ``read_mask``).
         soft_masks: Masks with values strictly between 0 and 1.
         empty_masks: Masks without any salient pixel.
         full_masks: Masks in which every pixel is fully salient.
-        turned: Images that state another orientation than their masks.
-        foreground: The mean mask value of each readable mask, in file order.
-        problems: One text for each thing that is wrong.
-        preset: The published data set to compare with, if named.
+        turned: Images whose stated orientation differs from their mask's.
+        foreground: The mean value of each readable mask, in file order.
+        problems: One text for each problem.
+        preset: The published data set to compare with, if one was named.
     """
 
     image_dirs: list[Path] = field(default_factory=list)
@@ -57,11 +57,11 @@ class DatasetReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no problem was found; empty and full masks are no problem."""
+        """Whether no problem was found; empty and full masks do not count as problems."""
         return not self.problems
 
     def format(self, listed: int = 20) -> str:
-        """Write the report as text, with at most this many problems in full."""
+        """Write the report as text, listing at most this many problems."""
         rows = [
             ('pairs', str(self.count)),
             ('images', _where(self.image_extensions, self.image_dirs)),
@@ -102,17 +102,18 @@ def check_dataset(
 ) -> DatasetReport:
     """Read every image and mask of a data set and report what it holds.
 
-    Files without partner, unreadable files, masks that are no saliency, differing sizes and a
-    count unlike the preset's become problems of the report; nothing stops at the first one.
+    Files without a partner, unreadable files, files that are not saliency masks, sizes that differ
+    and a count other than the preset's become problems of the report. The check never stops early.
 
     Args:
-        source: The data set's folder, or where its files are and how their names pair.
-        preset: A name in ``PRESETS`` whose count to compare with.
+        source: The folder of the data set, or a description of where its files are and how their
+            names are paired.
+        preset: A name in ``PRESETS``; the number of pairs is compared with it.
         progress: Whether to show a progress bar.
 
     Raises:
-        DataError: No pairs can be looked for: a folder is missing, empty or of unknown layout,
-            stems are not unique, a list is wrong, or the preset is unknown.
+        DataError: The files cannot be paired at all: a folder is missing, empty or of unknown
+            layout, stems are not unique, a list is wrong, or the preset is unknown.
     """
     layout = source if isinstance(source, FolderLayout) else FolderLayout(source)
     report = DatasetReport(preset=None if preset is None else find_preset(preset))
@@ -134,10 +135,10 @@ def check_dataset(
 
 
 def pair_problem(pair: SaliencyPair) -> str | None:
-    """Say what is wrong with a pair: a damaged file, a mask that is none, or sizes that differ.
+    """Describe what is wrong with a pair: a damaged file, an invalid mask, or sizes that differ.
 
-    Photos are decoded as coarsely as their format allows: 10,000 pairs of MSRA10K take some ten
-    seconds. None if nothing is wrong.
+    Images are decoded as coarsely as their format allows: 10,000 pairs of MSRA10K take about ten
+    seconds. Returns None if nothing is wrong.
     """
     try:
         image_size: Sequence[int] = read_size(pair.image, pair.exif)
@@ -159,7 +160,7 @@ def _count_files(report: DatasetReport, pairs: Sequence[SaliencyPair]) -> None:
 
 
 def _check_pair(report: DatasetReport, pair: SaliencyPair) -> None:
-    """Read both files of a pair, each problem noted on its own."""
+    """Read both files of a pair and record their problems separately."""
     photo: Photo | None = None
     image_size: tuple[int, int] | None = None
     try:

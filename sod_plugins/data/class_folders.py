@@ -1,4 +1,4 @@
-"""Images of known classes: a folder for each class, or a list file."""
+"""Labelled images for classification, from class folders or a list file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sod_plugins.data.texts import read_lines
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images, each with the number of its class.
+    """Images with their class indices.
 
     Attributes:
-        classes: The names of the classes, in the order of their numbers.
-        images: (file, class number) of each image, by class and then by path; those of a list in
-            its order.
+        classes: The class names, in the order of their indices.
+        images: (file, class index) of each image, sorted by class and then by path; images from a
+            list keep its order.
     """
 
     classes: tuple[str, ...]
@@ -36,17 +36,17 @@ def find_labelled_images(
     """Find images and their classes.
 
     Args:
-        folder: Each folder in it is a class, of all images at any depth below it. Hidden files and
-            folders, and images that lie beside the class folders, are left out.
-        list_file: A text file of one ``path label`` a line instead. The paths start at ``folder``;
-            the label follows the last blank, or tab.
-        classes: The names of the classes in the order of their numbers, where those of another data
-            set count; not all of them need occur. By default the names found, as ``class_names``
-            sorts them.
+        folder: A folder whose subfolders are the classes. All images at any depth below a
+            subfolder belong to its class. Hidden files and folders are left out, and so are images
+            beside the class folders.
+        list_file: A text file with one ``path label`` per line, used instead of class folders.
+            Paths are relative to ``folder``; the label follows the last space or tab.
+        classes: The class names in the order of their indices, if those of another data set apply;
+            not all need occur. By default the names found, as ``class_names`` sorts them.
 
     Raises:
         DataError: A folder or file is missing, a class has no image, a class is not among
-            ``classes``, or a line of the list is not understood.
+            ``classes``, or a line of the list is malformed.
     """
     folder = Path(folder)
     if list_file is None:
@@ -73,10 +73,10 @@ def find_labelled_images(
 
 
 def class_names(source: str | Path) -> tuple[str, ...]:
-    """Return the names of the classes of a data set in the order of their numbers.
+    """Return the class names of a data set in the order of their indices.
 
-    Names are sorted as text, except that those of a list are sorted by value where all are whole
-    numbers: labels 0 to 999 become just these class numbers.
+    Names are sorted as text, except that the labels of a list are sorted by value if all are
+    integers. Labels 0 to 999 therefore become exactly these indices.
 
     Args:
         source: A folder of class folders, or a list file.
@@ -91,7 +91,7 @@ def class_names(source: str | Path) -> tuple[str, ...]:
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort the labels of a list, each once."""
+    """Return the distinct labels of a list, sorted."""
     distinct = sorted(set(names))
     if all(name.isdecimal() for name in distinct):
         distinct.sort(key=int)
@@ -110,7 +110,7 @@ def _class_dirs(folder: Path) -> list[Path]:
 
 
 def _images_below(class_dir: Path) -> list[Path]:
-    """Return the images at any depth below a folder; names decide, as a million files are slow."""
+    """Return the images at any depth below a folder, by name alone: opening a million is slow."""
     found, ends = [], image_extensions()
     for parent, folders, names in os.walk(class_dir):
         folders[:] = [name for name in folders if name[0] != '.']
@@ -127,7 +127,7 @@ def _images_below(class_dir: Path) -> list[Path]:
 
 
 def _read_labels(list_file: Path) -> list[tuple[str, str]]:
-    """Read (path, label) from the lines of a list; empty lines are left out."""
+    """Read (path, label) from the lines of a list; empty lines are skipped."""
     lines = [line.strip() for line in read_lines(list_file, 'list') if line.strip()]
     entries = [line.rsplit('\t' if '\t' in line else None, 1) for line in lines]
     wrong = [entry[0] for entry in entries if len(entry) != 2]

@@ -1,7 +1,7 @@
-"""Fields of COCO's JSON as tools write them: numbers as text, ids of any kind, flags.
+"""Read the fields of COCO JSON as tools write them: numbers as text, ids of any kind, flags.
 
-Each function returns the plain value, or raises a ValueError that says what the field is instead,
-to be put behind the name of file and entry.
+Each function returns the plain value, or raises a ValueError that says what is wrong with the
+field. The caller puts the names of the file and the entry before it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-MAX_PIXELS = 2**30  # of an image: more is no photo, but a mistake in a file
+MAX_PIXELS = 2**30  # per image; a larger size is a mistake in the file
 
 _LONGEST_NAME = 4096  # the longest path that Linux opens
-_BEYOND = 1.0  # pixels by which a rounded box may leave its image
+_BEYOND = 1.0  # pixels by which a rounded box may extend beyond its image
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 def read_id(value: Any) -> int | str:
-    """Return an id, in one form for all ways in which tools write it.
+    """Return an id in a single form, however the tool wrote it.
 
     Raises:
-        ValueError: It is neither a whole number nor text.
+        ValueError: The value is neither a whole number nor text.
     """
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -41,7 +41,7 @@ def read_number(value: Any) -> float:
     """Return a finite number, which may be written as text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The value is not a finite number.
     """
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
@@ -57,7 +57,7 @@ def read_box(value: Any) -> list[float]:
     """Return [left, top, width, height], four finite numbers.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The value is not four finite numbers.
     """
     try:
         if isinstance(value, list) and len(value) == 4:
@@ -68,15 +68,15 @@ def read_box(value: Any) -> list[float]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as text for a message: printable, and short however long it is."""
+    """Return a value as text for a message: printable and abbreviated."""
     return _SHORT.repr(value)
 
 
 def read_name(image: Mapping[str, Any]) -> str:
-    """Return the name of an image's file, relative to the folder of images; a number is a name.
+    """Return the name of an image's file, relative to the image folder; a number counts as a name.
 
     Raises:
-        ValueError: It is missing, or no name.
+        ValueError: The name is missing or invalid.
     """
     name = image.get('file_name')
     if name is None:
@@ -90,10 +90,10 @@ def read_name(image: Mapping[str, Any]) -> str:
 
 
 def read_last_name(image: Mapping[str, Any]) -> str:
-    """Return the name of an image's file without its folders, whatever system wrote these.
+    """Return the name of an image's file without its folders, with the separators of any system.
 
     Raises:
-        ValueError: It is missing, or no name.
+        ValueError: The name is missing or invalid.
     """
     return PurePosixPath(read_name(image).replace('\\', '/')).name
 
@@ -102,7 +102,7 @@ def read_sides(image: Mapping[str, Any]) -> tuple[int, int]:
     """Return (height, width) of an image.
 
     Raises:
-        ValueError: They are no numbers of pixels, or of more than 2**30 in all.
+        ValueError: A side is not a number of pixels, or the image has more than 2**30 pixels.
     """
     sides = []
     for key in ('height', 'width'):
@@ -125,7 +125,7 @@ def read_score(entry: Mapping[str, Any]) -> float:
     """Return the score of an entry.
 
     Raises:
-        ValueError: It is missing, or no finite number.
+        ValueError: The score is missing or not a finite number.
     """
     if entry.get('score') is None:
         raise ValueError('it lacks score')
@@ -136,10 +136,10 @@ def read_score(entry: Mapping[str, Any]) -> float:
 
 
 def read_flag(entry: Mapping[str, Any], key: str) -> bool:
-    """Return whether a field is 1; it is 0 where it is missing.
+    """Return whether a flag is 1; a missing flag is 0.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The flag is neither 0 nor 1.
     """
     value = entry.get(key)
     if value is None:
@@ -152,10 +152,10 @@ def read_flag(entry: Mapping[str, Any], key: str) -> bool:
 
 
 def check_box(box: list[float], height: int, width: int) -> None:
-    """Refuse a box that is empty, or leaves its image by more than a pixel.
+    """Reject a box that is empty or extends beyond its image by more than a pixel.
 
     Raises:
-        ValueError: It is, or does.
+        ValueError: The box is rejected.
     """
     left, top, box_width, box_height = box
     if box_width <= 0 or box_height <= 0:
@@ -171,6 +171,6 @@ def check_box(box: list[float], height: int, width: int) -> None:
 
 
 def plain(text: Any) -> str:
-    """Return a name or a number for a message: printable, short, without quotes."""
+    """Return a name or number as text for a message: printable, abbreviated, unquoted."""
     quoted = shown(str(text))
     return quoted[1:-1] if len(quoted) > 1 else quoted

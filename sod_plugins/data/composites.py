@@ -1,6 +1,6 @@
-"""Composites: salient objects cut out of photos by their masks and pasted onto other photos.
+"""Composites: salient objects cut out of images by their masks and pasted onto other images.
 
-Such a picture shows several objects that occlude each other, and the mask of each is exact.
+A composite shows several objects that occlude each other, with an exact mask for each.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from sod_plugins.data.sampling import sample_rng
 from sod_plugins.data.scene_folder import write_scenes
 from sod_plugins.data.scenes import Scene
 
-_VERSION = 1  # raise it whenever the same seed gives other composites
-_LEAST_SHARE = 0.95  # of a mask, that one connected part holds where it shows one object
-_OBJECT_SHARES = (0.02, 0.6)  # of its photo, that an object covers to be cut out
-_PASTED_SHARES = (0.02, 0.25)  # of the picture, that it is to cover where it is pasted
-_MOST_GROWTH = 1.5  # of its sides, beyond which it would look blurred
-_LEAST_VISIBLE = 0.4  # of an object, after the frame and later objects
-_LEAST_AREA = 0.01  # of the picture, that it keeps
-_PLACEMENTS = 8  # trials for each object
-_PHOTOS = 200  # looked at for one composite at most
+_VERSION = 1  # increase whenever the same seed gives different composites
+_LEAST_SHARE = 0.95  # of a mask, in one connected component: it then shows one object
+_OBJECT_SHARES = (0.02, 0.6)  # of its image, covered by an object that can be cut out
+_PASTED_SHARES = (0.02, 0.25)  # of the composite, covered by a pasted object
+_MOST_GROWTH = 1.5  # factor of its sides; larger looks blurred
+_LEAST_VISIBLE = 0.4  # of an object, not hidden by the frame or later objects
+_LEAST_AREA = 0.01  # of the composite, still covered by a visible object
+_PLACEMENTS = 8  # attempts per object
+_PHOTOS = 200  # tried at most for one composite
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,13 @@ class CutOut:
 
 
 def cut_out(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> CutOut | None:
-    """Cut the object of a photo out; None where the mask does not show one whole, sizeable object.
+    """Cut the object out of an image; None if the mask does not show one whole, sizeable object.
 
     Args:
         image: RGB (H, W, 3).
-        mask: Saliency (H, W) from 0 to 1. It shows one object if one connected part has nearly all
-            of its pixels, and a whole one if that part touches at most one side of the frame.
+        mask: Saliency (H, W) in [0, 1]. It shows one object if one connected component has nearly
+            all of its pixels, and a whole one if that component touches at most one side of the
+            frame.
     """
     single = _single_object(mask)
     if single is None or sum(_touches(single)) > 1:
@@ -69,21 +70,22 @@ def compose(
     objects: Sequence[CutOut],
     rng: np.random.Generator,
 ) -> Scene | None:
-    """Paste objects onto a photo, whose own object is the first instance.
+    """Paste objects onto an image whose own object becomes the first instance.
 
-    Each object is scaled, perhaps flipped, made lighter or darker and put at random, every other
-    time beside the one before, so that they occlude each other. A place that hides too much of any
-    object is not taken; an object without a place after eight trials is left out.
+    Each object is scaled, perhaps flipped, made lighter or darker, and placed at random. Half of
+    the time it is placed beside the previous object, so that the two occlude each other. A place
+    that hides too much of any object is rejected; an object without a place after eight attempts
+    is left out.
 
     Args:
-        image: The photo, RGB (H, W, 3); it stays as it is.
-        mask: Its saliency (H, W) from 0 to 1.
-        objects: What to paste, in order; later ones occlude earlier ones.
-        rng: Makes every choice.
+        image: The image, RGB (H, W, 3); not modified.
+        mask: Its saliency (H, W) in [0, 1].
+        objects: The objects to paste, in order; later ones occlude earlier ones.
+        rng: The source of all random choices.
 
     Returns:
-        The composite; None where the photo does not show one sizeable object, so that its other
-        objects would lack their masks.
+        The composite, or None if the image does not show one sizeable object: its other objects
+        would then lack masks.
     """
     single = _single_object(mask)
     if single is None:
@@ -113,7 +115,7 @@ def compose(
 
 
 def _single_object(mask: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Return the pixels (H, W) of the one object that a mask shows, or None."""
+    """Return the pixels (H, W) of the single object in a mask, or None."""
     inside = mask > 0.5
     parts, count = ndimage.label(inside)
     if not count:
@@ -144,7 +146,7 @@ def _varied(
     pixels = np.asarray(Image.fromarray(item.pixels).resize((width, height), Image.Resampling.BOX))
     coverage = Image.fromarray(np.rint(255 * item.coverage).astype(np.uint8))
     coverage = coverage.resize((width, height), Image.Resampling.BOX)
-    # Half a pixel of the rim is left out, whose colours are partly those of the old surroundings.
+    # Drop half a pixel of the rim, where colours mix with the old surroundings.
     soft = np.asarray(coverage.filter(ImageFilter.GaussianBlur(0.7))).astype(np.float32) / 255
     inner = np.clip(2 * soft - 0.8, 0, 1)[:, turned].astype(np.float32)
     channels = np.moveaxis(pixels[:, turned].astype(np.float32) * np.float32(light), 2, 0)
@@ -154,7 +156,7 @@ def _varied(
 def _place(
     last: NDArray[np.bool_], shape: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Draw the top and left of an object of this shape: anywhere, or beside the last one."""
+    """Sample the top left corner for an object of this shape: anywhere or beside the last one."""
     centre: list[float] = []
     angle = rng.uniform(0, 2 * math.pi)
     beside = rng.random() < 0.5
@@ -172,7 +174,7 @@ def _place(
 def _spread(
     values: NDArray[np.float32], place: tuple[int, int], size: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Put an object's values (h, w) at a place of an empty map (H, W); the frame cuts them off."""
+    """Paste an object's values (h, w) into an empty map (H, W), cropped to the frame."""
     out = np.zeros(size, dtype=np.float32)
     inside, own = [], []
     for start, side, whole in zip(place, values.shape, size, strict=True):
@@ -185,7 +187,7 @@ def _spread(
 
 
 def _all_visible(layers: Sequence[NDArray[np.bool_]], last_area: float) -> bool:
-    """Tell whether the frame (for the last object) and later objects leave enough of each."""
+    """Return whether enough of each object stays visible behind later ones and in the frame."""
     free = np.ones(layers[0].shape, dtype=bool)
     for position, inside in enumerate(reversed(layers)):
         area = inside.sum() if position else last_area
@@ -204,23 +206,24 @@ def write_composites(
     most_pasted: int = 4,
     progress: bool = False,
 ) -> Path:
-    """Write composites of photos as :func:`~sod_plugins.data.scene_folder.write_scenes` does.
+    """Write composites in the format of :func:`~sod_plugins.data.scene_folder.write_scenes`.
 
-    Composite i depends on the photos, the seed, ``most_pasted`` and i alone. Photos that do not
-    show one sizeable object serve neither as ground nor for cutting out, and others take their
+    Composite i depends only on the images, the seed, ``most_pasted`` and i. Images that do not
+    show one sizeable object are used neither as background nor for cutting out; others take their
     place.
 
     Args:
         out_dir: A new or empty folder, or one that an earlier call with equal arguments wrote.
-        pairs: Photos and masks, as ``find_pairs`` finds them.
-        count: How many composites.
-        seed: Makes other composites, 0 or larger.
-        most_pasted: The largest number of objects pasted onto a photo; 1 to it are equally likely.
+        pairs: Images and masks, as ``find_pairs`` returns them.
+        count: Number of composites.
+        seed: Seed of the random choices, 0 or larger.
+        most_pasted: The largest number of objects pasted onto an image; all numbers from 1 to it
+            are equally likely.
         progress: Whether to show a progress bar.
 
     Raises:
         DataError: An argument is out of range, the folder holds anything else, a file is damaged,
-            or hardly any photo shows one object.
+            or too few images show one object.
     """
     for name, value, least in (
         ('count', count, 1),
@@ -240,7 +243,7 @@ def write_composites(
 
 
 def _draw(pairs: Sequence[SaliencyPair], seed: int, most_pasted: int, index: int) -> Scene:
-    """Draw composite ``index`` from its own generator."""
+    """Make composite ``index`` with its own random generator."""
     rng = sample_rng(seed, 0, index)
     wanted = int(rng.integers(1, most_pasted + 1))
     objects: list[CutOut] = []

@@ -1,8 +1,8 @@
-"""The one decoder of images: from a file, bytes or an open file to upright pixels.
+"""The single image decoder: from a path, bytes or an open file to upright pixels.
 
-What may be read is Pillow's registry, that of its plugins included, less ``LEFT_OUT``. Metadata
-never stop or change the pixels, beyond the orientation that they state: where they are so broken
-that Pillow gives up, the file is decoded again without them.
+It reads the formats of Pillow's registry, including plugins, except those in ``LEFT_OUT``.
+Metadata never prevent decoding and never change the pixels beyond the stated orientation. If they
+are so broken that Pillow gives up, the file is decoded again without them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sod_plugins.data.metadata import without_metadata
 ImageSource: TypeAlias = 'str | os.PathLike[str] | bytes | BinaryIO | Image.Image'
 
 INTEGER_MODES = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
-# Formats of Pillow's that are not read, whatever a file is called, with the reason.
+# Formats of Pillow that are not read, whatever the file's extension, with the reason.
 LEFT_OUT = {
     'EPS': 'reading it starts another program',
     'WMF': 'it is drawn by the system, on Windows only',
@@ -37,7 +37,7 @@ LEFT_OUT = {
     'MPEG': 'it is a film',
     'IPTC': 'it may hold a file of any other format',
 }
-# Photos that Pillow cannot open by itself.
+# Image formats that Pillow cannot open by itself.
 _FOREIGN = ('.jxl', '.exr', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.orf', '.rw2', '.raf')
 _HEIC = ('.heic', '.heif', '.hif')
 _HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
@@ -56,28 +56,28 @@ _TURNS = {
 
 @cache
 def _load_plugins() -> None:
-    """Let Pillow and pillow-heif, where it is installed, register all their formats."""
+    """Register all formats of Pillow and, if installed, of pillow-heif."""
     Image.init()
     with suppress(ImportError):
         importlib.import_module('pillow_heif').register_heif_opener()
 
 
 def image_formats() -> tuple[str, ...]:
-    """Return the names of the formats that are read, as Pillow's registry has them now."""
+    """Return the names of the formats that are read, according to Pillow's current registry."""
     _load_plugins()
     return tuple(name for name in Image.ID if name not in LEFT_OUT)
 
 
 def image_extensions() -> frozenset[str]:
     """Return the extensions, in lower case, of the formats that are read."""
-    formats = {*image_formats(), 'MPO'}  # which is opened as JPEG
+    formats = {*image_formats(), 'MPO'}  # opened as JPEG
     return frozenset(end for end, name in Image.registered_extensions().items() if name in formats)
 
 
 def why_left_out(path: str | Path) -> str | None:
-    """Say why a file whose extension is that of an image is not read.
+    """Say why a file is not read although its extension is that of an image.
 
-    None for images that are read and for files that are no images.
+    Returns None for images that are read and for files that are not images.
     """
     end = Path(path).suffix.lower()
     if end in image_extensions():
@@ -96,16 +96,16 @@ def load_upright(
     """Decode the first frame of an image.
 
     Args:
-        source: A file, its bytes, an open file, or an image of Pillow's.
+        source: A path, the bytes of a file, an open file, or a Pillow image.
         role: What the image is, for messages.
-        exif: ``'apply'`` turns the image upright by the orientation that it states, be it EXIF,
-            XMP or a tag of TIFF; ``'ignore'`` leaves the pixels as they are stored.
+        exif: ``'apply'`` turns the image upright by its stated orientation (EXIF, XMP or TIFF
+            tag); ``'ignore'`` leaves the pixels as stored.
 
     Returns:
-        The image, loaded, and the orientation that it states, from 1 to 8.
+        The loaded image and its stated orientation, from 1 to 8.
 
     Raises:
-        DataError: It is missing, damaged, too large, or no image that is read.
+        DataError: The image is missing, damaged, too large, or in a format that is not read.
     """
     require_choice('exif', exif, EXIF_RULES, DataError)
     image = _decode(source, role)
@@ -113,16 +113,16 @@ def load_upright(
     if exif == 'ignore' or orientation == 1:
         return image, orientation
     upright = image.transpose(_TURNS[orientation])
-    if orientation > 4 and isinstance(upright.info.get('dpi'), tuple):  # x and y change places
+    if orientation > 4 and isinstance(upright.info.get('dpi'), tuple):  # x and y swap
         upright.info['dpi'] = upright.info['dpi'][::-1]
     return upright, orientation
 
 
 def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int]:
-    """Return the stored size (height, width) of an image whose pixels are all there, and its turn.
+    """Return the stored size (height, width) and the orientation of an image that is complete.
 
-    The pixels are decoded as coarsely as the format allows: those of a JPEG at an eighth of its
-    size, in less than half the time. The turn is the orientation from 1 to 8, as EXIF numbers it.
+    The pixels are decoded as coarsely as the format allows: a JPEG at an eighth of its size, which
+    takes less than half the time. The orientation is a number from 1 to 8, as in EXIF.
 
     Raises:
         DataError: See :func:`load_upright`.
@@ -136,12 +136,12 @@ def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int]:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the orientation that an image states, from 1 to 8; 1 where it states none or nonsense.
+    """Return the stated orientation of an image, from 1 to 8; 1 if it is missing or invalid.
 
-    See EXIF 2.32, tag 0x0112: 3 is upside down, 6 is to be turned clockwise by 90 degrees.
+    See EXIF 2.32, tag 0x0112: 3 is upside down, 6 needs a clockwise turn by 90 degrees.
     """
-    with suppress(Exception):  # whatever broken metadata lead to
-        tags = getattr(image, 'tag_v2', None)  # of a TIFF, whose EXIF would be read from its file
+    with suppress(Exception):  # broken metadata may raise anything
+        tags = getattr(image, 'tag_v2', None)  # of a TIFF; getexif() would read its file again
         stated = (image.getexif() if tags is None else tags).get(ExifTags.Base.Orientation)
         if stated in _TURNS:
             return int(stated)
@@ -149,10 +149,10 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def convert(image: Image.Image, mode: str, source: ImageSource, role: str) -> Image.Image:
-    """Convert a loaded image to another mode of Pillow's, if it is not of that mode already."""
+    """Convert a loaded image to another Pillow mode, unless it already has that mode."""
     try:
         return image if image.mode == mode else image.convert(mode)
-    except ValueError as error:  # of modes that Pillow cannot convert, and of broken transparency
+    except ValueError as error:  # unsupported conversion or broken transparency
         refuse(source, role, f'{image.mode} does not become {mode} ({error})', 'Save it as RGB')
 
 
@@ -181,7 +181,7 @@ def _decode(source: ImageSource, role: str) -> Image.Image:
 
 @contextmanager
 def _reading(source: ImageSource, role: str) -> Iterator[BinaryIO | Image.Image]:
-    """Open a source, and turn what opening and decoding raise into ``DataError``."""
+    """Open a source, and convert all errors of opening and decoding to ``DataError``."""
     try:
         if isinstance(source, Image.Image):
             yield source
@@ -204,15 +204,15 @@ def _reading(source: ImageSource, role: str) -> Iterator[BinaryIO | Image.Image]
         )
     except _NoImageError as error:
         refuse(source, role, error.reason, error.remedy)
-    except Exception as error:  # whatever wrong fields of a file lead Pillow's plugins to
-        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+    except Exception as error:  # Pillow's plugins may raise anything on invalid fields
+        if isinstance(error, OSError) and error.errno is not None:  # from the system
             refuse(source, role, why(error), 'Correct the path or its permissions')
         reason = ' '.join(str(error).split()) or type(error).__name__
         refuse(source, role, f'the file is damaged or truncated ({reason})', 'Fetch it again')
 
 
 def _load_file(file: BinaryIO, coarse: bool = False) -> tuple[tuple[int, int], Image.Image]:
-    """Load an image, if need be without its metadata, and return its stored size and itself."""
+    """Load an image, if necessary without its metadata; return its stored size and the image."""
     try:
         return _load(file, coarse)
     except (Image.DecompressionBombError, MemoryError):
@@ -242,16 +242,16 @@ def _load(file: BinaryIO, coarse: bool) -> tuple[tuple[int, int], Image.Image]:
         _leave_as_stored(image)
     size = image.size
     if coarse:
-        image.draft('L', (1, 1))  # which changes image.size
+        image.draft('L', (1, 1))  # changes image.size
     image.load()
     return size, image
 
 
 def _leave_as_stored(image: Image.Image) -> None:
-    """Keep Pillow from turning a TIFF while it loads it.
+    """Keep Pillow from turning a TIFF while loading it.
 
-    It allots the turned size for the pixels of the stored one, and reads further tags, any of
-    which may be broken.
+    Pillow allocates the turned size for the pixels of the stored one, and reads further tags, any
+    of which may be broken.
     """
     tags = image.tag_v2  # type: ignore[attr-defined]
     image._size = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
@@ -259,7 +259,7 @@ def _leave_as_stored(image: Image.Image) -> None:
 
 
 def _what_it_is(start: bytes) -> tuple[str, str]:
-    """Say what a file is that Pillow cannot open, by its first bytes, and what to do."""
+    """Identify a file that Pillow cannot open by its first bytes, and say what to do."""
     for name, reason in LEFT_OUT.items():
         accept = Image.OPEN[name][1] if name in Image.OPEN else None
         if accept is not None and accept(start) is True:

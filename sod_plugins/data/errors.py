@@ -1,4 +1,4 @@
-"""The one exception that bad data raises."""
+"""The single exception for bad data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _LISTED = 10
 class DataError(ValueError):
     """A file, folder or list that cannot be used as saliency data.
 
-    The message is one clear text: what is wrong, with which files, and what to do about it.
+    The message says what is wrong, with which files, and what to do about it.
     """
 
 
 def list_files(files: Iterable[str | Path]) -> str:
-    """Name the first ten files and count the rest, for an error message."""
+    """Name the first ten files and count the rest, for error messages."""
     names = [str(file) for file in files]
     text = ', '.join(names[:_LISTED])
     if len(names) > _LISTED:
@@ -25,7 +25,7 @@ def list_files(files: Iterable[str | Path]) -> str:
 
 
 def list_problems(problems: Sequence[str]) -> str:
-    """Put the first ten problems on a line each and count the rest, for an error message."""
+    """List the first ten problems, one per line, and count the rest, for error messages."""
     lines = list(problems[:_LISTED])
     if len(problems) > _LISTED:
         lines.append(f'and {len(problems) - _LISTED} more')

@@ -11,7 +11,7 @@ from sod_plugins.data.errors import DataError, list_files
 
 
 def image_files(paths: Iterable[Path]) -> list[Path]:
-    """Return those of the paths that are visible files with an image's extension, sorted."""
+    """Return the visible files with an image extension, sorted."""
     ends = image_extensions()
     return sorted(
         path
@@ -21,7 +21,7 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def left_out_files(paths: Iterable[Path]) -> dict[Path, str]:
-    """Return those of the paths that are visible images of formats that are not read, with why."""
+    """Return the visible images in formats that are not read, each with the reason."""
     reasons = {path: why_left_out(path) for path in sorted(paths) if path.name[0] != '.'}
     return {path: why for path, why in reasons.items() if why is not None and path.is_file()}
 
@@ -30,7 +30,7 @@ def images_in(folder: Path, role: str) -> list[Path]:
     """Return the image files directly in a folder, sorted.
 
     Raises:
-        DataError: There is no such folder, or no image in it.
+        DataError: The folder does not exist or holds no image.
     """
     require_folder(folder, f'{role} folder')
     files = image_files(folder.iterdir())
@@ -45,18 +45,18 @@ def images_in(folder: Path, role: str) -> list[Path]:
 
 
 def require_folder(path: Path, role: str) -> None:
-    """Raise ``DataError`` where a path is no folder; the role names it in the message."""
+    """Raise ``DataError`` if a path is not a folder; the role names it in the message."""
     if not path.is_dir():
         reason = 'is no folder' if path.exists() else 'does not exist'
         raise DataError(f"The {role} '{path}' {reason}. Correct the path.")
 
 
 def require_writable(folder: str | Path) -> None:
-    """Refuse a folder that nothing can be written to; it need not exist yet, and is not made.
+    """Check that files can be written to a folder, which need not exist and is not created.
 
     Raises:
-        NotADirectoryError: The folder, or one that it lies in, is a file.
-        PermissionError: It may not be written to, or made.
+        NotADirectoryError: The folder or one of its parents is a file.
+        PermissionError: The folder cannot be written to or created.
     """
     folder = Path(folder)
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -69,7 +69,7 @@ def require_writable(folder: str | Path) -> None:
 
 
 def folders_like(root: Path, name: str) -> list[Path]:
-    """Find the folders below the root with this relative path, whatever its case."""
+    """Find the folders below the root with this relative path, ignoring case."""
     first, _, rest = name.partition('/')
     found = sorted(path for path in root.iterdir() if path.name.lower() == first.lower())
     found = [path for path in found if path.is_dir()]

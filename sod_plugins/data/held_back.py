@@ -1,4 +1,4 @@
-"""Holding back some images of a training set, by which models are chosen."""
+"""Hold back part of a training set for validation."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def hold_back(
 ) -> tuple[list[str], list[str]]:
     """Split stems into those to train on and a random sample to validate on, both sorted.
 
-    The sample depends on the set of stems and the seed alone.
+    The sample depends only on the set of stems and the seed.
 
     Args:
         stems: All stems.
-        count: How many are held back.
-        seed: Of the choice.
-        left_out: Stems that belong to neither part, such as photos of the test set.
+        count: Number of stems to hold back.
+        seed: Seed of the random choice.
+        left_out: Stems that belong to neither part, such as images of the test set.
 
     Raises:
-        DataError: ``left_out`` names unknown stems, or too few are left to train on.
+        DataError: ``left_out`` names unknown stems, or too few remain for training.
     """
     known = set(stems)
     unknown = sorted(set(left_out) - known)
     if unknown:
-        raise DataError(f'To be left out are stems that do not exist: {list_files(unknown)}.')
+        raise DataError(f'Stems to leave out do not exist: {list_files(unknown)}.')
     kept = sorted(known - set(left_out))
     if not 0 < count < len(kept):
         raise DataError(
@@ -45,13 +45,13 @@ def hold_back(
 def write_held_back(
     root: str | Path, count: int, seed: int = 0, left_out: Collection[str] = ()
 ) -> tuple[Path, Path]:
-    """Write ``train.txt`` and ``val.txt``, one stem a line, into a saliency data set's folder.
+    """Write ``train.txt`` and ``val.txt``, one stem per line, into a saliency data set's folder.
 
     Returns:
-        The two files.
+        The paths of the two files.
 
     Raises:
-        DataError: The folder is no data set, or :func:`hold_back` refuses.
+        DataError: The folder is not a data set, or :func:`hold_back` raises it.
     """
     root = Path(root)
     stems = [pair.image.stem for pair in find_pairs(root)]

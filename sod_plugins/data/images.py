@@ -1,32 +1,32 @@
-"""Saliency masks and label images: from file to array.
+"""Read saliency masks and label images into arrays.
 
-Files are decoded as photos are (``sod_plugins.data.decoding``), and what cannot be read raises a
-``DataError`` that names the file.
+Files are decoded like other images (``sod_plugins.data.decoding``). A file that cannot be read
+raises a ``DataError`` that names it.
 
-What a mask becomes (``read_mask``), by what its file holds (a saved saliency map follows the same
-rules, except that it may be as dark as it is, see ``decode_prediction``):
+``read_mask`` converts each file format as follows. A saved saliency map follows the same rules,
+except that it may be dark, see ``decode_prediction``.
 
 ==============================  ==================================================================
-the mask file                   its values become
+format of the mask file         mask values
 ==============================  ==================================================================
 1-bit                           0 and 1
 8-bit grey, largest value 0     an empty mask
-8-bit grey, largest value 1     0/1 coding: the value itself
-8-bit grey, largest value 2-15  refused: class or instance numbers (no mask is that dark)
+8-bit grey, largest value 1     the value itself
+8-bit grey, largest value 2-15  rejected: class or instance indices (no mask is that dark)
 8-bit grey, larger              value / 255; grey levels (soft edges, PASCAL-S) stay soft
-16-bit grey, 32-bit integer     value / 65535; up to 255: as 8-bit grey; over 65535: refused;
-                                largest value 256-4111: refused, as 2-15 of 8-bit grey
-floating point                  0 to 1: the value; up to 255: value / 255; otherwise refused;
-                                largest value over 1 and below 16: refused, as of 8-bit grey
-palette of grey colours         the palette's grey, then as 8-bit grey
-palette with colours            indices 0 and 1 only: the index; more indices: refused (labels)
-RGB, channels equal             the grey value, as 8-bit grey (differences of 8, as JPEG makes, are
-                                averaged away, and of 16 in at most 1 of 1,000 pixels)
-RGB, channels differ            refused: colours code labels, or it is a photo
-alpha, the same everywhere      ignored: the colours are read as above
+16-bit grey, 32-bit integer     value / 65535; up to 255: as 8-bit grey; over 65535: rejected;
+                                largest value 256-4111: rejected, as 2-15 of 8-bit grey
+floating point                  0 to 1: the value; up to 255: value / 255; otherwise rejected;
+                                largest value over 1 and below 16: rejected, as in 8-bit grey
+palette of grey colours         the grey of the palette, then as 8-bit grey
+palette with colours            indices 0 and 1 only: the index; more indices: rejected (labels)
+RGB, equal channels             the grey value, as 8-bit grey (differences up to 8, as JPEG makes,
+                                are averaged, and up to 16 in at most 1 of 1,000 pixels)
+RGB, different channels         rejected: colours encode labels, or it is a photo
+alpha, constant                 ignored: the colours are read as above
 alpha, varying                  alpha / 255 is the mask (a stencil or a cut-out), unless the
-                                visible part is grey in more than one level: refused, as grey
-                                and alpha may both be meant
+                                visible part is grey with more than one level: rejected, as
+                                either grey or alpha may be the mask
 ==============================  ==================================================================
 """
 
@@ -49,10 +49,10 @@ from sod_plugins.data.decoding import (
     refuse,
 )
 
-# PASCAL-S, the softest of the usual sets, has no object below 1/12 (grey 21).
+# PASCAL-S, the softest of the common data sets, has no object below 1/12 (grey 21).
 _DARKEST_MASK = 16
-# Differences between the channels of a grey image: what JPEG makes, and what stray pixels may have
-# beside it. DUTS-TR and DUTS-TE hold one mask each with 14 and 13, in 2 to 10 of 150,000 pixels.
+# Allowed differences between the channels of a grey image: the noise of JPEG, and a few outliers.
+# DUTS-TR and DUTS-TE hold one mask each with 14 and 13, in 2 to 10 of 150,000 pixels.
 _JPEG_CHROMA_NOISE = 8
 _STRAY_CHROMA_NOISE = 16
 _STRAY_SHARE = 1e-3
@@ -60,15 +60,15 @@ _STRAY_SHARE = 1e-3
 
 @dataclass(frozen=True)
 class DecodedMask:
-    """A saliency mask and how its file was understood.
+    """A saliency mask and how its file was interpreted.
 
     Attributes:
         values: float32 array (H, W) in [0, 1].
-        coding: The kind of file, in words, such as ``'1-bit'`` or ``'8-bit grey 0..255'``.
-        scale: The value of the file that became 1.
-        white: The largest value that the type of the file holds: larger than ``scale`` where
-            the largest value found decided the scale.
-        orientation: What the file states, from 1 to 8, as EXIF numbers it.
+        coding: The file format in words, such as ``'1-bit'`` or ``'8-bit grey 0..255'``.
+        scale: The file's value that became 1.
+        white: The largest value that the file format can hold. It exceeds ``scale`` if the scale
+            was derived from the largest value found.
+        orientation: The orientation that the file states, from 1 to 8, as in EXIF.
     """
 
     values: NDArray[np.float32]
@@ -80,7 +80,7 @@ class DecodedMask:
 
 @dataclass(frozen=True)
 class _File:
-    """What is being decoded, and what it is to be."""
+    """The file being decoded, and its role."""
 
     source: ImageSource
     role: Literal['mask', 'prediction']
@@ -95,20 +95,20 @@ class _File:
 
 
 def read_size(source: ImageSource, exif: ExifRule = 'apply') -> tuple[int, int]:
-    """Read the size of a photo or mask whose file is complete.
+    """Read the size of an image or mask, and check that its file is complete.
 
-    The pixels are decoded to see that they are all there; those of a JPEG at an eighth of the size,
-    which takes less than half the time.
+    The pixels are decoded for this check, a JPEG at an eighth of its size, which takes less than
+    half the time.
 
     Args:
         source: As for :func:`read_mask`.
         exif: As for :func:`read_mask`.
 
     Returns:
-        (height, width) in pixels, as the image would be read.
+        (height, width) in pixels, of the image as it would be read.
 
     Raises:
-        DataError: The file is missing, damaged or no image.
+        DataError: The file is missing, damaged or not an image.
     """
     (height, width), orientation = measure(source, 'image')
     return (width, height) if orientation > 4 and exif == 'apply' else (height, width)
@@ -117,42 +117,42 @@ def read_size(source: ImageSource, exif: ExifRule = 'apply') -> tuple[int, int]:
 def read_mask(source: ImageSource, exif: ExifRule = 'apply') -> NDArray[np.float32]:
     """Read a saliency mask; soft edges stay soft.
 
-    The table at the top of ``sod_plugins.data.images`` says what each kind of file becomes.
+    The table at the top of ``sod_plugins.data.images`` lists the file formats.
 
     Args:
-        source: A file, its bytes, an open file, or an image of Pillow's.
-        exif: ``'apply'`` turns the mask upright by the orientation that its file states,
-            ``'ignore'`` leaves it as it is stored.
+        source: A path, the bytes of a file, an open file, or a Pillow image.
+        exif: ``'apply'`` turns the mask upright by its stated orientation; ``'ignore'`` leaves it
+            as stored.
 
     Returns:
         float32 array (H, W) in [0, 1].
 
     Raises:
-        DataError: The file is missing, damaged, or cannot be understood as a saliency mask.
+        DataError: The file is missing, damaged, or not a valid saliency mask.
     """
     return decode_mask(source, exif).values
 
 
 def decode_mask(source: ImageSource, exif: ExifRule = 'apply') -> DecodedMask:
-    """Read a saliency mask as ``read_mask`` does and say how the file was understood."""
+    """Read a saliency mask as ``read_mask`` does, and report how the file was interpreted."""
     return _decode(_File(source, 'mask', exif))
 
 
 def decode_prediction(
     source: ImageSource, *, full_scale: bool = False, exif: ExifRule = 'apply'
 ) -> DecodedMask:
-    """Read a saved saliency map by the rules of masks and say how the file was understood.
+    """Read a saved saliency map by the rules for masks, and report how it was interpreted.
 
-    A map may be dark, so no largest value is refused; but a map of 0 and 1 counts as 0/1-coded,
-    and 16 bits that hold values up to 255 as 8 bits.
+    A map may be dark, so no largest value is rejected. A map of only 0 and 1 is read as 0/1, and
+    16-bit data with values up to 255 as 8-bit data.
 
     Args:
         source: As for :func:`read_mask`.
-        full_scale: Whether 1 is the file type's white instead, so that such maps are dark ones.
+        full_scale: Whether the white of the file format becomes 1 instead; such maps are dark.
         exif: As for :func:`read_mask`.
 
     Raises:
-        DataError: The file is missing, damaged, or cannot be understood as a saliency map.
+        DataError: The file is missing, damaged, or not a valid saliency map.
     """
     return _decode(_File(source, 'prediction', exif, full_scale))
 
@@ -181,14 +181,14 @@ def _understand(file: _File, image: Image.Image) -> DecodedMask:
 
 
 def read_numbers(source: ImageSource, exif: ExifRule = 'apply') -> NDArray[np.int64]:
-    """Read a label image that holds a whole number for each pixel.
+    """Read a label image that holds an integer for each pixel.
 
     Args:
         source: As for :func:`read_mask`.
         exif: As for :func:`read_mask`.
 
     Returns:
-        int64 array (H, W): the values of a grey image, and the indices of one with a palette.
+        int64 array (H, W): the values of a grey image, or the indices of a palette image.
 
     Raises:
         DataError: The file is missing, damaged, or holds colours or fractions.
@@ -200,7 +200,7 @@ def read_numbers(source: ImageSource, exif: ExifRule = 'apply') -> NDArray[np.in
 
 
 def _decode_grey(file: _File, values: NDArray[Any], coding: str, white: int = 255) -> DecodedMask:
-    """Apply the rules of 8-bit grey to integers from 0 to 255."""
+    """Apply the rules for 8-bit grey to integers from 0 to 255."""
     largest = int(values.max())
     if largest > 1:
         _refuse_labels(file, largest, 255)
@@ -214,13 +214,13 @@ def _decode_grey(file: _File, values: NDArray[Any], coding: str, white: int = 25
 
 
 def _divide(values: NDArray[Any], scale: int) -> NDArray[np.float32]:
-    """Divide in float32, without a second array of the mask's size."""
+    """Divide in float32, without a temporary array of the mask's size."""
     quotient: NDArray[np.float32] = np.divide(values, np.float32(scale), dtype=np.float32)
     return quotient
 
 
 def _refuse_labels(file: _File, largest: float, white: int) -> None:
-    """Refuse a mask whose largest value is too far below white for a salient object."""
+    """Reject a mask whose largest value is too far below white for a salient object."""
     if file.role == 'mask' and largest * 255 < _DARKEST_MASK * white:
         file.refuse(
             f'its largest value is {largest:g} of {white}, so it seems to hold class or instance '
@@ -276,14 +276,14 @@ def _grey_of_colours(file: _File, image: Image.Image) -> NDArray[np.uint8]:
             'Save the salient part as white on black',
         )
     mean = colours.sum(axis=2, dtype=np.uint16)
-    mean += 1  # thirds are never halfway between two numbers
+    mean += 1  # round to nearest: a third is never halfway
     mean //= 3
     grey: NDArray[np.uint8] = mean.astype(np.uint8)
     return grey
 
 
 def _coloured(colours: NDArray[np.uint8]) -> bool:
-    """Whether RGB values (..., 3) differ between channels by more than a grey image's noise."""
+    """Return whether the channels of RGB (..., 3) differ by more than the noise of a grey image."""
     differences = np.ptp(colours, axis=-1)
     stray = float((differences > _JPEG_CHROMA_NOISE).mean())
     return bool(differences.max() > _STRAY_CHROMA_NOISE) or stray > _STRAY_SHARE

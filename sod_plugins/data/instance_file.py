@@ -1,4 +1,4 @@
-"""The file of a run's instances: written image by image, and taken up again after a kill."""
+"""Write the instances of a run image by image, and resume after an interruption."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from sod_plugins.data.instances import (
     write_instances,
 )
 
-_ANEW = 'begin anew'  # the record before which nothing counts
+_ANEW = 'begin anew'  # records before this one are ignored
 _FIELDS = {'file_name': str, 'height': int, 'width': int, 'annotations': list}
 
 
 class InstanceFile:
-    """COCO's JSON of predicted instances, to be used in a ``with`` statement.
+    """COCO JSON of predicted instances; use it in a ``with`` statement.
 
-    While it is open, what is added goes to ``<stem>.jsonl`` beside the file, a line for each image.
-    When it is closed, however that comes about, the lines join the file. A run that was killed
-    leaves the lines; the next one goes on behind them.
+    While it is open, each added image becomes a line in ``<stem>.jsonl`` beside the file. When it
+    is closed, for whatever reason, the lines are merged into the file. A killed run leaves its
+    lines behind, and the next run continues after them.
 
     Args:
-        path: The file; its folder is made where it is absent.
-        overwrite: Forget what the file and the lines of an earlier run hold; they stay until the
+        path: The file; its folder is created if it does not exist.
+        overwrite: Discard the file and the lines of an earlier run. They stay on disk until the
             first image is added.
 
     Raises:
         DataError: The file, or the lines of an earlier run, cannot be read.
-        OSError: Another process has it open, or it cannot be written.
+        OSError: Another process has the file open, or it cannot be written.
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -67,14 +67,14 @@ class InstanceFile:
             self._fold()
 
     def __contains__(self, file_name: str) -> bool:
-        """Whether the file, or a line, has an image."""
+        """Return whether the file or a line holds an image."""
         return file_name in self._names
 
     def add(self, file_name: str, found: Instances) -> None:
-        """Add an image and its instances, in the place of what was there of it.
+        """Add an image and its instances, replacing an earlier entry for the image.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The line cannot be written.
         """
         if self._begins:
             self._journal.append(_ANEW)
@@ -94,7 +94,7 @@ class InstanceFile:
         self._has_lines = bool(added)
 
     def _fold(self) -> None:
-        """Write the file with what the lines hold, and remove these."""
+        """Merge the lines into the file and remove them."""
         if self._has_lines:
             added, forgotten = self._read_lines()
             write_instances(self.path, _joined(new_coco() if forgotten else self._older, added))
@@ -102,7 +102,7 @@ class InstanceFile:
             self._journal.discard()
 
     def _read_lines(self) -> tuple[dict[str, dict[str, Any]], bool]:
-        """Return the last record of each image, and whether the older file is forgotten."""
+        """Return the last record of each image, and whether the older file is discarded."""
         records: dict[str, dict[str, Any]] = {}
         forgotten = False
         try:
@@ -125,7 +125,7 @@ class InstanceFile:
 
 
 def _joined(older: Coco, added: dict[str, dict[str, Any]]) -> Coco:
-    """Return the images of a file that were not added anew, and those that were."""
+    """Merge the images of a file with the added ones, which take precedence."""
     coco = new_coco()
     entries = annotations_by_image(older)
     for image in older['images']:

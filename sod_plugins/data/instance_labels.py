@@ -1,21 +1,21 @@
-"""Label images, polygon files and masks of instances, converted to COCO's JSON.
+"""Convert label images, polygon files and masks of instances to COCO JSON.
 
 ========== =========================================================================================
-coding     what the labels of one image are
+coding     format of the labels of an image
 ========== =========================================================================================
-numbers    a label image: 0 is background, every other number (or index of a palette) an instance
-colours    a label image: black is background, every other colour an instance
-masks      a saliency mask: all that is above a half is one instance
-polygons   a text file of the image's stem, one instance a line: ``x1 y1 x2 y2 x3 y3 ...`` in
-           pixels, a vertex at (0, 0) being the outer corner of the first pixel; further polygons
-           of the same instance follow after ``;``
-yolo       the same with the number of a class first (it is read over), and with vertices as
-           fractions of width and height; an image without a text file has no instance
+numbers    a label image: 0 is background, every other value (or palette index) is an instance
+colours    a label image: black is background, every other colour is an instance
+masks      a saliency mask: all pixels above 0.5 form one instance
+polygons   a text file with the stem of the image, one instance per line: ``x1 y1 x2 y2 x3 y3 ...``
+           in pixels, where (0, 0) is the outer corner of the first pixel; further polygons of the
+           same instance follow after ``;``
+yolo       the same, preceded by a class index (which is ignored), with vertices as fractions of
+           width and height; an image without a text file has no instance
 ========== =========================================================================================
 
-In text files numbers are separated by blanks, tabs or commas, and what follows ``#`` is a comment.
-A label without any instance gives an image without annotations. Vertices may lie half a pixel
-outside the image, as rounding puts them.
+In text files numbers are separated by spaces, tabs or commas, and ``#`` starts a comment. A label
+without instances yields an image without annotations. Vertices may lie half a pixel outside the
+image, to allow for rounding.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from sod_plugins.data.photos import read_image
 from sod_plugins.data.rle import Mask, decode_segmentation
 from sod_plugins.data.texts import read_lines
 
-_CLASS_NAMES = ('classes', 'obj')  # text files that labelling tools put beside the labels
+_CLASS_NAMES = ('classes', 'obj')  # text files that labelling tools write beside the labels
 _BEYOND = 0.5  # pixels by which rounded vertices may lie outside their image
 _TINY = 16  # pixels; the smallest pedestrian of Penn-Fudan has 44
 
@@ -53,28 +53,28 @@ def convert_instances(
     min_area: int | None = None,
     progress: bool = False,
 ) -> Coco:
-    """Convert the instances of a data set to COCO's JSON.
+    """Convert the instances of a data set to COCO JSON.
 
     Args:
-        root: The data set's folder.
-        coding: What the labels are: a name in ``CODINGS``, which the table at the top of
-            ``sod_plugins.data.instance_labels`` explains.
-        image_dir: The folder of images below it, where ``find_pairs`` does not know the layout;
-            beside text files ``images`` if not given.
-        label_dir: The folder of labels below it, likewise; of text files ``labels``.
-        list_file: A text file that selects images, also below the root.
+        root: The folder of the data set.
+        coding: The format of the labels: a name in ``CODINGS``, explained in the table at the top
+            of ``sod_plugins.data.instance_labels``.
+        image_dir: The image folder below the root, if ``find_pairs`` does not recognise the
+            layout; ``images`` by default for text files.
+        label_dir: The label folder below the root, likewise; ``labels`` by default for text files.
+        list_file: A text file that selects images; it may also lie below the root.
         min_area: Regions of a label image with fewer pixels become background. By default nothing
             does, and a region of fewer than 16 pixels, or nowhere 3 pixels wide, is an error: it
-            is the mark of smoothed edges, whose every colour would become an instance.
+            is a sign of smoothed edges, whose every colour would become an instance.
         progress: Whether to show a progress bar.
 
     Returns:
-        The annotations; file names are relative to the folder of images.
+        The annotations; file names are relative to the image folder.
 
     Raises:
-        DataError: Files are missing, or labels cannot be used; one message names file, instance
-            and reason of all that is wrong.
-        ImportError: Polygons are converted without pycocotools.
+        DataError: Files are missing, or labels cannot be used. One message lists the file,
+            instance and reason of every problem.
+        ImportError: The labels are polygons and pycocotools is not installed.
     """
     if coding not in CODINGS:
         raise DataError(f"coding is '{coding}'. Give one of {', '.join(CODINGS)}.")
@@ -113,7 +113,7 @@ def _pair_texts(
     list_file: str | Path | None,
     coding: str,
 ) -> list[SaliencyPair]:
-    """Pair images with the text files of their stems."""
+    """Pair images with the text files that have the same stem."""
     layout = FolderLayout(root, image_dir=image_dir, list_file=list_file, require_masks=False)
     images = {pair.stem: pair.image for pair in layout.match().pairs}
     folder = root / label_dir
@@ -136,7 +136,7 @@ def _text_files(folder: Path) -> list[Path]:
 
 
 def _refuse_lonely(texts: Mapping[str, Path], stems: Collection[str]) -> None:
-    """Refuse labels without image: where images may lack theirs, a misspelt name would be lost."""
+    """Reject labels without an image: they may be misspelt where images may lack labels."""
     lonely = [str(texts[stem]) for stem in sorted(texts.keys() - stems) if stem not in _CLASS_NAMES]
     if lonely:
         raise DataError(
@@ -150,7 +150,7 @@ def _read_labels(
 ) -> Sequence[Mask]:
     """Return the pixels of each instance of an image."""
     label = pair.mask
-    if label is None:  # of YOLO's: background
+    if label is None:  # YOLO: an image without instances
         return []
     if coding in ('polygons', 'yolo'):
         return _read_polygons(label, size, with_class=coding == 'yolo')
@@ -173,7 +173,7 @@ def _read_labels(
 def _regions(
     label: Path, values: NDArray[np.int64], coding: str, min_area: int | None
 ) -> list[Mask]:
-    """Return the regions of a label image; refuse what smoothed edges leave."""
+    """Return the regions of a label image; reject the traces of smoothed edges."""
     found, areas = np.unique(values[values != 0], return_counts=True)
     if min_area is not None:
         return [values == value for value in found[areas >= min_area]]
@@ -195,7 +195,7 @@ def _regions(
 
 
 def _is_wide(mask: Mask) -> bool:
-    """Whether any 3x3 pixels lie in a mask."""
+    """Return whether a mask contains a block of 3x3 pixels."""
     rows = mask[:-2] & mask[1:-1] & mask[2:]
     return bool((rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]).any())
 
@@ -236,7 +236,7 @@ def _parse_polygons(text: str, size: tuple[int, int], with_class: bool) -> Mask:
 
 
 def _check_count(count: int, with_class: bool) -> None:
-    """Say what a row is that holds no outline."""
+    """Raise ValueError for a row that does not hold an outline."""
     if with_class and count in (4, 5):
         confidence = ' and a confidence' if count == 5 else ''
         raise ValueError(
@@ -251,7 +251,7 @@ def _check_count(count: int, with_class: bool) -> None:
 
 
 def _clipped(polygon: Sequence[float], size: tuple[int, int]) -> list[float]:
-    """Bring vertices that rounding put outside the image to its border; refuse others."""
+    """Move vertices that rounding put outside the image to its border; reject others."""
     height, width = size
     limits = [height if index % 2 else width for index in range(len(polygon))]
     for index, (value, limit) in enumerate(zip(polygon, limits, strict=True)):

@@ -1,17 +1,18 @@
-"""COCO's JSON of instances, read as other tools write it and checked entry by entry.
+"""Read COCO JSON of instances as other tools write it, checking every entry.
 
-Taken as they are meant, and returned in COCO's own form:
+The following deviations are accepted and converted to COCO's own form:
 
-* ids that are whole numbers, text, or some of each: 7, 7.0 and ``"7"`` are the same id;
-* numbers written as text or with a decimal point (sizes, boxes, polygons, scores), and a number as
-  the name of a file; backslashes in names;
+* ids that are integers, text, or a mixture: 7, 7.0 and ``"7"`` are the same id;
+* numbers written as text or with a decimal point (sizes, boxes, polygons, scores), a number as a
+  file name, and backslashes in names;
 * a missing ``id``, ``category_id``, ``bbox``, ``area`` or ``iscrowd`` of an annotation, missing
-  ``categories``, and further fields, which stay;
-* ``ignore`` beside ``iscrowd``: a region to be ignored, which is its box where it has no mask;
-* a polygon in the place of a list of polygons, points as pairs, and polygons of fewer than three
-  points, which cover no pixel, beside others.
+  ``categories``, and further fields, which are kept;
+* ``ignore`` as an alternative to ``iscrowd``: a region to ignore, which is its box if it has no
+  mask;
+* a single polygon instead of a list of polygons, points as pairs, and polygons of fewer than three
+  points, which cover no pixel, among others.
 
-Everything else is refused, by file, entry and reason, or left out and listed where that is asked.
+Everything else is rejected with file, entry and reason, or left out and listed on request.
 """
 
 from __future__ import annotations
@@ -48,19 +49,20 @@ def read_instances(
     """Read salient instances and check every one.
 
     Args:
-        path: COCO's JSON, as the top of ``sod_plugins.data.instance_reading`` says. All its
+        path: COCO JSON in any form accepted by ``sod_plugins.data.instance_reading``. All
             categories count as salient.
-        image_dir: The folder of images; where given, each must be readable and of its stated size.
-        predicted: Whether a network made them: then masks may be empty, and boxes be anywhere.
-        left_out: Where given, entries that cannot be used are left out, and what they are and why
-            is appended to this list; an image is left out with all of its annotations.
+        image_dir: The image folder. If given, each image must be readable and of its stated size.
+        predicted: Whether the instances are predictions. Then masks may be empty, and boxes may
+            lie anywhere.
+        left_out: If given, unusable entries are left out, and a description of each is appended to
+            this list. An image is left out with all its annotations.
 
     Returns:
         The content of the file: ``images``, ``annotations`` and ``categories``.
 
     Raises:
-        DataError: The file is not COCO's JSON, or anything in it cannot be used. One message names
-            file, image, annotation and reason of all that is wrong.
+        DataError: The file is not COCO JSON, or an entry cannot be used. One message lists the
+            file, image, annotation and reason of every problem.
     """
     path = Path(path)
     coco = _read_coco(path)
@@ -78,14 +80,14 @@ def read_instances(
 
 
 def read_json_file(path: str | Path, what: str) -> Any:
-    """Return what a file of JSON holds.
+    """Return the content of a JSON file.
 
     Args:
         path: The file.
         what: What it should be, for the message.
 
     Raises:
-        DataError: It cannot be read, or is no JSON.
+        DataError: The file cannot be read or is not JSON.
     """
     try:
         return read_json(path)
@@ -122,12 +124,12 @@ def _read_coco(path: Path) -> dict[str, Any]:
 
 
 class _Checker:
-    """Collects what of a file can be used, and what is wrong with the rest.
+    """Collects the usable entries of a file, and the problems of the others.
 
     Attributes:
-        problems: A sentence for each entry that cannot be used.
-        images: The images by their id; None for one whose fields cannot be used.
-        unusable: The ids of images that cannot be used, for their fields or their files.
+        problems: One sentence for each unusable entry.
+        images: The images by id; None for an image with unusable fields.
+        unusable: The ids of images whose fields or files cannot be used.
     """
 
     def __init__(self, image_dir: str | Path | None, predicted: bool) -> None:
@@ -139,7 +141,7 @@ class _Checker:
         self._seen: set[int | str] = set()  # ids of annotations
 
     def read_images(self, entries: list[Entry]) -> list[Entry]:
-        """Return the images that can be used, in COCO's own form."""
+        """Return the usable images in COCO's own form."""
         for place, entry in enumerate(entries):
             name = entry.get('file_name')
             where = f'image at position {place}' if name is None else f"image '{plain(name)}'"
@@ -154,14 +156,14 @@ class _Checker:
                 elif index is not None:
                     self.images[index] = self._read_image(entry, index)
                     self.unusable.remove(index)
-            except DataError as error:  # which names the file
+            except DataError as error:  # its message names the file
                 self.problems.append(str(error))
             except ValueError as error:
                 self.problems.append(f'{where}: {error}.')
         return [i for k, i in self.images.items() if i is not None and k not in self.unusable]
 
     def read_annotations(self, entries: list[Entry]) -> list[Entry]:
-        """Return the annotations that can be used, in COCO's own form; all get an id."""
+        """Return the usable annotations in COCO's own form, each with an id."""
         usable: list[Entry] = []
         for place, entry in enumerate(entries):
             number = entry.get('id')
@@ -169,7 +171,7 @@ class _Checker:
             where = 'no image'
             try:
                 image = self._image_of(entry)
-                if image is None:  # for which there is a sentence already
+                if image is None:  # already reported
                     continue
                 where = f"image '{plain(image['file_name'])}'"
                 if number is not None:
@@ -196,7 +198,7 @@ class _Checker:
         return index
 
     def _read_image(self, entry: Entry, index: int | str) -> Entry:
-        """Return an image in COCO's own form, which stays in ``images`` if its file is bad."""
+        """Return an image in COCO's own form; it stays in ``images`` even if its file is bad."""
         name = _as_path(read_name(entry), self.image_dir)
         height, width = read_sides(entry)
         found = {'id': index, 'file_name': name, 'height': height, 'width': width}
@@ -217,7 +219,7 @@ class _Checker:
         return self.images[index]
 
     def _check_new(self, number: Any) -> None:
-        """Refuse an id of an annotation that was seen before."""
+        """Reject an annotation id that occurred before."""
         try:
             index = read_id(number)
         except ValueError as error:
@@ -228,7 +230,7 @@ class _Checker:
 
 
 def _as_path(name: str, image_dir: str | Path | None) -> str:
-    """Return a name with slashes, unless a file has it as it stands."""
+    """Return a name with forward slashes, unless a file exists under the name as written."""
     if '\\' in name and image_dir is not None:
         with suppress(OSError, ValueError):
             if Path(image_dir, name).exists():
@@ -237,11 +239,11 @@ def _as_path(name: str, image_dir: str | Path | None) -> str:
 
 
 def _check_file(path: Path, stated: tuple[int, int]) -> None:
-    """Refuse an image that cannot be read, or is of another size."""
+    """Reject an image that cannot be read or has another size."""
     try:
         open_regular(path).close()
     except FileNotFoundError:
-        pass  # which read_size says in its own words
+        pass  # read_size reports it in its own words
     except OSError as error:
         raise DataError(f"Cannot read image '{path}': {why(error)}.") from error
     found = read_size(path)
@@ -253,7 +255,7 @@ def _read_annotation(entry: Entry, image: Entry, predicted: bool) -> Entry:
     """Return an annotation in COCO's own form.
 
     Raises:
-        ValueError: It cannot be used.
+        ValueError: The annotation cannot be used.
     """
     height, width = image['height'], image['width']
     ignored = int(read_flag(entry, 'iscrowd') or read_flag(entry, 'ignore'))
@@ -283,14 +285,14 @@ def read_shape(
     """Return ``segmentation``, ``bbox`` and ``area`` in COCO's own form.
 
     Args:
-        segmentation: Of an entry, in any form.
+        segmentation: The segmentation of an entry, in any form.
         size: (height, width) of its image.
-        box: The entry's, [left, top, width, height]; that of the mask where it is None.
-        empty: Whether the mask may have no pixel.
+        box: The box of the entry, [left, top, width, height]; None takes that of the mask.
+        empty: Whether the mask may have no pixels.
 
     Raises:
         ValueError: The segmentation cannot be used.
-        ImportError: It is polygons, and pycocotools is not installed.
+        ImportError: The segmentation is polygons and pycocotools is not installed.
     """
     if segmentation is None:
         raise ValueError('it lacks segmentation')

@@ -1,7 +1,7 @@
-"""Salient instances: the arrays of one image, and the COCO JSON of many.
+"""Salient instances: the arrays of one image, and COCO JSON of many images.
 
-Boxes of COCO are ``[left, top, width, height]`` and cover whole pixels: an instance whose pixels
-lie in columns 3 to 7 has left 3 and width 5. Every instance of this package's own is of the one
+COCO boxes are ``[left, top, width, height]`` and cover whole pixels: an instance whose pixels lie
+in columns 3 to 7 has left 3 and width 5. All instances written by this package have the single
 category ``salient``.
 """
 
@@ -26,25 +26,25 @@ from sod_plugins.data.rle import (
     encode_rle,
 )
 
-# As COCO has its categories; some of its tools ask for the one above.
+# In COCO's form; some of its tools require the supercategory.
 SALIENT = {'id': 1, 'name': 'salient', 'supercategory': 'object'}
 
 Coco = dict[str, list[dict[str, Any]]]
-Entry = dict[str, Any]  # an annotation of COCO
+Entry = dict[str, Any]  # a COCO annotation
 
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """Salient instances of one image, best first: from a network, a file or a host.
+    """Salient instances of one image, best first, from a network, a file or a host.
 
     Attributes:
-        boxes: (K, 4) x1, y1, x2, y2 in pixels of the image, x2 and y2 excluded, float32.
-        masks: (K, H, W), bool; (K, 0, 0) where boxes alone are known.
+        boxes: (K, 4) x1, y1, x2, y2 in pixels of the image, x2 and y2 exclusive, float32.
+        masks: (K, H, W), bool; (K, 0, 0) if only boxes are known.
         scores: (K,) in [0, 1], float32.
-        labels: (K,) numbers of classes from 0, int64; all 0 where salient is the only one.
+        labels: (K,) class indices from 0, int64; all 0 if salient is the only class.
 
     Raises:
-        ValueError: The shapes do not fit each other.
+        ValueError: The shapes do not match.
     """
 
     boxes: NDArray[np.float32]
@@ -66,14 +66,14 @@ class Instances:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the image; (0, 0) where boxes alone are known."""
+        """(height, width) of the image; (0, 0) if only boxes are known."""
         return self.masks.shape[-2], self.masks.shape[-1]
 
     def to_coco(self) -> list[Entry]:
-        """Return an annotation of COCO for each instance, without ``id`` and ``image_id``.
+        """Return a COCO annotation for each instance, without ``id`` and ``image_id``.
 
-        Boxes are rounded to a thousandth of a pixel and scores to a millionth. Masks are compressed
-        run lengths.
+        Boxes are rounded to a thousandth of a pixel and scores to a millionth. Masks become
+        compressed RLE.
         """
         corners = self.boxes.astype(np.float64)
         sides = corners[:, 2:] - corners[:, :2]
@@ -90,16 +90,17 @@ class Instances:
 
     @classmethod
     def from_coco(cls, entries: Iterable[Mapping[str, Any]], size: tuple[int, int]) -> Instances:
-        """Make the instances of one image from its annotations.
+        """Create the instances of one image from its annotations.
 
         Args:
-            entries: Annotations with ``segmentation``, as ``read_instances`` returns them; ``bbox``
-                is that of the mask, ``score`` 1 and ``category_id`` 1 where they are missing.
+            entries: Annotations with ``segmentation``, as ``read_instances`` returns them. A
+                missing ``bbox`` is taken from the mask; missing ``score`` and ``category_id``
+                are 1.
             size: (height, width) of the image.
 
         Raises:
-            ValueError: A segmentation is none of an image of this size.
-            ImportError: It is polygons, and pycocotools is not installed.
+            ValueError: A segmentation does not belong to an image of this size.
+            ImportError: A segmentation is polygons and pycocotools is not installed.
         """
         entries = list(entries)
         masks = np.zeros((len(entries), *size), dtype=np.bool_)
@@ -117,17 +118,17 @@ class Instances:
 
 
 def new_coco() -> Coco:
-    """Return COCO annotations without images, of the one category."""
+    """Return COCO annotations without images, of the single category."""
     return {'images': [], 'annotations': [], 'categories': [dict(SALIENT)]}
 
 
 def add_image(coco: Coco, file_name: str, size: tuple[int, int], masks: Iterable[Mask]) -> None:
-    """Append an image and its true instances, whose run lengths are plain numbers.
+    """Append an image and its ground-truth instances, as uncompressed RLE.
 
     Args:
-        coco: What to append to.
-        file_name: The image, relative to the folder of images.
-        size: Its (height, width).
+        coco: The annotations to append to.
+        file_name: The image file, relative to the image folder.
+        size: (height, width) of the image.
         masks: The pixels (H, W) of each instance, at least one each.
     """
     entries = [
@@ -150,21 +151,21 @@ def add_entries(
     entries: Iterable[Mapping[str, Any]],
     image_id: int | str | None = None,
 ) -> None:
-    """Append an image and its annotations, which are numbered on.
+    """Append an image and its annotations, continuing their numbering.
 
-    The work is that of the image alone, however many there are already.
+    The cost does not depend on the number of images already present.
 
     Args:
-        coco: What to append to.
-        file_name: The image, relative to the folder of images.
-        size: Its (height, width).
+        coco: The annotations to append to.
+        file_name: The image file, relative to the image folder.
+        size: (height, width) of the image.
         entries: Annotations, as :meth:`Instances.to_coco` returns them.
         image_id: The image's id; by default the number of images before it.
     """
     index = len(coco['images']) if image_id is None else image_id
     height, width = size
     coco['images'].append({'id': index, 'file_name': file_name, 'height': height, 'width': width})
-    # Annotations count from 1: pycocotools takes an id of 0 for no match.
+    # Annotations count from 1: pycocotools treats an id of 0 as no match.
     first = len(coco['annotations']) + 1
     coco['annotations'] += [
         {'id': number, 'image_id': index, **entry} for number, entry in enumerate(entries, first)
@@ -174,12 +175,12 @@ def add_entries(
 def write_instances(
     path: str | Path, coco: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write COCO's JSON, whole or not at all; the folder is made.
+    """Write COCO JSON, completely or not at all; the folder is created.
 
-    It is encoded entry by entry, each on a line, so that the text is never in memory as a whole.
+    Entries are encoded one by one, each on its own line, so the whole text is never in memory.
 
     Raises:
-        OSError: The file cannot be written; an older one is as it was.
+        OSError: The file cannot be written; an older one is left unchanged.
     """
     with writing_text(path) as file:
         if not isinstance(coco, Mapping):
@@ -200,7 +201,7 @@ def _listed(entries: Sequence[Any]) -> Iterable[str]:
 
 
 def annotations_by_image(coco: Coco) -> dict[Any, list[Entry]]:
-    """Return the annotations of every image by its id, also of images without any."""
+    """Return the annotations of every image by image id, including images without any."""
     found: dict[Any, list[Entry]] = {image['id']: [] for image in coco['images']}
     for annotation in coco['annotations']:
         found[annotation['image_id']].append(annotation)
@@ -208,17 +209,17 @@ def annotations_by_image(coco: Coco) -> dict[Any, list[Entry]]:
 
 
 def split_instances(coco: Coco, counts: Mapping[str, int], seed: int = 0) -> dict[str, Coco]:
-    """Draw disjoint random parts of a data set; ids stay as they are.
+    """Split a data set into disjoint random parts; ids stay unchanged.
 
     Args:
-        coco: The whole data set. Its images are taken in the order of their names, so that the
-            parts depend on names, counts and seed alone.
-        counts: How many images each part gets, by its name; the rest is in no part. S4Net's are
-            ``{'train': 500, 'val': 200, 'test': 300}``.
-        seed: Makes another draw.
+        coco: The whole data set. Its images are sorted by name first, so the parts depend only on
+            names, counts and seed.
+        counts: The number of images in each part, by part name; the remaining images are in no
+            part. S4Net's are ``{'train': 500, 'val': 200, 'test': 300}``.
+        seed: Seed of the random split.
 
     Raises:
-        DataError: A count is negative, or there are fewer images.
+        DataError: A count is negative, or there are too few images.
     """
     images = sorted(coco['images'], key=lambda image: str(image['file_name']))
     if min(counts.values()) < 0 or sum(counts.values()) > len(images):

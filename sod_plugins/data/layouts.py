@@ -1,4 +1,4 @@
-"""Which image belongs to which mask: one resolver for the folder layouts in use."""
+"""Pair images with masks in all common folder layouts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sod_plugins.data.lists import read_list, select_listed
 from sod_plugins.data.name_patterns import NamePattern
 from sod_plugins.data.names import FileFinder
 
-# (images, masks) below the root, compared without regard to case.
+# (images, masks) below the root, compared case-insensitively.
 LAYOUTS = (
     ('DUTS-TR/DUTS-TR-Image', 'DUTS-TR/DUTS-TR-Mask'),
     ('DUTS-TE/DUTS-TE-Image', 'DUTS-TE/DUTS-TE-Mask'),
@@ -26,9 +26,9 @@ LAYOUTS = (
     ('imgs', 'gt'),
     ('im', 'gt'),
 )
-# Where photos and masks lie together, beside the root itself: MSRA10K's folder.
+# Folders besides the root that hold images and masks together: MSRA10K's.
 SHARED_FOLDERS = ('Imgs',)
-# There photos are JPEG files, and masks, whose values must not blur, are not.
+# In these, images are JPEG files and masks, whose values must stay exact, are not.
 _PHOTO_EXTENSIONS = frozenset(('.jpg', '.jpeg', '.jpe', '.jfif'))
 
 
@@ -37,10 +37,10 @@ class SaliencyPair:
     """One image and its saliency mask.
 
     Attributes:
-        stem: The file name without prefix, suffix and extension: unique in its data set.
+        stem: The file name without prefix, suffix and extension, unique in its data set.
         image: The image file.
-        mask: The mask file; None only where masks are not required.
-        exif: Whether both are read upright, or ``'ignore'``, as they are stored.
+        mask: The mask file; None only if masks are not required.
+        exif: Whether both are turned upright; ``'ignore'`` reads them as stored.
     """
 
     stem: str
@@ -51,7 +51,7 @@ class SaliencyPair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What a data set holds, sorted by stem: its pairs, and the files without a partner."""
+    """The pairs of a data set, and its files without a partner, all sorted by stem."""
 
     pairs: list[SaliencyPair]
     images_without_mask: list[Path]
@@ -76,15 +76,15 @@ def find_pairs(
     The arguments are those of ``FolderLayout``.
 
     Args:
-        root: The data set's folder.
-        image_dir: The folder of images, where the layout is not a known one.
-        mask_dir: The folder of masks, where the layout is not a known one.
+        root: The folder of the data set.
+        image_dir: The image folder, if the layout is not a known one.
+        mask_dir: The mask folder, if the layout is not a known one.
         list_file: A text file that selects the samples.
-        image_prefix: What precedes the stem in the names of images.
-        image_suffix: What follows the stem in the names of images.
-        mask_prefix: What precedes the stem in the names of masks.
-        mask_suffix: What follows the stem in the names of masks.
-        require_masks: Whether an image without mask is an error; otherwise its mask is None.
+        image_prefix: Text before the stem in the names of images.
+        image_suffix: Text after the stem in the names of images.
+        mask_prefix: Text before the stem in the names of masks.
+        mask_suffix: Text after the stem in the names of masks.
+        require_masks: Whether an image without a mask is an error; otherwise its mask is None.
         exif: How images and masks are read, see ``FolderLayout``.
 
     Returns:
@@ -92,7 +92,7 @@ def find_pairs(
 
     Raises:
         DataError: A folder is missing, empty or of no known layout (or of several), stems are
-            not unique, a file lacks its partner, or a line of the list fits no file.
+            not unique, a file lacks its partner, or a line of the list matches no file.
     """
     pairing = FolderLayout(
         root,
@@ -121,34 +121,33 @@ def find_pairs(
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Where the files of a data set are and how their names pair.
+    """The files of a data set, and how their names are paired.
 
-    With a root alone, the layout is recognised by the folder names in ``LAYOUTS``, or photos and
-    masks lie together, in the root or in its ``Imgs``: then a mask prefix or suffix tells them
-    apart or, where names are equal but for the extension, the photo is the JPEG file. Files pair
-    by stem: what is left of a name without extension, prefix and suffix, so extensions may mix.
-    Hidden files, subfolders, files without an image's extension and files without the prefix or
-    suffix asked for are left out.
+    Given only a root, the layout is recognised by the folder names in ``LAYOUTS``. Images and masks
+    may also lie together in the root or its ``Imgs``. There a mask prefix or suffix tells them
+    apart; if names differ only in their extension, the image is the JPEG file. Files are paired by
+    stem: the name without extension, prefix and suffix, so extensions may be mixed. Hidden files,
+    subfolders, files without an image extension and files without the requested prefix or suffix
+    are ignored.
 
     Attributes:
-        root: The data set's folder; the other relative paths start here.
-        image_dir: The folder of images, where the layout is not a known one.
-        mask_dir: The folder of masks, where the layout is not a known one. It may be the image
-            folder.
-        list_file: A text file that selects the samples, one a line: a stem, an image's path, or
-            an image's and a mask's path (with a tab between them where paths hold spaces).
-            The file itself may lie below the root too. Paths of pairs start at image_dir and
-            mask_dir where these are given, at the root, or at the list's own folder. Without any
-            folder, the list's own is the root.
-        image_prefix: What precedes the stem in the names of images.
-        image_suffix: What follows the stem in the names of images, such as ``'_sat'``.
-        mask_prefix: What precedes the stem in the names of masks.
-        mask_suffix: What follows the stem in the names of masks, such as ``'_mask'``.
-        require_masks: Whether every image needs a mask. Otherwise a root that is no known
-            layout is taken as the folder of images.
-        exif: ``'apply'`` reads images and masks upright, by the orientation that each states,
-            ``'ignore'`` as they are stored: for masks drawn over photos that were not turned.
-            None, not stated, is as ``'apply'``, but the check of the data set then asks.
+        root: The folder of the data set; the other relative paths start here.
+        image_dir: The image folder, if the layout is not a known one.
+        mask_dir: The mask folder, if the layout is not a known one. It may equal the image folder.
+        list_file: A text file that selects the samples, one per line: a stem, the path of an
+            image, or the paths of an image and a mask (separated by a tab if paths hold spaces).
+            The file itself may also lie below the root. Paths of pairs start at image_dir and
+            mask_dir if given, at the root, or at the folder of the list. Without any folder, the
+            folder of the list is the root.
+        image_prefix: Text before the stem in the names of images.
+        image_suffix: Text after the stem in the names of images, such as ``'_sat'``.
+        mask_prefix: Text before the stem in the names of masks.
+        mask_suffix: Text after the stem in the names of masks, such as ``'_mask'``.
+        require_masks: Whether every image needs a mask. Otherwise a root of no known layout is
+            taken as the image folder.
+        exif: ``'apply'`` turns images and masks upright, each by its stated orientation.
+            ``'ignore'`` reads them as stored, for masks drawn over images that were not turned.
+            None (not specified) works like ``'apply'``, but the check of the data set then asks.
     """
 
     root: str | Path | None = None
@@ -163,7 +162,7 @@ class FolderLayout:
     exif: ExifRule | None = None
 
     def match(self) -> Pairing:
-        """Pair the files; here a file without a partner is no error yet."""
+        """Pair the files; a file without a partner is not an error here."""
         if self.root is not None:
             require_folder(Path(self.root), 'data set folder')
         if self.list_file is None:
@@ -187,9 +186,9 @@ class FolderLayout:
         )
 
     def masks(self) -> dict[str, Path]:
-        """Map stems to the masks where images are not asked for.
+        """Map stems to masks, for uses that need no images.
 
-        The root may then be the folder of masks itself, with or without photos among them.
+        The root may then be the mask folder itself, with or without images among them.
 
         Raises:
             DataError: A folder is missing, empty or of no known layout, or stems are not unique.
@@ -210,7 +209,7 @@ class FolderLayout:
         return self._mask_names().index(self._masks_among(files) or files)
 
     def list_path(self, list_file: str | Path) -> Path:
-        """Return the path of a list, which may start at the root."""
+        """Return the path of a list, which may be relative to the root."""
         path = self._below_root(list_file)
         return path if path.exists() else Path(list_file)
 
@@ -236,7 +235,7 @@ class FolderLayout:
         )
 
     def _index(self) -> tuple[dict[str, Path], dict[str, Path]]:
-        """Map stems to the images and to the masks of the two folders."""
+        """Map stems to images and stems to masks, for the two folders."""
         image_dir, mask_dir = self._folders()
         image_names = NamePattern('image', self.image_prefix, self.image_suffix)
         files = images_in(image_dir, 'image')
@@ -257,7 +256,7 @@ class FolderLayout:
         return NamePattern('mask', self.mask_prefix, self.mask_suffix)
 
     def _masks_among(self, files: Sequence[Path]) -> list[Path]:
-        """Return the masks among photos and masks; none if nothing tells them apart."""
+        """Return the masks among images and masks; none if nothing tells them apart."""
         if self.mask_prefix or self.mask_suffix:
             names = self._mask_names()
             return [path for path in files if names.stem(path) is not None]
@@ -268,7 +267,7 @@ class FolderLayout:
     def _index_listed(
         self, list_file: Path, entries: Iterable[Sequence[str]]
     ) -> tuple[dict[str, Path], dict[str, Path]]:
-        """Map stems to the images and to the masks that the lines of a list name."""
+        """Map stems to images and stems to masks, for the lines of a list."""
         names = NamePattern('image', self.image_prefix, self.image_suffix)
         finder = FileFinder()
         missing: list[Path] = []
@@ -300,7 +299,7 @@ class FolderLayout:
     def _listed_masks(
         self, list_file: Path, entries: Sequence[Sequence[str]]
     ) -> dict[str, Path] | None:
-        """Map the stems of listed images to the listed masks; None if masks are not all there."""
+        """Map the stems of listed images to the listed masks; None if a mask does not exist."""
         if not all(len(entry) == 2 for entry in entries):
             return None
         images = NamePattern('image', self.image_prefix, self.image_suffix).index(
@@ -314,11 +313,11 @@ class FolderLayout:
         return None
 
     def _list_bases(self, list_file: Path) -> tuple[Path, Path]:
-        """Return where the paths in a list may start: at the root, or where the list lies."""
+        """Return the bases of relative paths in a list: the root, and the list's own folder."""
         return Path(self.root or ''), list_file.parent
 
     def _folders(self) -> tuple[Path, Path | None]:
-        """Return the folders as given, or those of the one layout that fits the root."""
+        """Return the folders as given, or those of the single layout that matches the root."""
         if self.image_dir is not None:
             mask_dir = None if self.mask_dir is None else self._below_root(self.mask_dir)
             if mask_dir is None and self.require_masks:
@@ -350,7 +349,7 @@ class FolderLayout:
         )
 
     def _shared_folder(self, root: Path) -> Path | None:
-        """Find the folder in which photos and masks lie together."""
+        """Find the folder that holds images and masks together."""
         folders = [folder for name in SHARED_FOLDERS for folder in folders_like(root, name)]
         for folder in (*folders, root):
             if self._masks_among(image_files(folder.iterdir())):
@@ -359,7 +358,7 @@ class FolderLayout:
 
 
 def _layouts_in(root: Path) -> list[tuple[Path, Path]]:
-    """Find the layouts whose two folders exist below the root, whatever their case."""
+    """Find the layouts whose two folders exist below the root, ignoring case."""
     return [
         (image_dir, mask_dir)
         for images, masks in LAYOUTS

@@ -1,4 +1,4 @@
-"""List files: text files that select samples, one a line."""
+"""List files: text files that select samples, one per line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sod_plugins.data.texts import read_lines
 
 
 def read_list(path: Path) -> list[list[str]]:
-    """Read the lines of a list file: one field (stem or image) or two (image and mask) each.
+    """Read the lines of a list file, each with one field (stem or image) or two (image and mask).
 
-    Empty lines are left out.
+    Empty lines are skipped.
     """
     entries = [_fields(line) for line in read_lines(path, 'list') if line.strip()]
     if not entries:
@@ -30,15 +30,15 @@ def read_list(path: Path) -> list[list[str]]:
 
 
 def select_listed(list_file: Path, entries: Iterable[str], images: Mapping[str, Path]) -> list[str]:
-    """Find the stems that the entries of a list name, each once.
+    """Return the stems that the entries of a list refer to, rejecting duplicates.
 
     Args:
-        list_file: The list, for messages.
+        list_file: The list file, for messages.
         entries: Stems, file names, or paths that end like an image's path.
         images: The images to choose from, by stem.
 
     Raises:
-        DataError: An entry fits no image, or two fit the same one.
+        DataError: An entry matches no image, or two match the same one.
     """
     by_name = {
         normal(name): stem for stem, path in images.items() for name in (path.name, path.stem)
@@ -64,7 +64,7 @@ def select_listed(list_file: Path, entries: Iterable[str], images: Mapping[str, 
 
 
 def listed_stems(list_file: str | Path) -> list[str]:
-    """Return the stems of the images that a list names, sorted, each once, wherever they lie.
+    """Return the distinct stems of the images in a list, sorted, whether or not they exist.
 
     Raises:
         DataError: The list cannot be read, is empty, or a line has more than two fields.
@@ -74,7 +74,7 @@ def listed_stems(list_file: str | Path) -> list[str]:
 
 
 def _stem_of(entry: str, images: Mapping[str, Path], by_name: Mapping[str, str]) -> str | None:
-    """Return the stem of the one image that an entry fits."""
+    """Return the stem of the single image that matches an entry."""
     entry = normal(entry)
     if entry in images:
         return entry

@@ -1,4 +1,4 @@
-"""Files of images without their metadata, for decoders that stumble over broken ones."""
+"""Strip the metadata of image files, for decoders that fail on broken metadata."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 _PNG = b'\x89PNG\r\n\x1a\n'
-# Beside the critical chunks, whose names begin with a capital: transparency, which is pixels.
+# Besides the critical chunks, whose names start with a capital letter: transparency is pixel data.
 _PNG_PIXELS = (b'tRNS',)
 _PNG_EXIF = b'eXIf'
 _JPEG_APP0, _JPEG_EXIF, _JPEG_ADOBE, _JPEG_LAST_APP, _JPEG_COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
@@ -18,8 +18,8 @@ _WEBP_METADATA = (b'ICCP', b'EXIF', b'XMP ')
 _WEBP_FLAGS_OF_PIXELS = 0b00010010  # alpha and animation
 _WEBP_FLAG_OF_EXIF = 0b00001000
 _TIFF_ORIENTATION = 274
-# Size, samples, compression, strips or tiles, predictor, palette, alpha, and those of fax, JPEG and
-# YCbCr.
+# Size, samples, compression, strips or tiles, predictor, palette, alpha, and the tags of fax,
+# JPEG and YCbCr.
 _TIFF_PIXELS = frozenset(
     (
         *(254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323),
@@ -30,9 +30,9 @@ _TIFF_PIXELS = frozenset(
 
 
 def without_metadata(file: BinaryIO) -> Iterator[bytes]:
-    """Return a PNG, JPEG, WebP or TIFF file with its orientation at most, then with pixels alone.
+    """Yield a PNG, JPEG, WebP or TIFF file with no metadata but orientation, then with none.
 
-    Other formats give nothing, nor does a file whose parts cannot be told from each other.
+    Yields nothing for other formats, or if the structure of the file cannot be parsed.
     """
     start = file.read(16)
     if start.startswith(_PNG):
@@ -54,7 +54,7 @@ def without_metadata(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _png_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
-    """Keep the chunks that make the pixels, and that of EXIF where it is whole."""
+    """Keep the chunks that define the pixels, and an intact EXIF chunk."""
     parts, position = [_PNG], len(_PNG)
     while position < len(content):
         (length,) = struct.unpack_from('>I', content, position)
@@ -73,7 +73,7 @@ def _is_whole(content: bytes, start: int, end: int) -> bool:
 
 
 def _jpeg_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
-    """Keep the tables, frames and scans, and Adobe's word on which colours they code."""
+    """Keep the tables, frames and scans, and Adobe's marker of their colour space."""
     parts, position = [content[:2]], 2
     while position < len(content):
         if content[position] != 0xFF:
@@ -87,7 +87,7 @@ def _jpeg_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
         end = position + 2 + length
         metadata = _JPEG_APP0 <= marker <= _JPEG_LAST_APP or marker == _JPEG_COMMENT
         kept = {_JPEG_APP0, _JPEG_EXIF} if keeps_exif else set()
-        if marker == _JPEG_SCAN:  # then come pixels, and all that follows belongs to them
+        if marker == _JPEG_SCAN:  # everything from here on is pixel data
             return b''.join([*parts, content[position:]])
         is_adobe = marker == _JPEG_ADOBE and length == _JPEG_ADOBE_LENGTH
         if not metadata or is_adobe or marker in kept:
@@ -97,7 +97,7 @@ def _jpeg_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
 
 
 def _webp_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
-    """Keep the chunks that make the pixels, and take off the flags of the others."""
+    """Keep the chunks that define the pixels, and clear the flags of the others."""
     parts, position = [], 12
     dropped = [kind for kind in _WEBP_METADATA if not (keeps_exif and kind == b'EXIF')]
     flags = _WEBP_FLAGS_OF_PIXELS | (_WEBP_FLAG_OF_EXIF if keeps_exif else 0)
@@ -116,7 +116,7 @@ def _webp_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
 
 
 def _tiff_without_metadata(content: bytes, keeps_exif: bool) -> bytes:
-    """Write the directory of the first image again, at the end, with the tags of the pixels."""
+    """Append a new directory of the first image that holds only the tags of the pixels."""
     order = '<' if content.startswith(b'II') else '>'
     kept = _TIFF_PIXELS | {_TIFF_ORIENTATION} if keeps_exif else _TIFF_PIXELS
     (start,) = struct.unpack_from(f'{order}I', content, 4)

@@ -1,4 +1,4 @@
-"""How file names wrap the stem that pairs them, and which prefix or suffix would pair them."""
+"""How file names embed the stem that pairs them, and which prefix or suffix would pair them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from pathlib import Path
 from sod_plugins.data.errors import DataError, list_files
 from sod_plugins.data.names import normal
 
-# So many names and ways to read them are tried.
+# Number of names, and of ways to split them, that are tried.
 _EXAMPLES = 20
 
 
 @dataclass(frozen=True)
 class NamePattern:
-    """How the names of one kind of file wrap the stem that pairs them.
+    """How the names of one kind of file embed the stem that pairs them.
 
     Attributes:
         role: What the files are, for messages.
-        prefix: What precedes the stem.
-        suffix: What follows it, before the extension.
-        argument: How the names of the arguments begin that gave the two; by default the role.
+        prefix: Text before the stem.
+        suffix: Text after the stem, before the extension.
+        argument: The common beginning of the two argument names, for messages; by default the
+            role.
     """
 
     role: str
@@ -31,7 +32,7 @@ class NamePattern:
     argument: str = ''
 
     def index(self, files: Iterable[Path]) -> dict[str, Path]:
-        """Map the stems of the files whose names fit to the files, refusing equal stems."""
+        """Map stems to the files with matching names, rejecting equal stems."""
         by_stem: dict[str, list[Path]] = {}
         for path in files:
             stem = self.stem(path)
@@ -52,11 +53,11 @@ class NamePattern:
         return {stem: paths[0] for stem, paths in by_stem.items()}
 
     def stem(self, path: Path) -> str | None:
-        """Return the stem of a file; None if its name does not fit."""
+        """Return the stem of a file; None if its name does not match."""
         return self.inner(path.stem)
 
     def inner(self, name: str) -> str | None:
-        """Return what prefix and suffix enclose in a name without extension; None if nothing.
+        """Return the part of a bare name between prefix and suffix; None if it does not match.
 
         It is in Unicode's composed form, so that files of different systems pair.
         """
@@ -67,15 +68,15 @@ class NamePattern:
 
 
 def fitting_affixes(names: Iterable[str], stems: Collection[str]) -> tuple[str, str] | None:
-    """Find what surrounds stems in names: the prefix and suffix that pair most of the names.
+    """Find the prefix and suffix that pair most of the names with stems.
 
     Args:
         names: File names without extension, such as ``'a_sal'`` and ``'b_sal'``.
-        stems: What they may be about, such as ``'a'`` and ``'b'``.
+        stems: The stems to look for, such as ``'a'`` and ``'b'``.
 
     Returns:
-        The prefix and the suffix, such as ``('', '_sal')``; None if fewer than half of the names
-        hold a stem in that way.
+        The prefix and suffix, such as ``('', '_sal')``; None if they pair fewer than half of the
+        names.
     """
     names = list(names)
     votes = Counter(

@@ -1,4 +1,4 @@
-"""Names of files as other systems write them: with backslashes, or accents composed otherwise."""
+"""File names as other systems write them: with backslashes or decomposed accents."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pathlib import Path
 
 
 def normal(name: str) -> str:
-    """Return a name in Unicode's composed form (NFC), in which equal names are equal.
+    """Return a name in Unicode's composed form (NFC), so that equal names compare equal.
 
-    macOS stores e and an accent where others store the one letter.
+    macOS stores a letter and its accent separately where other systems store one character.
     """
     return unicodedata.normalize('NFC', name)
 
 
 def spellings(entry: str) -> Iterator[str]:
-    """Return a path as it is written, then as it is meant where it comes from Windows."""
+    """Yield a path as written and then, if it comes from Windows, with forward slashes."""
     yield entry
     if '\\' in entry:
         yield entry.replace('\\', '/')
 
 
 class FileFinder:
-    """Finds the files that a list names, however it spells them; folders are read once."""
+    """Finds the files named in a list, in any spelling; each folder is read once."""
 
     def __init__(self) -> None:
         self._names: dict[Path, dict[str, str]] = {}
 
     def find(self, folder: Path, entry: str) -> Path:
-        """Return the file below a folder; the path as written where there is none."""
+        """Return the file below a folder, or the path as written if there is none."""
         for spelling in spellings(entry):
             found = self._walk(folder, spelling)
             if found.is_file():
@@ -47,7 +47,7 @@ class FileFinder:
         return path
 
     def _listing(self, folder: Path) -> dict[str, str]:
-        """Map the composed names in a folder to those that are stored."""
+        """Map the composed names in a folder to the stored names."""
         if folder not in self._names:
             names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
             self._names[folder] = {normal(name): name for name in names}

@@ -1,4 +1,4 @@
-"""Which images show instances that occlude each other."""
+"""Find images whose instances occlude each other."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sod_plugins.data.instances import Coco, annotations_by_image
 
 
 def box_overlaps(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """Return how much the boxes of one image overlap.
+    """Return the pairwise overlaps of the boxes of one image.
 
     Args:
         boxes: [left, top, width, height] of n boxes.
 
     Returns:
-        Array (n, n): the area that two boxes share as a part of the smaller one, from 0 (they only
-        touch) to 1; -1 where two boxes do not even touch, and between a box and itself.
+        (n, n) array: the area shared by two boxes as a fraction of the smaller box, from 0 (they
+        only touch) to 1; -1 for boxes that do not even touch, and on the diagonal.
     """
     corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     low, lengths = corners[:, :2], corners[:, 2:]
@@ -35,12 +35,12 @@ def box_overlaps(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:
 def occluded_images(coco: Coco, threshold: float = OCCLUSION) -> dict[int | str, float]:
     """Find the images with occlusion, S4Net's set for mAP_O.
 
-    The paper takes instances with occlusion and says no more. Here an image belongs to the set if
-    the boxes of two of its instances share ``threshold`` of the smaller box or more.
+    The paper uses the instances with occlusion without defining them. Here an image belongs to the
+    set if two of its boxes share at least ``threshold`` of the smaller box.
 
     Args:
         coco: Instances, as ``read_instances`` returns them. Crowds are not counted.
-        threshold: From 0 (boxes that touch suffice) to 1.
+        threshold: A number from 0 (touching boxes suffice) to 1.
 
     Returns:
         The largest overlap in each image of the set, by the id of the image.

@@ -1,17 +1,17 @@
-"""Photos: from whatever holds one to RGB.
+"""Read images as RGB, from any source.
 
-What the pixels become (``read_photo``), by what the file holds:
+``read_photo`` converts each file format as follows:
 
 ==============================  ==================================================================
-the photo                       its pixels become
+format of the file              pixels
 ==============================  ==================================================================
-8-bit RGB                       as they are; CMYK and YCbCr are converted
+8-bit RGB                       unchanged; CMYK and YCbCr are converted
 1-bit, 8-bit grey, palette      RGB
 16-bit grey, 32-bit integers    by the largest value: up to 255, the values themselves; up to 4095
                                 (12 bits), value * 255 / 4095; up to 65535, value / 257; rounded
-16-bit RGB                      its upper 8 bits (Pillow reads no more)
-floating point                  refused: the scale is unknown
-alpha, or a transparent colour  kept apart; the colours under it stay as they are
+16-bit RGB                      the upper 8 bits (Pillow reads no more)
+floating point                  rejected: the scale is unknown
+alpha, or a transparent colour  kept separately; the colours under it stay unchanged
 ==============================  ==================================================================
 """
 
@@ -36,20 +36,20 @@ from sod_plugins.data.decoding import (
 
 _LARGEST_OF_12_BITS = 4095
 _OTHER_CODINGS = {'1': '1-bit', 'L': '8-bit grey', 'P': 'palette'}
-_ROWS = 256  # that are computed at a time, to need less memory
+_ROWS = 256  # processed at a time, to save memory
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo's pixels, and what pictures made of it should keep.
+    """The pixels of an image, and the properties that images made from it should keep.
 
     Attributes:
         pixels: uint8 (H, W, 3), RGB.
-        alpha: uint8 (H, W); None where all is opaque.
-        coding: The kind of file, in words, such as ``'8-bit RGB'``.
-        icc_profile: The colour profile of these RGB values; None if there is none.
-        dpi: Pixels an inch along x and y; None if not stated.
-        orientation: What the file states, from 1 to 8, as EXIF numbers it.
+        alpha: uint8 (H, W); None if the image is opaque.
+        coding: The file format in words, such as ``'8-bit RGB'``.
+        icc_profile: The colour profile of the RGB values; None if there is none.
+        dpi: Pixels per inch along x and y; None if not stated.
+        orientation: The orientation that the file states, from 1 to 8, as in EXIF.
     """
 
     pixels: NDArray[np.uint8]
@@ -61,24 +61,25 @@ class Photo:
 
 
 def read_image(source: ImageSource, exif: ExifRule = 'apply') -> NDArray[np.uint8]:
-    """Read a photo as RGB; see ``sod_plugins.data.photos`` for what each kind of file becomes.
+    """Read an image as RGB; ``sod_plugins.data.photos`` lists the file formats.
 
     Args:
-        source: A file, its bytes, an open file, or an image of Pillow's.
-        exif: ``'apply'`` turns the photo upright by the orientation that it states, ``'ignore'``
-            leaves it as it is stored.
+        source: A path, the bytes of a file, an open file, or a Pillow image.
+        exif: ``'apply'`` turns the image upright by its stated orientation; ``'ignore'`` leaves
+            it as stored.
 
     Returns:
         uint8 array (H, W, 3), in RGB order.
 
     Raises:
-        DataError: It is missing, damaged, too large, no image, or holds values of unknown scale.
+        DataError: The file is missing, damaged, too large or not an image, or has values of unknown
+            scale.
     """
     return read_photo(source, exif).pixels
 
 
 def read_photo(source: ImageSource, exif: ExifRule = 'apply') -> Photo:
-    """Read a photo as :func:`read_image` does, with its alpha, colour profile and resolution."""
+    """Read an image as :func:`read_image` does, with its alpha, colour profile and resolution."""
     image, orientation = load_upright(source, 'image', exif)
     dpi = _resolution(image)
     if image.mode == 'F':
@@ -89,7 +90,7 @@ def read_photo(source: ImageSource, exif: ExifRule = 'apply') -> Photo:
             np.repeat(grey[..., None], 3, axis=2), coding=coding, dpi=dpi, orientation=orientation
         )
     profile = image.info.get('icc_profile')
-    # A profile of grey or CMYK says nothing about RGB.
+    # A profile for grey or CMYK does not apply to RGB.
     profile = profile if isinstance(profile, bytes) and profile[16:20] == b'RGB ' else None
     coding = _OTHER_CODINGS.get(image.mode, f'8-bit {image.mode}')
     pixels, alpha = _colours_and_alpha(source, image)
@@ -99,7 +100,7 @@ def read_photo(source: ImageSource, exif: ExifRule = 'apply') -> Photo:
 def _colours_and_alpha(
     source: ImageSource, image: Image.Image
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return RGB (H, W, 3) and alpha (H, W), None where all is opaque."""
+    """Return RGB (H, W, 3) and alpha (H, W), None if all pixels are opaque."""
     width, height = image.size
     mode = 'RGBA' if image.has_transparency_data else 'RGB'
     pixels = np.empty((height, width, 3), np.uint8)
@@ -114,7 +115,7 @@ def _colours_and_alpha(
 
 
 def _eight_bits(source: ImageSource, values: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
-    """Scale integers to 8 bits by the range that they fill, and name it."""
+    """Scale integers to 8 bits according to their range, and name that range."""
     largest = int(values.max())
     if values.min() < 0 or largest > 65535:
         refuse(source, 'image', 'its values are not 8-, 12- or 16-bit', 'Save it as 8-bit RGB')
@@ -130,7 +131,7 @@ def _eight_bits(source: ImageSource, values: NDArray[Any]) -> tuple[NDArray[np.u
 
 
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
-    """Return the resolution that an image states in dots an inch, where it makes sense."""
+    """Return the stated resolution of an image in dots per inch, if it is plausible."""
     try:
         x, y = (float(value) for value in image.info['dpi'])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

@@ -1,8 +1,8 @@
-"""Pictures that this package makes, as PNG: in memory or as files.
+"""Encode and save the images that this package makes as PNG.
 
-Pillow tries five filters a row and compresses with zlib's level 6. Here each row is stored as its
-difference to the one above, which suits maps and cut-outs best, and compressed by zlib-ng where it
-is installed (extra ``fast``): files of the same size in a tenth of the time.
+Pillow tries five filters per row and compresses with zlib at level 6. Here each row is stored as
+its difference from the row above, which suits maps and cut-outs best, and compressed by zlib-ng if
+it is installed (extra ``fast``). Files have the same size and take a tenth of the time.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def save_png(
     dpi: tuple[float, float] | None = None,
     mark: bool = False,
 ) -> None:
-    """Save pixels ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` as PNG, whole or not at all.
+    """Save pixels ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` as PNG, completely or not at all.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         pixels: Grey, RGB or RGBA.
         icc_profile: The colour profile to store.
-        dpi: Pixels an inch along x and y to store.
-        mark: Whether to name this package as the maker, which :func:`is_marked` sees.
+        dpi: Pixels per inch along x and y to store.
+        mark: Whether to record this package as the creator, which :func:`is_marked` detects.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     with writing(path) as file:
         _save(file, pixels, icc_profile, dpi, mark)

@@ -1,4 +1,4 @@
-"""Which saved saliency map belongs to which mask."""
+"""Pair saved saliency maps with masks."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def find_scored_pairs(
     mask_prefix: str = '',
     mask_suffix: str = '',
 ) -> list[tuple[str, Path, Path]]:
-    """Pair saved saliency maps with masks by stem, whatever their extensions.
+    """Pair saved saliency maps with masks by stem, ignoring extensions.
 
     Args:
         pred_dir: Folder of saliency maps.
-        gt_dir: Folder of masks, with photos among them or not, or of a data set in a layout that
-            ``find_pairs`` knows.
-        list_file: A text file that selects the images, a stem or path a line, or an image's and
-            its mask's path; it may lie below ``gt_dir``. Without it, maps and masks must have the
-            same stems.
-        pred_prefix: What precedes the stem in the names of maps.
-        pred_suffix: What follows the stem in the names of maps, such as ``'_sal'``.
-        mask_prefix: What precedes the stem in the names of masks.
-        mask_suffix: What follows the stem in the names of masks, such as ``'_gt'``.
+        gt_dir: Folder of masks, with or without images among them, or the root of a data set in a
+            layout that ``find_pairs`` recognises.
+        list_file: A text file that selects the images; each line holds a stem, a path, or the
+            paths of an image and its mask. It may lie below ``gt_dir``. Without it, maps and masks
+            must have the same stems.
+        pred_prefix: Text before the stem in the names of maps.
+        pred_suffix: Text after the stem in the names of maps, such as ``'_sal'``.
+        mask_prefix: Text before the stem in the names of masks.
+        mask_suffix: Text after the stem in the names of masks, such as ``'_gt'``.
 
     Returns:
-        Stem, map and mask of each image, sorted.
+        The stem, map and mask of each image, sorted.
 
     Raises:
         DataError: A folder is missing or empty, stems are not unique, or a file lacks its partner;
-            the message proposes the prefix or suffix that would pair them.
+            the message suggests a prefix or suffix that would pair them.
     """
     layout = FolderLayout(
         gt_dir, list_file=list_file, mask_prefix=mask_prefix, mask_suffix=mask_suffix
@@ -72,14 +72,14 @@ def find_predictions(
     suffix: str = '',
     selected: bool = False,
 ) -> dict[str, Path]:
-    """Find the saved saliency maps of masks, by stem.
+    """Find the saved saliency maps for the given masks, by stem.
 
     Args:
         pred_dir: Folder of saliency maps.
         masks: The masks by stem.
-        prefix: What precedes the stem in the names of maps.
-        suffix: What follows the stem in the names of maps.
-        selected: Whether the masks are a selection, so that there may be further maps.
+        prefix: Text before the stem in the names of maps.
+        suffix: Text after the stem in the names of maps.
+        selected: Whether the masks are a selection, so that there may be more maps than masks.
 
     Raises:
         DataError: The folder is missing or empty, or a file lacks its partner.
@@ -97,10 +97,10 @@ def _index(pred_dir: str | Path, prefix: str, suffix: str) -> dict[str, Path]:
 
 
 def _require_partners(predictions: Mapping[str, Path], masks: Mapping[str, Path]) -> None:
-    """Refuse maps and masks by stem whose stems are not the same.
+    """Check that maps and masks have the same stems.
 
     Raises:
-        DataError: The message lists the files, and proposes a prefix or suffix that would do.
+        DataError: They differ. The message lists the files and suggests a prefix or suffix.
     """
     reasons = [
         f'{what}: {list_files(files[stem] for stem in sorted(files.keys() - partners.keys()))}'
@@ -118,7 +118,7 @@ def _require_partners(predictions: Mapping[str, Path], masks: Mapping[str, Path]
 
 
 def _proposal(predictions: Mapping[str, Path], masks: Mapping[str, Path]) -> str:
-    """Say which prefix and suffix would pair the files, if any would."""
+    """Suggest the prefix and suffix that would pair the files, if any."""
     maps, truths = set(predictions) - set(masks), set(masks) - set(predictions)
     for role, names, stems in (('pred', maps, truths), ('mask', truths, maps)):
         found = fitting_affixes(sorted(names), sorted(stems))

@@ -1,4 +1,4 @@
-"""The usual saliency data sets and how many images each has."""
+"""The common saliency data sets and their numbers of images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sod_plugins.data.errors import DataError
 
 @dataclass(frozen=True)
 class DatasetPreset:
-    """What is known about a published data set.
+    """A published data set.
 
     Attributes:
-        title: Its name as papers write it.
-        count: How many images with a mask it has.
+        title: Its name as written in papers.
+        count: Number of its images that have a mask.
         note: What to know before using it; may be empty.
     """
 
@@ -23,7 +23,7 @@ class DatasetPreset:
     note: str = ''
 
     def count_problem(self, count: int) -> str | None:
-        """Say what is wrong with a number of pairs; None if it is this data set's."""
+        """Describe a wrong number of pairs; None if it is the number of this data set."""
         if count == self.count:
             return None
         return (
@@ -47,7 +47,7 @@ PRESETS: dict[str, DatasetPreset] = {
 
 
 def find_preset(name: str) -> DatasetPreset:
-    """Return the preset of this name; ``DataError`` names the known ones where there is none."""
+    """Return a preset by name; ``DataError`` lists the known names."""
     preset = PRESETS.get(name.lower())
     if preset is None:
         near = difflib.get_close_matches(name.lower(), PRESETS, n=1)

@@ -1,19 +1,19 @@
 """Labels for semantic segmentation from salient instances and keywords (S4Net, Sec. 5).
 
-The paper trains a segmentation network on images of which only keywords are known. It says that
-instances matter where an image has several keywords, and leaves how these are assigned to its
-supplement, so the rule is this package's:
+The paper trains a segmentation network on images with keywords only. It says that instances matter
+if an image has several keywords, and leaves the assignment to its supplement, so this package
+defines its own rule:
 
-1. Where an image has one keyword, all of its instances get it.
-2. The instances of such images make the prototype of each keyword: the mean of their features,
+1. If an image has one keyword, all its instances get it.
+2. The instances of such images form the prototype of each keyword: the mean of their features,
    which have unit length.
-3. Where an image has several keywords, each of them goes to one instance, and every further
-   instance takes the keyword that resembles it most, such that the sum of all resemblances (cosines
-   of features and prototypes) is largest. Where instances are fewer than keywords, keywords are
-   left over.
+3. If an image has several keywords, each keyword goes to one instance, and every further instance
+   takes the keyword most similar to it, such that the sum of all similarities (cosines of features
+   and prototypes) is largest. If there are fewer instances than keywords, some keywords remain
+   unused.
 
-Pixels outside all instances are background; where instances overlap, the better score counts. An
-image of which nothing is known to be the object teaches nothing, and gets no label.
+Pixels outside all instances are background; where instances overlap, the higher score wins. An
+image with no known object teaches nothing and gets no label.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ IGNORED = 255
 
 @dataclass
 class PseudoLabelReport:
-    """What became of the images and keywords.
+    """Statistics of the images and keywords.
 
     Attributes:
         classes: The names of the labels from 1 on; 0 is background.
         labelled: The images that got a label.
-        instances: How many instances got each keyword.
-        unused_images: Why the others got none, by name.
-        unused_keywords: The keywords that no instance was left for, by labelled image.
+        instances: Number of instances that got each keyword.
+        unused_images: The reason why each of the other images got none, by name.
+        unused_keywords: The keywords left without an instance, by labelled image.
     """
 
     classes: tuple[str, ...]
@@ -66,7 +66,7 @@ class PseudoLabelReport:
 
 @dataclass
 class _Picture:
-    """An image, its keywords, and its instances, the best first; doubtful ones apart."""
+    """An image, its keywords, and its instances, best first; doubtful ones are separate."""
 
     name: str
     size: tuple[int, int]
@@ -77,13 +77,13 @@ class _Picture:
 
 
 def read_keywords(path: str | Path) -> dict[str, list[str]]:
-    """Read the keywords of images: lines of ``image keyword, keyword, ...``.
+    """Read the keywords of images from lines of ``image keyword, keyword, ...``.
 
-    A tab may follow the image's name instead of a blank, where names hold blanks. Empty lines are
-    left out.
+    If names hold spaces, a tab follows the image's name instead of a space. Empty lines are
+    skipped.
 
     Returns:
-        The keywords, each once, by the image's name without folder and extension.
+        The distinct keywords by the image's name without folder and extension.
 
     Raises:
         DataError: The file cannot be read, an image occurs twice, or a line has no keyword.
@@ -108,18 +108,18 @@ def read_keywords(path: str | Path) -> dict[str, list[str]]:
 
 
 def assign_keywords(resemblance: FloatArray) -> NDArray[np.int64]:
-    """Give every instance of an image one of its keywords.
+    """Assign one of an image's keywords to each of its instances.
 
     Args:
-        resemblance: Array (instances, keywords); one instance or more.
+        resemblance: Array (instances, keywords); at least one instance.
 
     Returns:
-        The keyword's column for each instance, by rule 3 of this module.
+        The column of the keyword of each instance, by rule 3 of this module.
     """
     instances, keywords = resemblance.shape
     best = resemblance.max(axis=1)
     assigned: NDArray[np.int64] = resemblance.argmax(axis=1)
-    # The sum is largest where giving each keyword its one instance costs least.
+    # The sum is largest if giving each keyword its one instance costs least.
     cost = best[:, None] - resemblance if instances >= keywords else -resemblance
     rows, columns = linear_sum_assignment(cost)
     assigned[rows] = columns
@@ -144,19 +144,19 @@ def write_pseudo_labels(
     ``report.json``.
 
     Args:
-        instances: COCO's JSON: what ``sod predict`` wrote, or ground truth, whose score is 1.
+        instances: COCO JSON: the output of ``sod predict``, or ground truth, which gets score 1.
         keywords: The keywords of each image, by its name without folder and extension.
-        out_dir: Where to write.
+        out_dir: The output folder.
         classes: The names of the labels from 1 on; by default all keywords, sorted.
-        min_score: Instances of this score or better get keywords.
-        doubt_score: Of worse instances, those of this score or better are neither object nor
-            background: their pixels do not count.
-        describe: Gives the features of instances, for images with several keywords; without it
+        min_score: Instances with at least this score get keywords.
+        doubt_score: Worse instances with at least this score are neither object nor background:
+            their pixels are ignored.
+        describe: Computes the features of instances, for images with several keywords; without it
             these get no label.
-        image_dir: The folder of the images, which features are taken from.
+        image_dir: The image folder, from which features are computed.
 
     Raises:
-        DataError: A file cannot be used, a keyword is no class, or two images share a name.
+        DataError: A file cannot be used, a keyword is not a class, or two images share a name.
     """
     out_dir = Path(out_dir)
     report = PseudoLabelReport(_classes(keywords, classes))
@@ -197,7 +197,7 @@ def _read_pictures(
     doubt_score: float,
     report: PseudoLabelReport,
 ) -> list[_Picture]:
-    """Read the images that have keywords and instances; the report says which have not."""
+    """Read the images that have keywords and instances; the report lists the others."""
     coco = read_instances(instances, predicted=True)
     entries = annotations_by_image(coco)
     images = {Path(image['file_name']).stem: image for image in coco['images']}
@@ -235,7 +235,7 @@ def _unit(features: FloatArray) -> FloatArray:
 
 
 def _prototypes(pictures: Sequence[_Picture]) -> dict[str, FloatArray]:
-    """Return the unit prototype of each keyword that stands alone somewhere."""
+    """Return the unit prototype of each keyword that is the only one of some image."""
     alone: dict[str, list[FloatArray]] = {}
     for picture in pictures:
         if len(picture.keywords) == 1 and picture.features is not None:
@@ -246,7 +246,7 @@ def _prototypes(pictures: Sequence[_Picture]) -> dict[str, FloatArray]:
 def _assign(
     picture: _Picture, prototypes: Mapping[str, FloatArray], report: PseudoLabelReport
 ) -> list[str]:
-    """Return the keyword of each instance, or nothing where the report says why."""
+    """Return the keyword of each instance, or nothing, with the reason in the report."""
     words = picture.keywords
     if len(words) > 1:
         unseen = [word for word in words if word not in prototypes]

@@ -1,8 +1,8 @@
-"""Masks of instances as COCO stores them: run lengths or polygons.
+"""Masks of instances as COCO stores them: run lengths (RLE) or polygons.
 
-Run lengths go down the columns: of 0, of 1, of 0, ... pixels. All here is checked against the
-image before pycocotools sees it, which trusts what it is given: run lengths that are wrong would be
-written past the mask's end, and polygons far outside the image end the process.
+Run lengths go down the columns and alternate between 0 and 1, starting with 0. Everything is
+checked against the image before pycocotools sees it, which trusts its input: wrong run lengths
+would be written beyond the mask's end, and polygons far outside the image crash the process.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Mask = NDArray[np.bool_]
 Runs = NDArray[np.int64]
 
 _LETTERS = 7  # of five bits each: enough for any difference of two runs below 2**31
-# Pixels that the outlines of one instance may be long. pycocotools takes 80 bytes for each.
+# Longest outline of one instance, in pixels. pycocotools needs 80 bytes for each.
 _LONGEST_OUTLINE = 4_000_000
 
 
 def require_pycocotools() -> ModuleType:
-    """Return ``pycocotools.mask``; raise ImportError with what to install where it is missing."""
+    """Return ``pycocotools.mask``; if it is missing, the ImportError says what to install."""
     try:
         from pycocotools import mask
     except ImportError as error:
@@ -46,11 +46,11 @@ def encode_rle(mask: Mask) -> dict[str, list[int]]:
 
 
 def compress_rle(rle: Mapping[str, Any]) -> dict[str, Any]:
-    """Write run lengths as COCO's text: differences to two runs before, five bits a letter."""
+    """Write run lengths as COCO's text: differences from two runs before, five bits per letter."""
     counts = np.asarray(rle['counts'], dtype=np.int64)
     values = counts.copy()
     values[3:] -= counts[1:-2]
-    bounds = 1 << (5 * np.arange(1, _LETTERS) - 1)  # what one letter, two letters, ... can hold
+    bounds = 1 << (5 * np.arange(1, _LETTERS) - 1)  # the capacity of one letter, two letters, ...
     magnitudes = np.where(values < 0, ~values, values)
     lengths = 1 + np.searchsorted(bounds, magnitudes, side='right')
     starts = lengths.cumsum() - lengths
@@ -63,7 +63,7 @@ def compress_rle(rle: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compress_mask(mask: Mask) -> dict[str, Any]:
-    """Encode a mask (H, W) as COCO's compressed RLE, whose ``counts`` are text."""
+    """Encode a mask (H, W) as COCO's compressed RLE, with ``counts`` as text."""
     return compress_rle(encode_rle(mask))
 
 
@@ -78,18 +78,18 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
         bool array (H, W).
 
     Raises:
-        ValueError: It is no segmentation of an image of this size.
-        ImportError: It is polygons, and pycocotools is not installed.
+        ValueError: The value is not a segmentation of an image of this size.
+        ImportError: It is polygons and pycocotools is not installed.
     """
     runs = segmentation_runs(segmentation, size)
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size, order='F')
 
 
 def segmentation_runs(segmentation: Any, size: tuple[int, int]) -> Runs:
-    """Return the run lengths of a segmentation, which add up to its image's pixels.
+    """Return the run lengths of a segmentation, which sum to the pixels of its image.
 
-    Args and errors are those of :func:`decode_segmentation`. No mask is made, so that a large image
-    costs no more than a small one.
+    Arguments and errors are those of :func:`decode_segmentation`. No mask is created, so a large
+    image costs no more than a small one.
     """
     height, width = size
     if isinstance(segmentation, list):
@@ -117,13 +117,13 @@ def segmentation_runs(segmentation: Any, size: tuple[int, int]) -> Runs:
 
 
 def tidy_polygons(segmentation: list[Any]) -> list[list[float]]:
-    """Return polygons as COCO has them: a list of x1, y1, x2, y2, ... for each.
+    """Return polygons in COCO's form: a list of x1, y1, x2, y2, ... for each.
 
-    Tools also write a polygon of its own instead of a list of them, points as pairs, and numbers as
-    text. Polygons of one point or two cover no pixel and are left out.
+    Tools also write a single polygon instead of a list, points as pairs, and numbers as text.
+    Polygons of one or two points cover no pixel and are left out.
 
     Raises:
-        ValueError: It holds no polygon, or something else.
+        ValueError: It holds no polygon, or anything but polygons.
     """
     if not segmentation:
         raise ValueError('its segmentation is an empty list: it has no polygon')
@@ -138,9 +138,9 @@ def tidy_polygons(segmentation: list[Any]) -> list[list[float]]:
 
 
 def bounding_box(mask: Mask) -> list[int]:
-    """Return [left, top, width, height] of the smallest box that covers all pixels of a mask.
+    """Return [left, top, width, height] of the smallest box that contains all pixels of a mask.
 
-    The box covers whole pixels: that of the one pixel at column 3 and row 5 is [3, 5, 1, 1].
+    The box covers whole pixels: the box of the single pixel at column 3 and row 5 is [3, 5, 1, 1].
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     left, top = int(columns[0]), int(rows[0])
@@ -148,17 +148,17 @@ def bounding_box(mask: Mask) -> list[int]:
 
 
 def runs_area(runs: Runs) -> int:
-    """Count the pixels of a mask by its run lengths."""
+    """Return the number of pixels of a mask from its run lengths."""
     return int(runs[1::2].sum())
 
 
 def runs_box(runs: Runs, height: int) -> list[int]:
-    """Return what :func:`bounding_box` does, from the run lengths of a mask with pixels."""
+    """Return the :func:`bounding_box` of a non-empty mask from its run lengths."""
     ends = runs.cumsum()[1::2]
     starts = ends - runs[1::2]
     starts, ends = starts[starts < ends], ends[starts < ends]
     left, right = int(starts[0]) // height, int(ends[-1] - 1) // height
-    if (starts // height != (ends - 1) // height).any():  # a run that goes on in the next column
+    if (starts // height != (ends - 1) // height).any():  # a run that continues in the next column
         top, bottom = _rows_across_columns(starts, ends, height)
     else:
         top, bottom = int((starts % height).min()), int(((ends - 1) % height).max())
@@ -166,7 +166,7 @@ def runs_box(runs: Runs, height: int) -> list[int]:
 
 
 def _rows_across_columns(starts: Runs, ends: Runs, height: int) -> tuple[int, int]:
-    """Return the first and last row of runs of which some reach from one column to the next."""
+    """Return the first and last row of runs, some of which continue in the next column."""
     across = starts // height != (ends - 1) // height
     within = ~across
     tops = [*(starts % height)[within].tolist(), 0]
@@ -192,10 +192,10 @@ def _read_polygon(part: list[Any]) -> list[float]:
 
 
 def _check_extent(polygons: list[list[float]], height: int, width: int) -> None:
-    """Refuse polygons whose outlines would take pycocotools gigabytes, or end the process.
+    """Reject polygons for which pycocotools would need gigabytes or crash the process.
 
     Raises:
-        ValueError: A point lies farther outside than the image is large, or outlines are too long.
+        ValueError: A point lies outside by more than the image's size, or outlines are too long.
     """
     reach = max(height, width)
     length = 0.0
@@ -217,19 +217,19 @@ def _check_extent(polygons: list[list[float]], height: int, width: int) -> None:
 
 
 def _plain_counts(counts: Any) -> Runs:
-    """Read run lengths that are a list of whole numbers."""
+    """Read run lengths from a list of integers."""
     try:
         numbers = np.asarray(counts, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
         numbers = np.zeros((0, 0))
-    # Above 2**53 a float holds no whole number exactly, and no image has so many pixels.
+    # Floats above 2**53 do not hold every integer, and no image has so many pixels.
     if numbers.ndim != 1 or not (np.abs(numbers) < 2**53).all() or (numbers % 1).any():
         raise ValueError('its run lengths are no list of whole numbers')
     return numbers.astype(np.int64)
 
 
 def _decompress(text: str | bytes) -> Runs:
-    """Read run lengths from COCO's text: five bits a letter, each a difference to two before."""
+    """Read run lengths from COCO's text: five bits per letter, differences from two runs before."""
     letters = text.encode('latin-1', 'xmlcharrefreplace') if isinstance(text, str) else text
     bits = np.frombuffer(letters, dtype=np.uint8).astype(np.int64) - 48
     if ((bits < 0) | (bits > 63)).any():

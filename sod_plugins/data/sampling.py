@@ -1,7 +1,7 @@
-"""The order of samples and random choices, as functions of where they are made.
+"""Sample order and random choices as pure functions of their position in the run.
 
-No state is kept between samples, so a resumed run, another number of workers or another order of
-loading gives the same samples and choices.
+No state is kept between samples, so a resumed run, another number of workers or another loading
+order yields the same samples and choices.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 
 
 def sample_rng(seed: int, draw: int, index: int) -> np.random.Generator:
-    """Make the random generator of one use of one sample.
+    """Return the random generator for one use of one sample.
 
     Args:
-        seed: The run's seed, 0 or larger.
-        draw: How often samples have been drawn before: an epoch or a draw number, 0 or larger.
-        index: The sample's index in its data set, 0 or larger.
+        seed: The seed of the run, 0 or larger.
+        draw: The number of the epoch or draw, counted from 0.
+        index: The index of the sample in its data set, 0 or larger.
     """
     return np.random.default_rng([seed, draw, index])
 
 
 class DrawIndex(int):
-    """The index of a sample that knows the number of its draw and of its pass.
+    """A sample index that also carries the numbers of its draw and its epoch.
 
-    Any data set takes it for the int that it is. It crosses into worker processes, and the index
-    arithmetic of data set wrappers (``%`` in a repeated, ``-`` in a concatenated one) keeps the
-    draw.
+    Data sets use it as a plain int. It survives the transfer to worker processes, and the index
+    arithmetic of data set wrappers (``%`` in a repeated one, ``-`` in a concatenated one) keeps
+    the draw.
 
     Attributes:
-        draw: How many samples the run has drawn before this one, all processes together.
-        pass_number: How many passes through the data came before this one; None where batches run
-            on from one pass to the next.
+        draw: Number of samples that the run has drawn before this one, over all processes.
+        pass_number: Number of epochs before this one; None if batches run on from one epoch to the
+            next.
     """
 
     draw: int
@@ -58,20 +58,20 @@ class DrawIndex(int):
 
 @dataclass(frozen=True)
 class DrawOrder:
-    """An order of samples that depends on nothing but the seed and the pass.
+    """A sample order that depends only on the seed and the epoch.
 
-    Pass number p goes through the data set in the order of ``default_rng([seed, p])``. The draws
-    are numbered through all passes, and process r of n takes draws r, r + n, r + 2n, ...
+    Epoch p visits the data set in the order of ``default_rng([seed, p])``. Draws are numbered
+    through all epochs, and process r of n takes draws r, r + n, r + 2n, ...
 
     Args:
-        size: How many samples the data set has.
+        size: Number of samples in the data set.
         seed: The seed of the order, equal in all processes.
-        shuffle: Whether to shuffle each pass.
-        infinite: Whether batches run on from pass to pass; else the order is that of one pass.
-        round_up: Whether a finite pass is filled up from its beginning so that all processes draw
-            equally often. An infinite one needs no filling.
-        rank: The number of this process.
-        world_size: How many processes there are.
+        shuffle: Whether to shuffle each epoch.
+        infinite: Whether batches run on from epoch to epoch; otherwise the order is that of one.
+        round_up: Whether to extend a finite epoch with its first samples so that all processes
+            draw equally often. An infinite order needs no extension.
+        rank: The rank of this process.
+        world_size: Number of processes.
     """
 
     size: int
@@ -84,17 +84,17 @@ class DrawOrder:
 
     @property
     def pass_length(self) -> int:
-        """How many draws a pass has, of all processes together."""
+        """Number of draws per epoch, over all processes."""
         filled = self.round_up and not self.infinite
         return self.size + (-self.size % self.world_size if filled else 0)
 
     def draws(self, pass_number: int = 0, skipped: int = 0) -> Iterator[DrawIndex]:
-        """Yield this process's draws: of one pass or, in an infinite order, without end.
+        """Yield the draws of this process: those of one epoch or, in an infinite order, endlessly.
 
         Args:
-            pass_number: The pass of a finite order.
-            skipped: How many of this process's first draws to leave out, at no cost: those of the
-                pass or, in an infinite order, of the whole run.
+            pass_number: The epoch of a finite order.
+            skipped: Number of this process's first draws to skip, at no cost: of the epoch or, in
+                an infinite order, of the whole run.
         """
         length = self.pass_length
         first = self.rank + skipped * self.world_size
@@ -110,7 +110,7 @@ class DrawOrder:
             first = (first - length) % self.world_size
 
     def order(self, pass_number: int) -> list[int]:
-        """Return the indices of one pass, of all processes together."""
+        """Return the indices of one epoch, over all processes."""
         if self.shuffle:
             order = np.random.default_rng([self.seed, pass_number]).permutation(self.size)
         else:

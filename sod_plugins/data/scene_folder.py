@@ -1,4 +1,4 @@
-"""Folders of scenes: images, masks and COCO instances, written once and completed after a stop."""
+"""Folders of scenes: images, masks and COCO instances, written once and resumable."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ def write_scenes(
     draw: Callable[[int], Scene],
     progress: bool = False,
 ) -> Path:
-    """Write scenes, or keep them if they are there already.
+    """Write scenes, or keep them if they already exist.
 
     The folder then holds ``images/*.jpg``, ``masks/*.png`` (8-bit grey, antialiased edges),
-    ``annotations.json`` (COCO instances: the visible parts, as uncompressed RLE, all of the one
-    category ``salient``) and ``manifest.json``. An interrupted call is completed by calling again.
+    ``annotations.json`` (COCO instances: the visible parts, as uncompressed RLE, of the single
+    category ``salient``) and ``manifest.json``. Call again to complete an interrupted call.
 
     Args:
-        out_dir: A new or empty folder, or one that an earlier call with equal parameters wrote.
-        parameters: All that the scenes depend on, ``count`` among them; kept in the manifest.
-        draw: Makes the scene of an index, and the same one at each call.
+        out_dir: A new or empty folder, or one written by an earlier call with equal parameters.
+        parameters: Everything that the scenes depend on, including ``count``; stored in the
+            manifest.
+        draw: Returns the scene of an index, always the same one.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -65,7 +66,7 @@ def write_scenes(
 
 
 def _is_complete(out_dir: Path, parameters: dict[str, Any]) -> bool:
-    """Tell whether these scenes are there; refuse a folder with anything else in it."""
+    """Return whether these scenes exist; reject a folder that holds anything else."""
     if not out_dir.exists():
         return False
     if not out_dir.is_dir():

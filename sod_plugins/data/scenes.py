@@ -1,4 +1,4 @@
-"""One synthetic scene: a background with distractors, and salient objects upon it."""
+"""One synthetic scene: a background with distractors, and salient objects on it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from sod_plugins.data.textures import BRIGHTNESS, Field, colour, paint, smooth_n
 
 _COUNT_SHARES = (0.4, 0.3, 0.2, 0.1)  # of scenes with one, two, three, four objects
 _PLACEMENTS = 25
-_LEAST_VISIBLE = 0.45  # of an object, after the frame and later objects
-_LEAST_SHARE = 0.02  # of the square of the picture's shorter side
+_LEAST_VISIBLE = 0.45  # of an object, not hidden by the frame or later objects
+_LEAST_SHARE = 0.02  # of the square of the image's shorter side
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Scene:
         image: uint8 array (H, W, 3), RGB.
         mask: uint8 array (H, W): saliency from 0 to 255, with antialiased edges.
         instances: int32 array (H, W): 0 where nothing is salient, and k on the visible part of
-            the k-th object, in drawing order. It is above 0 exactly where the mask is above 127.
+            the k-th object, in drawing order. It is positive exactly where the mask exceeds 127.
     """
 
     image: NDArray[np.uint8]
@@ -57,7 +57,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Placed:
-    """An object's place; ``area`` is in pixels, were it not cut off by the frame."""
+    """An object and its placement; ``area`` is in pixels, including parts cut off by the frame."""
 
     centre: tuple[float, float]
     radius: float
@@ -68,13 +68,13 @@ class _Placed:
 def draw_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     """Draw a scene with one to four salient objects.
 
-    Salient are the large, sharply bounded, shaded and textured shapes. Not salient are the
-    background's regions (they run out of the picture), soft patches in the objects' colours,
+    Salient objects are large, sharply bounded, shaded and textured shapes. Not salient are the
+    regions of the background (they extend beyond the image), soft patches in the objects' colours,
     faint patches, thin lines and small clutter. Objects are as bright as the background on
-    average, so that brightness alone does not find them; later objects occlude earlier ones.
+    average, so brightness alone does not find them. Later objects occlude earlier ones.
 
     Args:
-        rng: Makes every choice.
+        rng: The source of all random choices.
         size: (height, width) in pixels.
     """
     unit = min(size)
@@ -101,7 +101,7 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
 
 
 def _place_objects(rng: np.random.Generator, size: tuple[int, int]) -> list[Field]:
-    """Draw the coverages (H, W) of the objects, so that enough of each stays visible."""
+    """Sample the coverages (H, W) of the objects such that enough of each stays visible."""
     height, width = size
     wanted = int(rng.choice(len(_COUNT_SHARES), p=_COUNT_SHARES)) + 1
     placed: list[_Placed] = []
@@ -125,7 +125,7 @@ def _place_objects(rng: np.random.Generator, size: tuple[int, int]) -> list[Fiel
 
 
 def _all_visible(placed: list[_Placed]) -> bool:
-    """Tell whether frame and later objects leave enough of every object."""
+    """Return whether the frame and later objects leave enough of every object visible."""
     free = np.ones(placed[0].coverage.shape, dtype=bool)
     least = _LEAST_SHARE * min(free.shape) ** 2
     for item in reversed(placed):
@@ -161,7 +161,7 @@ def _object_look(rng: np.random.Generator, unit: int, regions: list[_Look]) -> _
         )
         if all(np.linalg.norm(look.mean - region.mean) > contrast for region in regions):
             return look
-        contrast *= 0.97  # the regions may leave no colour this far away
+        contrast *= 0.97  # there may be no colour this far from all regions
 
 
 def _draw_background(
@@ -175,7 +175,7 @@ def _draw_background(
         start = (rng.uniform(0.15, 0.85) * size[1], rng.uniform(0.15, 0.85) * size[0])
         distance = (x - start[0]) * math.cos(angle) + (y - start[1]) * math.sin(angle)
         distance += rng.uniform(0, 0.1) * min(size) * smooth_noise(rng, size, min(size) / 3)
-        # Double precision, as NumPy 2 would choose for this scalar and NumPy 1 would not.
+        # Double precision, which NumPy 2 chooses for this scalar and NumPy 1 does not.
         share = np.clip(distance.astype(np.float64) / rng.choice((1, 1, 12)) + 0.5, 0, 1)[..., None]
         texture = paint(rng, size, region.low, region.high, region.wavelength)
         canvas = canvas + share * (texture - canvas)
@@ -194,7 +194,7 @@ def _add_soft_patches(
 
 
 def _add_faint_patches(rng: np.random.Generator, canvas: Field, busy: float) -> None:
-    """Lighten or darken a few object-sized shapes a little, as weak shadows do."""
+    """Slightly lighten or darken a few object-sized shapes, like weak shadows."""
     size = canvas.shape[0], canvas.shape[1]
     for _ in range(round(busy * rng.uniform(0, 3))):
         centre = (rng.uniform(0, size[1]), rng.uniform(0, size[0]))
@@ -218,7 +218,7 @@ def _add_clutter(rng: np.random.Generator, canvas: Field, looks: list[_Look], bu
         width = max(1, round(SUPERSAMPLING * unit * rng.uniform(0.004, 0.012)))
         points = SUPERSAMPLING * _bent_line(rng, size)
         draw.line(points.ravel().tolist(), fill=_clutter_ink(rng, looks), width=width)
-    drawn = coverage_of(layer)  # reduce() weighs the colours by alpha
+    drawn = coverage_of(layer)  # reduce() weights the colours by alpha
     canvas += drawn[..., 3:] * (drawn[..., :3] - canvas)
 
 
@@ -231,7 +231,7 @@ def _clutter_ink(rng: np.random.Generator, looks: list[_Look]) -> tuple[int, ...
 
 
 def _bent_line(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the points (n, 2) of an arc from anywhere to anywhere, in or out of the picture."""
+    """Return the points (n, 2) of an arc from anywhere to anywhere, inside or outside the image."""
     ends = rng.uniform(-0.1, 1.1, (2, 2)) * (size[1], size[0])
     steps = np.linspace(0, 1, 24)[:, None]
     bulge = np.sin(np.pi * steps) * rng.normal(0, 0.12 * min(size), 2)
@@ -242,7 +242,7 @@ def _bent_line(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.fl
 def _add_object(
     rng: np.random.Generator, canvas: Field, coverage: Field, look: _Look, light: float
 ) -> None:
-    """Paint an object over the canvas: a shadow, a texture, and shading as of a solid body."""
+    """Paint an object over the canvas: a shadow, a texture, and the shading of a solid body."""
     size = canvas.shape[0], canvas.shape[1]
     unit = min(size)
     if rng.random() < 0.5:
@@ -259,7 +259,7 @@ def _add_object(
 
 
 def _blur(coverage: Field, radius: float, shift: Sequence[float] = (0, 0)) -> Field:
-    """Blur a coverage, moved by a shift (x, y), all in pixels."""
+    """Blur a coverage and shift it by (x, y), all in pixels."""
     image = Image.fromarray(np.rint(255 * coverage).astype(np.uint8))
     image = image.filter(ImageFilter.GaussianBlur(radius))
     if any(shift):

@@ -1,4 +1,4 @@
-"""Random outlines for synthetic scenes, and their drawing without jagged edges."""
+"""Random outlines for synthetic scenes, and antialiased drawing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Shape:
 
     Attributes:
         parts: Polygons (n, 2) in (x, y) whose union is filled.
-        holes: Polygons (n, 2) that are taken out again.
+        holes: Polygons (n, 2) that are cut out of them.
     """
 
     parts: tuple[Points, ...]
     holes: tuple[Points, ...] = ()
 
     def area(self) -> float:
-        """Return the filled area in square radii, to about 2%."""
+        """Return the filled area in squared radii, accurate to about 2%."""
         cells = 24  # per radius; no shape reaches further than 1.6 radii
         size = round(3.2 * cells)
         inside = rasterize(self, (size / 2, size / 2), cells, 0, (size, size))
@@ -42,14 +42,14 @@ def random_shape(rng: np.random.Generator) -> Shape:
 def rasterize(
     shape: Shape, centre: tuple[float, float], radius: float, angle: float, size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Draw a shape as the covered share (H, W) of every pixel, in [0, 1].
+    """Draw a shape as the covered fraction (H, W) of every pixel, in [0, 1].
 
     Args:
-        shape: What to draw.
+        shape: The shape to draw.
         centre: (x, y) in pixels.
-        radius: What length 1 of the shape becomes, in pixels.
+        radius: The length of one unit of the shape, in pixels.
         angle: The rotation in radians.
-        size: (height, width) of the result; what lies outside is cut off.
+        size: (height, width) of the result; parts outside are cut off.
     """
     canvas = Image.new('L', (size[1] * SUPERSAMPLING, size[0] * SUPERSAMPLING))
     draw_shape(ImageDraw.Draw(canvas), shape, centre, radius, angle, 255)
@@ -87,14 +87,14 @@ def _ellipse(rng: np.random.Generator) -> Shape:
 
 
 def _box(rng: np.random.Generator) -> Shape:
-    """A superellipse: from a nearly round to a sharp-cornered rectangle."""
+    """A superellipse, from nearly round to a sharp-cornered rectangle."""
     power = 2 / rng.uniform(3, 12)
     box = np.sign(_CIRCLE) * np.abs(_CIRCLE) ** power
     return Shape((box * (1, rng.uniform(0.35, 1)),))
 
 
 def _polygon(rng: np.random.Generator) -> Shape:
-    """An irregular polygon of three to seven corners."""
+    """An irregular polygon with three to seven corners."""
     count = int(rng.integers(3, 8))
     angles = (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
     radii = rng.uniform(0.65, 1.15, (count, 1))
@@ -132,7 +132,7 @@ def _crescent(rng: np.random.Generator) -> Shape:
 
 
 def _figure(rng: np.random.Generator) -> Shape:
-    """A body with a head and limbs, as animals and dolls have."""
+    """A body with a head and limbs, like an animal or a doll."""
     body = _CIRCLE * (rng.uniform(0.5, 0.75), rng.uniform(0.35, 0.5))
     side = rng.choice((-1, 1))
     head = _CIRCLE * rng.uniform(0.2, 0.32) + (
@@ -148,7 +148,7 @@ def _figure(rng: np.random.Generator) -> Shape:
 
 
 def _cluster(rng: np.random.Generator) -> Shape:
-    """Overlapping discs, as of a bunch of fruit or a bush."""
+    """Overlapping discs, like a bunch of fruit or a bush."""
     count = int(rng.integers(3, 7))
     angles = (np.arange(count) + rng.uniform(0, 1)) * 2 * np.pi / count
     centres = 0.5 * np.stack([np.cos(angles), np.sin(angles)], axis=1)

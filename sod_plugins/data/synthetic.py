@@ -1,4 +1,4 @@
-"""The embedded data set: synthetic scenes written as images, masks and COCO instances."""
+"""The built-in data set: synthetic scenes written as images, masks and COCO instances."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sod_plugins.data.sampling import sample_rng
 from sod_plugins.data.scene_folder import write_scenes
 from sod_plugins.data.scenes import Scene, draw_scene
 
-_VERSION = 1  # raise it whenever the same seed gives other scenes
+_VERSION = 1  # increase whenever the same seed gives different scenes
 _LEAST_SIZE = 32
 
 
@@ -24,20 +24,19 @@ def generate_scenes(
     split: str = 'train',
     progress: bool = False,
 ) -> Path:
-    """Write synthetic scenes with salient objects, or keep them if they are there already.
+    """Write synthetic scenes with salient objects, or keep them if they already exist.
 
     The folder then holds ``images/*.jpg``, ``masks/*.png`` (8-bit grey, antialiased edges),
-    ``annotations.json`` (COCO instances: the visible parts, as uncompressed RLE, all of the one
-    category ``salient``) and ``manifest.json``. Scene i depends on seed, split, size and i
-    alone, so a smaller set is the beginning of a larger one. An interrupted call is completed
-    by calling again.
+    ``annotations.json`` (COCO instances: the visible parts, as uncompressed RLE, of the single
+    category ``salient``) and ``manifest.json``. Scene i depends only on seed, split, size and i,
+    so a smaller set is the beginning of a larger one. Call again to complete an interrupted call.
 
     Args:
-        out_dir: A new or empty folder, or one that an earlier call with the same arguments wrote.
-        count: How many scenes.
-        seed: Makes other scenes, 0 or larger.
+        out_dir: A new or empty folder, or one written by an earlier call with equal arguments.
+        count: Number of scenes.
+        seed: Seed of the random choices, 0 or larger.
         size: (height, width) in pixels.
-        split: 'train', 'val' or 'test': scenes that have nothing in common.
+        split: 'train', 'val' or 'test'; no scene occurs in two splits.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -56,7 +55,7 @@ def generate_scenes(
     }
 
     def draw(index: int) -> Scene:
-        # A split's number takes the place of the draw: splits share no scene.
+        # The index of the split takes the place of the draw, so splits share no scene.
         return draw_scene(sample_rng(seed, SPLITS.index(split), index), size)
 
     return write_scenes(out_dir, parameters, draw, progress)

@@ -1,4 +1,4 @@
-"""Text files beside images: lists, labels and keywords."""
+"""Read text files that accompany images: lists, labels and keywords."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def read_lines(path: Path, role: str) -> list[str]:
 
     Args:
         path: The file.
-        role: What it is, for messages.
+        role: What the file is, for messages.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         return read_text(path).splitlines()

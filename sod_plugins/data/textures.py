@@ -10,13 +10,13 @@ from PIL import Image
 
 Field = NDArray[np.float32]
 
-# YUV to RGB (ITU-R BT.601): a colour's brightness is its Y, whatever its hue and saturation.
+# YUV to RGB (ITU-R BT.601): the brightness of a colour is its Y, regardless of hue and saturation.
 _FROM_YUV = np.array([[1, 0, 1.402], [1, -0.344, -0.714], [1, 1.772, 0]], dtype=np.float32)
 BRIGHTNESS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def colour(brightness: float, hue: float, saturation: float) -> Field:
-    """Return RGB (3,) in [0, 1] of a brightness in [0, 1], a hue in radians and a saturation."""
+    """Return RGB (3,) in [0, 1] for a brightness in [0, 1], a hue in radians and a saturation."""
     chroma = saturation * np.array([np.cos(hue), np.sin(hue)])
     yuv = np.array([brightness, *chroma], dtype=np.float32)
     rgb: Field = np.clip(_FROM_YUV @ yuv, 0, 1)
@@ -24,7 +24,7 @@ def colour(brightness: float, hue: float, saturation: float) -> Field:
 
 
 def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell: float) -> Field:
-    """Draw noise (H, W), roughly in [-1, 1], that varies over about ``cell`` pixels."""
+    """Draw noise (H, W), roughly in [-1, 1], that varies on a scale of about ``cell`` pixels."""
     height, width = size
     grid = rng.uniform(-1, 1, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
     resized = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
@@ -37,11 +37,11 @@ def paint(
     """Paint (H, W, 3) a random kind of texture between two colours.
 
     Args:
-        rng: Makes every choice.
+        rng: The source of all random choices.
         size: (height, width).
-        low: The colour where the texture's field is 0.
-        high: The colour where it is 1.
-        wavelength: The pattern's typical length in pixels.
+        low: The colour where the texture is 0.
+        high: The colour where the texture is 1.
+        wavelength: The typical length of the pattern in pixels.
     """
     kind = KINDS[rng.integers(len(KINDS))]
     field = np.clip(kind(rng, size, wavelength), 0, 1)[..., None]
@@ -55,8 +55,8 @@ def _coordinates(
 ) -> tuple[Field, Field]:
     """Return rotated, shifted and slightly bent coordinates, in radians of the wavelength."""
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32) * np.float32(2 * np.pi / wavelength)
-    # NumPy 2 computes with a scalar of double precision in double precision, and NumPy 1 in that of
-    # the array: named here, so that both draw the same.
+    # NumPy 2 computes with a double-precision scalar in double precision, NumPy 1 in the precision
+    # of the array. The explicit type gives the same result on both.
     x, y = x.astype(np.float64), y.astype(np.float64)
     angle = rng.uniform(0, np.pi)
     u = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(0, 6)
