@@ -26,6 +26,7 @@ from sod_plugins.cli import (
     predict,
     prune,
     report,
+    serve,
     test,
     train,
 )
@@ -39,6 +40,7 @@ VERBS: dict[str, ModuleType] = {
     'eval-instances': eval_instances,
     'report': report,
     **HOST_VERBS,
+    'serve': serve,
     'models': models,
     'convert': convert,
     'extract': extract,

@@ -1,0 +1,104 @@
+"""The parameters of requests: names, ranges and their words in the API's description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sod_plugins.serve.refusals import Refusal
+
+Output = Literal['map', 'mask', 'cutout', 'overlay', 'instances']
+Options = TypeVar('Options', bound=BaseModel)
+Level = Annotated[int, Field(ge=0, le=255)]
+
+
+class PredictOptions(BaseModel):
+    """What ``POST /api/predict`` is asked for."""
+
+    model_config = ConfigDict(extra='forbid')
+
+    output: Output = Field('map', description='What to return; `instances` is JSON.')
+    format: Literal['png', 'webp', 'jpeg', 'avif'] | None = Field(
+        None, description='Of pictures; by default PNG, and JPEG for overlays.'
+    )
+    quality: int | None = Field(None, ge=1, le=100, description='Of JPEG, WebP and AVIF.')
+    threshold: float | None = Field(
+        None, gt=0, le=1, description='Saliency from which on masks and cut-outs take a pixel.'
+    )
+    grow: int = Field(
+        0, ge=-64, le=64, description='Pixels by which what is salient grows; negative: shrinks.'
+    )
+    crop: bool = Field(False, description='Keep only the frame around what is salient.')
+    background: str | None = Field(
+        None, max_length=64, description='Behind cut-outs: a colour of CSS, or `blur`.'
+    )
+    foreground: bool = Field(
+        False, description='Estimate the colours of cut-outs under soft edges.'
+    )
+    segmentation: Literal['rle', 'polygons'] = Field('rle', description='How instances are given.')
+    min_score: float = Field(0.0, ge=0, le=1, description='Instances below are left out.')
+
+
+class RemoveOptions(BaseModel):
+    """What rembg's server takes, under its names; what else is sent is ignored, as it does."""
+
+    model: str = Field(
+        '', max_length=200, description='Names of other models than this one take this one.'
+    )
+    a: bool = Field(False, description='Alpha matting: ignored.')
+    af: int = Field(240, ge=0, le=255, description='Ignored.')
+    ab: int = Field(10, ge=0, le=255, description='Ignored.')
+    ae: int = Field(10, ge=0, description='Ignored.')
+    om: bool = Field(False, description='Return the map alone.')
+    ppm: bool = Field(False, description='Take 0 or 255, at half saliency, and nothing between.')
+    dc: bool = Field(False, description='Estimate the colours under soft edges.')
+    vm: bool = Field(False, description='Refinement by ViTMatte: ignored.')
+    bgc: str | None = Field(None, description='Background: `red,green,blue,alpha` from 0 to 255.')
+    extras: str | None = Field(None, description='Ignored.')
+
+    @property
+    def ignored(self) -> list[str]:
+        """What was asked for and is not done."""
+        return [name for name in ('a', 'vm', 'extras') if getattr(self, name)]
+
+    @property
+    def background(self) -> tuple[int, ...] | None:
+        """The background's colour.
+
+        Raises:
+            Refusal: 422, it is none.
+        """
+        if not self.bgc:
+            return None
+        words = [word.strip() for word in self.bgc.split(',')]
+        if len(words) not in (3, 4) or not all(
+            word.isascii() and word.isdecimal() and len(word) <= 3 and int(word) <= 255
+            for word in words
+        ):
+            raise Refusal(
+                422, f'bgc is {self.bgc[:40]!r}. Give red,green,blue,alpha from 0 to 255.'
+            )
+        return tuple(int(word) for word in words)
+
+
+def read_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """Read options from the fields of a request.
+
+    Raises:
+        Refusal: 422, with every field that is wrong in a sentence.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise Refusal(422, describe_errors(error.errors())) from None
+
+
+def describe_errors(errors: Any) -> str:
+    """Put the errors of pydantic into sentences that name the fields."""
+    return ' '.join(
+        f'{".".join(str(part) for part in error["loc"] if part not in ("query", "body"))}: '
+        f'{error["msg"]}.'
+        for error in errors
+    )

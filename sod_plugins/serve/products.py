@@ -1,0 +1,131 @@
+"""From a request's options to what makes its answer of a photo and a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
+
+from sod_plugins.data import DataError, Instances, Photo
+from sod_plugins.inference import Background, Encoded, PictureOptions, encode_prediction
+from sod_plugins.serve.models import ServedModel
+from sod_plugins.serve.options import PredictOptions, RemoveOptions
+from sod_plugins.serve.probing import probe
+from sod_plugins.serve.refusals import Refusal
+from sod_plugins.visualization.instance_overlays import SHOWN
+
+_LARGEST_BACKGROUND = 12_000_000  # pixels
+Renderer = Callable[[Photo, Any], Encoded]
+
+_OF_MAPS = ('map', 'mask', 'cutout', 'overlay')
+# Of instances, pictures show those together that overlays draw.
+OUTPUTS = {'saliency': _OF_MAPS, 'instances': (*_OF_MAPS, 'instances')}
+
+
+def predict_renderer(
+    model: ServedModel, options: PredictOptions, background: bytes | None
+) -> Renderer:
+    """Return what makes the answer of ``/api/predict``.
+
+    Args:
+        model: The model.
+        options: What is asked for.
+        background: The bytes of a picture to put behind cut-outs.
+
+    Raises:
+        Refusal: 422: the model does not give it, or an option cannot be used.
+    """
+    outputs = OUTPUTS[model.task]
+    if options.output not in outputs:
+        asked = ' or '.join(outputs)
+        raise Refusal(422, f'output: {model.name} finds {model.task}. Ask for {asked}.')
+    pictures = _picture_options(
+        format=options.format,
+        quality=options.quality,
+        threshold=options.threshold,
+        grow=options.grow,
+        crop=options.crop,
+        background=_background(options.background, background),
+        foreground=options.foreground,
+        polygons=options.segmentation == 'polygons',
+    )
+
+    def render(photo: Photo, found: Any) -> Encoded:
+        if isinstance(found, Instances):
+            found = _above(found, options.min_score)
+            if options.output not in ('instances', 'overlay'):
+                found = _together(found)
+        return _encode(photo, found, options.output, pictures)
+
+    return render
+
+
+def remove_renderer(options: RemoveOptions) -> Renderer:
+    """Return what makes the answer of ``/api/remove``: always a PNG.
+
+    Raises:
+        Refusal: 422: the background is no colour.
+    """
+    colour = options.background
+    pictures = _picture_options(
+        format='png',
+        threshold=0.5 if options.ppm else None,
+        background=None if colour is None else Background.read(colour),
+        foreground=options.dc,
+    )
+    output = 'map' if options.om and not options.ppm else 'mask' if options.om else 'cutout'
+
+    def render(photo: Photo, found: Any) -> Encoded:
+        if isinstance(found, Instances):
+            found = _together(found)
+        return _encode(photo, found, output, pictures)
+
+    return render
+
+
+def _above(found: Instances, min_score: float) -> Instances:
+    kept = found.scores >= min_score
+    return Instances(found.boxes[kept], found.masks[kept], found.scores[kept], found.labels[kept])
+
+
+def _together(found: Instances) -> NDArray[np.uint8]:
+    """Return the instances that overlays draw as one map (H, W) of 8 bits."""
+    shown = found.masks[found.scores >= SHOWN].any(0)
+    return np.where(shown, np.uint8(255), np.uint8(0))
+
+
+def _encode(photo: Photo, found: Any, output: str, pictures: PictureOptions) -> Encoded:
+    try:
+        return encode_prediction(photo, found, output, pictures)
+    except ValueError as error:  # a format that cannot hold the picture
+        raise Refusal(422, str(error)) from None
+
+
+def _picture_options(**values: Any) -> PictureOptions:
+    try:
+        return PictureOptions(**values)
+    except ValueError as error:
+        raise Refusal(422, str(error)) from None
+
+
+def _background(name: str | None, picture: bytes | None) -> Background | None:
+    """Return what is put behind cut-outs: a name never is that of a file of the server's."""
+    if picture is not None:
+        probe(picture, _LARGEST_BACKGROUND)
+        try:
+            return Background.read(picture)
+        except DataError as error:
+            raise Refusal(422, f'background: {error}') from None
+    if not name:
+        return None
+    if name == 'blur':
+        return Background.read(name)
+    try:
+        return Background.read(ImageColor.getcolor(name, 'RGBA'))  # type: ignore[arg-type]
+    except ValueError:
+        raise Refusal(
+            422, f"background {name!r} is no colour such as white or #0f0, and not 'blur'."
+        ) from None

@@ -1,0 +1,149 @@
+"""From an upload to a result: queue, decoding, network, encoding, with nothing unbounded."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
+
+from sod_plugins.data import DataError, Photo, read_photo
+from sod_plugins.serve.batching import Batcher
+from sod_plugins.serve.gate import Gate
+from sod_plugins.serve.metrics import Metrics
+from sod_plugins.serve.models import ServedModel
+from sod_plugins.serve.probing import Header, probe
+from sod_plugins.serve.refusals import Refusal
+from sod_plugins.serve.settings import ServiceSettings
+
+T = TypeVar('T')
+Render = Callable[[Photo, Any], T]
+_FIRST_GUESS = 0.2  # seconds of work on an image, before one has been measured
+_LONGEST_WAIT = 60  # seconds, in Retry-After
+
+
+class Done(NamedTuple):
+    """A result, and the seconds of each stage."""
+
+    result: Any
+    seconds: dict[str, float]
+
+
+class PredictionService:
+    """One model, and the threads and limits around it.
+
+    A request waits in the queue until the pixels at work leave room for its own. Then it is decoded
+    in a thread, goes through the network in a batch with others, and is encoded in a thread. What
+    has begun is finished, also where its client no longer waits, and leaves its room only then.
+
+    Args:
+        model: The model.
+        settings: The limits.
+        metrics: Where it counts.
+    """
+
+    def __init__(self, model: ServedModel, settings: ServiceSettings, metrics: Metrics) -> None:
+        self.model = model
+        self.settings = settings
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(settings.workers, thread_name_prefix='images')
+        self._batcher = Batcher(
+            model.predict, settings.batch_size, settings.linger, metrics.batches.observe
+        )
+        self._gate = Gate(settings.max_pixels_at_work)
+        self._work: set[asyncio.Task[Done]] = set()
+        self._seconds_of_work = _FIRST_GUESS
+        self.queued = 0
+        metrics.watch('sod_queue', 'Requests waiting or worked on.', lambda: self.queued)
+        metrics.watch('sod_pixels_at_work', 'Pixels worked on.', lambda: self._gate.inside)
+
+    def require_room(self) -> None:
+        """Refuse a request where the queue is full.
+
+        Raises:
+            Refusal: 429.
+        """
+        if self.queued >= self.settings.max_queue:
+            raise Refusal(
+                429, 'The queue is full. Try again when Retry-After says.', self.retry_after()
+            )
+
+    def retry_after(self) -> int:
+        """Return the seconds after which about a quarter of the queue will be done."""
+        seconds = self.queued / 4 * self._seconds_of_work / self.settings.workers
+        return min(max(1, math.ceil(seconds)), _LONGEST_WAIT)
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function in one of the threads for images."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
+
+    async def predict(self, image: bytes, render: Render[Any]) -> Done:
+        """Predict an image and render what was asked for.
+
+        Args:
+            image: The bytes of a file.
+            render: Makes the answer of photo and result, in a thread.
+
+        Raises:
+            Refusal: 413, 415, 422: the image cannot be used; 429, 503: there is too much to do.
+        """
+        self.require_room()
+        self.queued += 1
+        try:
+            header = await self.in_thread(probe, image, self.settings.max_pixels)
+            with anyio.fail_after(self.settings.time_limit):
+                started = time.perf_counter()
+                weight = await self._gate.enter(header.pixels)
+                waited = time.perf_counter() - started
+                task = asyncio.create_task(self._work_on(image, header, render, waited))
+                self._work.add(task)
+                task.add_done_callback(lambda task: self._end(task, weight))
+                return await asyncio.shield(task)
+        except TimeoutError:
+            raise Refusal(
+                503,
+                f'The image was not done within {self.settings.time_limit:g} s. Try again.',
+                self.retry_after(),
+            ) from None
+        finally:
+            self.queued -= 1
+
+    async def close(self) -> None:
+        """Finish what has begun, and end the threads."""
+        if self._work:
+            await asyncio.wait(self._work)
+        self._batcher.close()
+        self._threads.shutdown(wait=False)
+
+    async def _work_on(
+        self, image: bytes, header: Header, render: Render[Any], waited: float
+    ) -> Done:
+        stages = {'queue': waited}
+        start = time.perf_counter()
+        try:
+            photo = await self.in_thread(read_photo, image)
+        except DataError as error:
+            raise Refusal(422, str(error)) from None
+        decoded = time.perf_counter()
+        found = await self._batcher.predict(photo.pixels)
+        predicted = time.perf_counter()
+        result = await self.in_thread(render, photo, found)
+        end = time.perf_counter()
+        stages |= {'decode': decoded - start, 'network': predicted - decoded}
+        stages['encode'] = end - predicted
+        for stage, seconds in stages.items():
+            self._metrics.stages.labels(stage).observe(seconds)
+        self._metrics.pixels.inc(header.pixels)
+        self._seconds_of_work += 0.1 * (end - start - self._seconds_of_work)
+        return Done(result, stages)
+
+    def _end(self, task: asyncio.Task[Done], weight: int) -> None:
+        self._work.discard(task)
+        self._gate.leave(weight)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; where nobody did, it is no news
