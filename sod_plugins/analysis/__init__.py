@@ -1,4 +1,4 @@
-"""What a network costs, and what a reader of results wants to know about it."""
+"""Costs of a network, and facts about it for readers of results."""
 
 from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
 from sod_plugins.analysis.facts import network_facts

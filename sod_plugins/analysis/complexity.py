@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates of a network, by two rules that must not be mixed."""
+"""Count parameters and multiply-accumulates, by two rules that must not be mixed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NORM_COST, PRELU_COST, UPSAMPLE_COST, AVERAGE_POOL_COST = 4, 3, 9, 5
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Count the learned parameters of a network."""
+    """Return the number of learnable parameters of a network."""
     return sum(p.numel() for p in network.parameters())
 
 
 def count_macs(network: nn.Module, size: tuple[int, int] = (224, 224)) -> int:
     """Count the multiply-accumulates of all convolutions and matrix products for one image.
 
-    The count is PyTorch's own (``torch.utils.flop_counter``), which takes a multiply-accumulate for
+    The count is PyTorch's (``torch.utils.flop_counter``), which counts a multiply-accumulate as
     two operations. Pooling, resizing, normalisation and activations cost nothing.
 
     Args:
@@ -37,14 +37,14 @@ def count_macs(network: nn.Module, size: tuple[int, int] = (224, 224)) -> int:
 
 
 def count_macs_csnet(network: nn.Module, size: tuple[int, int] = (224, 224)) -> int:
-    """Count by the rules of the CSNet authors' counter, behind the MACC columns of their paper.
+    """Count by the rules of the CSNet authors' counter, used for the MACC columns of their paper.
 
-    Multiply-accumulates of convolutions and linear layers, one per output with a bias, 4 per
-    element of a normalisation and 3 per element of a PReLU; inside a gOctConv 9 per output element
-    of an up-sampling, k**2 per output element of a max-pooling (k being the kernel of the
-    *convolution*) and 5 per input element of a stride-2 average pooling. The last resize, to the
-    input's size, is free. Only for networks built of gOctConvs: others differ from what that
-    counter would say.
+    The rules count the multiply-accumulates of convolutions and linear layers, one per output with
+    a bias, 4 per element of a normalisation and 3 per element of a PReLU. Inside a gOctConv they
+    add 9 per output element of an upsampling, k**2 per output element of a max pooling (where k is
+    the kernel of the *convolution*) and 5 per input element of a stride-2 average pooling. The last
+    resize, to the input size, is free. The count is valid only for networks of gOctConvs; for
+    others it differs from that of the authors' counter.
 
     Args:
         network: A CSNet, or another network of gOctConvs.

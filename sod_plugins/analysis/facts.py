@@ -1,4 +1,4 @@
-"""What a reader of results wants to know about the network that made them."""
+"""Facts about the network behind a result."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from sod_plugins.checkpoints import load_network
 
 
 def network_facts(checkpoint: str | Path, size: tuple[int, int] | None = None) -> dict[str, str]:
-    """Describe the network in a checkpoint, each fact under the name to print before it.
+    """Describe the network in a checkpoint, as facts by the names to print before them.
 
     Args:
         checkpoint: A file that :func:`sod_plugins.networks.load_network` reads.
-        size: Height and width of the input whose cost is counted; by default the checkpoint's.
+        size: Height and width of the input for the counts; by default that of the checkpoint.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is no checkpoint of this package.
+        ValueError: The file is not a checkpoint of this package.
     """
     network = load_network(checkpoint)
     size = size or network.preprocessing.size

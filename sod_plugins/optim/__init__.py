@@ -1,4 +1,4 @@
-"""Rules on modules and optimizers, for any training loop."""
+"""Training rules for modules and optimizers, usable in any training loop."""
 
 from sod_plugins.optim.channel_selection import RULES, select_channels
 from sod_plugins.optim.dynamic_weight_decay import DynamicWeightDecay, Metric, global_average

@@ -1,4 +1,4 @@
-"""Which channels of a CSNet to keep: groups, rules, and selection by threshold or by ratio.
+"""Select the channels of a CSNet to keep: groups, scoring rules, selection by threshold or ratio.
 
 Paper: CSNet, Sec. 3.2 (Alg. 1) and the ablations of Tab. 9 and 10.
 """
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, ParallelDilatedConv
 from sod_plugins.networks import CSFDecoder, CSNet
 
-# Per group and scale: a boolean (C,), True for a channel that stays.
+# Per group and scale: a bool tensor (C,), True for a channel to keep.
 Masks = list[list[Tensor]]
 
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """The channels that one mask decides about: those after a gOctConv, by scale.
+    """The channels after a gOctConv, by scale, which one group of masks prunes together.
 
     Attributes:
-        name: The layer's name in the network.
-        gammas: Weights (C_s,) of the normalisation of each scale; empty where a scale is.
-        filters: The convolution's filters of each scale, (C_s, columns).
+        name: Name of the layer in the network.
+        gammas: Normalisation weights (C_s,) of each scale; empty for an empty scale.
+        filters: Filters of the convolution for each scale, (C_s, columns).
     """
 
     name: str
@@ -52,10 +52,10 @@ def filter_scores(group: ChannelGroup) -> list[Tensor]:
 
 
 def geometric_median_scores(group: ChannelGroup) -> list[Tensor]:
-    """Score a channel by its filter's summed distance to the others of its scale.
+    """Score a channel by the summed distance from its filter to the others of its scale.
 
-    The filter nearest to the geometric median says least that the others do not ("Geometric
-    Median" of Tab. 9).
+    The filter nearest to the geometric median adds least to the others ("Geometric Median" of
+    Tab. 9).
     """
     return [torch.cdist(filters, filters).sum(1) for filters in group.filters]
 
@@ -68,11 +68,11 @@ RULES: dict[str, Callable[[ChannelGroup], list[Tensor]]] = {
 
 
 def channel_groups(network: CSNet) -> list[ChannelGroup]:
-    """List what is pruned together, in the order of the network.
+    """List the channel groups that are pruned together, in network order.
 
-    The first gOctConv of every ILBlock decides for its block, as the two depthwise layers keep
-    every channel apart. The first gOctConv of the fusion, the dilated convolutions of each scale
-    and the merging gOctConv follow.
+    The first gOctConv of every ILBlock decides for its block, because the two depthwise layers
+    keep every channel separate. The first gOctConv of the fusion, the dilated convolutions of each
+    scale and the merging gOctConv follow.
     """
     groups = [_octave_group(f'{name}.conv1', block.conv1) for name, block in il_blocks(network)]
     head = network.decode_head
@@ -127,19 +127,20 @@ def select_channels(
 
     Args:
         network: A CSNet.
-        threshold: Keep the channels whose score is at least this (the paper's way: 1e-20).
-        ratio: Keep this share of the *parameters*: of every layer and scale the same share of
-            channels, at least one, lowest scores out first. The share whose network comes nearest
-            to ``ratio`` is taken; counts are whole, so it is met to about 1%.
-        rule: How channels are scored, one of ``RULES``.
-        at_least: Channels of highest score that a layer keeps where a threshold would leave fewer.
-            The default of 0 refuses to empty a layer.
+        threshold: Keep the channels whose score is at least this (as in the paper, with 1e-20).
+        ratio: Keep this fraction of the *parameters*: the same fraction of channels in every layer
+            and scale, at least one, dropping the lowest scores first. The fraction of channels is
+            chosen so that the network comes nearest to ``ratio``; counts are integers, so the
+            ratio is met to about 1%.
+        rule: The scoring rule, one of ``RULES``.
+        at_least: Number of highest-scoring channels that a layer keeps if a threshold would leave
+            fewer. With the default 0, emptying a layer is an error.
 
     Returns:
         One list of masks per group of :func:`channel_groups`.
 
     Raises:
-        ValueError: If not exactly one of ``threshold`` and ``ratio`` is given, one is out of range,
+        ValueError: Not exactly one of ``threshold`` and ``ratio`` is given, one is out of range,
             the rule is unknown, or a layer would lose all its channels.
     """
     check_selection(threshold, ratio, rule, at_least)
@@ -156,10 +157,10 @@ def select_channels(
 def check_selection(
     threshold: float | None, ratio: float | None, rule: str, at_least: int = 0
 ) -> None:
-    """Refuse arguments that :func:`select_channels` could not serve for any network.
+    """Reject arguments that :func:`select_channels` could not use with any network.
 
     Raises:
-        ValueError: If they are such.
+        ValueError: An argument is invalid.
     """
     if rule not in RULES:
         raise ValueError(f'rule must be one of {sorted(RULES)}, got {rule!r}.')
@@ -174,9 +175,9 @@ def check_selection(
 
 
 def settle_masks(groups: list[ChannelGroup], masks: Masks, hints: list[str] | None = None) -> Masks:
-    """Let what a vanished scale leaves without a use vanish too, and refuse an empty layer.
+    """Also drop the channels that a removed scale leaves unused, and reject an empty layer.
 
-    A scale of the fusion lives or dies as a whole: its dilated convolutions have nothing to read
+    A scale of the fusion is kept or dropped as a whole: its dilated convolutions have no input
     without its first channels, and those feed nothing else.
     """
     masks = [list(group) for group in masks]
@@ -198,12 +199,12 @@ def settle_masks(groups: list[ChannelGroup], masks: Masks, hints: list[str] | No
 
 
 def removed_channels(masks: Masks) -> int:
-    """Count the channels that masks remove."""
+    """Return the number of channels that masks remove."""
     return sum(int((~mask).sum()) for group in masks for mask in group)
 
 
 def learned_widths(network: CSNet, masks: Masks) -> dict[str, Any]:
-    """Describe what masks leave of a network as its ``learned_widths``."""
+    """Return the ``learned_widths`` of a network that keeps the channels of masks."""
     counts = [tuple(int(mask.sum()) for mask in group) for group in masks]
     blocks = len(network.backbone.block_widths)
     widths: dict[str, Any] = {'blocks': tuple(counts[:blocks])}
@@ -218,7 +219,7 @@ def learned_widths(network: CSNet, masks: Masks) -> dict[str, Any]:
 
 
 def branch_masks(head: CSFDecoder, scale: int, mask: Tensor) -> tuple[Tensor, ...]:
-    """Split the mask of a scale between its dilations; an absent one gets an empty part."""
+    """Split the mask of a scale between its dilations; an absent dilation gets an empty part."""
     width = head.dilated_widths[scale]
     return tuple(torch.split(mask, [c if width else 0 for c in head.dilated_channels[scale]]))
 
@@ -245,10 +246,10 @@ def _best(scores: Tensor, share: float) -> Tensor:
 
 
 def _share_of_channels(network: CSNet, groups: list[ChannelGroup], ratio: float) -> float:
-    """Find the share of channels that leaves ``ratio`` of the parameters.
+    """Find the fraction of channels that leaves ``ratio`` of the parameters.
 
-    Parameters grow with the share in steps, where some layer keeps one channel more: one share
-    between any two neighbouring steps is tried.
+    The number of parameters grows in steps, where some layer keeps one more channel. One fraction
+    between each two neighbouring steps is tried.
     """
     widths = {channels for group in groups for channels in group.channels if channels}
     steps = sorted({(k + 0.5) / c for c in widths for k in range(c)})

@@ -17,11 +17,11 @@ from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock
 Metric = Callable[[Tensor], Tensor]
 
 MODES = ('gradient', 'decoupled')
-TINY = 1e-30  # far below what pruning keeps (1e-20), far above denormal numbers (1e-38)
+TINY = 1e-30  # far below the pruning threshold (1e-20), far above denormal numbers (1e-38)
 
 
 def global_average(features: Tensor) -> Tensor:
-    """Average features (N, C, H, W) over their positions, in at least float32 (Eq. 4): (N, C)."""
+    """Average features (N, C, H, W) over all positions, in at least float32 (Eq. 4): (N, C)."""
     return features.mean((2, 3), dtype=_at_least_float32(features))
 
 
@@ -47,9 +47,9 @@ class _Layer:
 class DynamicWeightDecay:
     """Decay every normalisation weight in proportion to the features that it produces.
 
-    A channel's weight gamma is pulled towards zero with the strength weight * M * gamma, where M is
-    the batch mean of the channel's metric, by default the absolute global average of the feature
-    after normalisation and activation::
+    A channel's weight gamma is pulled towards zero with strength weight * M * gamma. M is the batch
+    mean of the channel's metric, by default the absolute global average of the feature after
+    normalisation and activation::
 
         decay = DynamicWeightDecay(model, weight=3.0)
         optimizer = torch.optim.Adam(decay.parameter_groups(weight_decay=5e-3), lr=1e-4)
@@ -57,19 +57,19 @@ class DynamicWeightDecay:
         ...  # an ordinary loop: the rule acts inside optimizer.step()
         decay.detach()
 
-    Features are measured in every forward pass that records gradients, and averaged over all
-    samples since the last step: accumulated gradients and, where ``torch.distributed`` is
-    initialised, the samples of all processes count. Under a ``GradScaler`` the rule acts on
-    unscaled gradients. Clipping done before ``optimizer.step()`` does not see the decay.
+    Features are measured in every forward pass that records gradients and averaged over all
+    samples since the last step. This includes accumulated gradients and, if ``torch.distributed``
+    is initialised, the samples of all processes. Under a ``GradScaler`` the rule acts on unscaled
+    gradients. Gradient clipping before ``optimizer.step()`` does not see the decay.
 
-    What decay has driven below 1e-30, weights and the optimizer's moments alike, becomes exactly
-    zero: denormal numbers, below 1e-38, would slow a CPU down many times.
+    Weights and optimizer moments that decay below 1e-30 are set to exactly zero, because denormal
+    numbers (below 1e-38) make a CPU many times slower.
 
     Args:
         model: Network that holds the layers.
         layers: Names of normalisation layers, as in ``model.named_modules()``; ``*`` and ``?`` are
-            wildcards. Their own output, through ``activation``, is then the feature. By default the
-            layers of all ILBlocks, after their PReLU.
+            wildcards. The feature is then their own output, through ``activation``. By default the
+            layers of all ILBlocks, with the feature after their PReLU.
         weight: Weight lambda_d of the decay (Eq. 3).
         metric: Maps detached features (N, C, H, W) to (N, C).
         mode: ``'gradient'`` adds the decay to the gradient before the optimizer sees it, as the
@@ -83,7 +83,7 @@ class DynamicWeightDecay:
         activation: Applied to the output of a layer that was named in ``layers``.
 
     Raises:
-        ValueError: If no layer is found, a name fits no normalisation layer with a weight, or the
+        ValueError: No layer is found, a name matches no normalisation layer with a weight, or the
             mode is unknown.
     """
 
@@ -123,11 +123,11 @@ class DynamicWeightDecay:
 
     @property
     def gammas(self) -> dict[str, nn.Parameter]:
-        """The weights that the rule owns, by their names in the model."""
+        """The weights that the rule decays, by name in the model."""
         return {layer.name: layer.gamma for layer in self._layers}
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Group the model's parameters: standard decay for all but those that the rule owns."""
+        """Group the model's parameters: standard decay for all that the rule does not decay."""
         owned = {id(gamma) for gamma in self.gammas.values()}
         others = [p for p in self.model.parameters() if id(p) not in owned]
         return [
@@ -136,13 +136,13 @@ class DynamicWeightDecay:
         ]
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
-        """Measure features from now on and act in every step of the optimizer.
+        """Start measuring features, and act in every step of the optimizer.
 
         Attach before ``torch.compile`` traces the model: a compiled model does not see later hooks.
 
         Raises:
-            ValueError: If the optimizer lacks a weight that the rule owns, or decays it as well.
-            RuntimeError: If the rule is attached already.
+            ValueError: The optimizer lacks a weight that the rule decays, or decays it as well.
+            RuntimeError: The rule is already attached.
         """
         if self._handles:
             raise RuntimeError('DynamicWeightDecay is attached already: detach() it first.')
@@ -170,7 +170,7 @@ class DynamicWeightDecay:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was measured since the last step.
+        """Discard the measurements since the last step.
 
         Needed only after a step that a ``GradScaler`` skipped.
         """
@@ -178,9 +178,9 @@ class DynamicWeightDecay:
             layer.reset()
 
     def penalty(self) -> Tensor:
-        """Return the decay as the loss term whose gradient it is: half the sum of M * gamma**2.
+        """Return the loss term whose gradient is the decay: half the sum of M * gamma**2.
 
-        It is unweighted, covers what was measured since the last step and is meant for logging.
+        It is unweighted, covers the measurements since the last step, and is meant for logging.
         """
         terms = zip(self._layers, self._means(), strict=True)
         return 0.5 * sum(
@@ -205,7 +205,7 @@ class DynamicWeightDecay:
         return observe
 
     def _means(self) -> list[Tensor]:
-        """Return M (C,) of every layer over all samples of all processes since the last step."""
+        """Return M (C,) of every layer, over the samples of all processes since the last step."""
         totals = [layer.total for layer in self._layers]
         samples = torch.stack([layer.samples for layer in self._layers])
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
@@ -216,7 +216,7 @@ class DynamicWeightDecay:
         return list(torch._foreach_div(totals, list(samples.clamp(min=1))))
 
     def _check_measured(self) -> None:
-        """Refuse a first step without measurements; later steps are spared the wait for them."""
+        """Reject a first step without measurements; later steps need not wait for this check."""
         missing = [layer.name for layer in self._layers if not layer.samples]
         if missing:
             raise RuntimeError(
@@ -248,7 +248,7 @@ class DynamicWeightDecay:
 
 @torch.no_grad()
 def _drop_tiny(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    """Set weights and moments below ``TINY`` to zero, without waiting for a device."""
+    """Set weights and moments below ``TINY`` to zero, without waiting for the device."""
     alike: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
     for group in optimizer.param_groups:
         for parameter in group['params']:

@@ -1,4 +1,4 @@
-"""Removal of channels from a CSNet (Sec. 3.2, Alg. 1): a smaller network with the same weights."""
+"""Remove channels from a CSNet (Sec. 3.2, Alg. 1): a smaller network with the same weights."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def prune(
     at_least: int = 0,
     statistics: str = 'copy',
 ) -> CSNet:
-    """Return a CSNet without the channels that a rule finds dispensable.
+    """Return a CSNet without the channels that a rule selects for removal.
 
     It equals the network whose removed channels are set to zero after every layer. A channel whose
-    gamma is near zero may still have passed on a constant, the bias of its normalisation: that is
-    gone too, and fine-tuning makes up for it.
+    gamma is near zero may still have contributed a constant, the bias of its normalisation. That
+    constant is lost too, and fine-tuning compensates for it.
 
     Args:
-        network: A CSNet; it stays as it is.
-        threshold: See :func:`select_channels`, also for the next three.
-        ratio: Likewise.
-        rule: Likewise.
-        at_least: Likewise.
-        statistics: ``'copy'`` keeps the running statistics; ``'reset'`` leaves them at 0 and 1, to
-            be estimated anew in training mode, as the released code does.
+        network: A CSNet; not modified.
+        threshold: See :func:`select_channels`.
+        ratio: See :func:`select_channels`.
+        rule: See :func:`select_channels`.
+        at_least: See :func:`select_channels`.
+        statistics: ``'copy'`` keeps the running statistics; ``'reset'`` sets them to 0 and 1, to
+            be re-estimated in training mode, as the released code does.
 
     Raises:
-        ValueError: If nothing would be removed, a whole layer would, or an argument is wrong.
+        ValueError: Nothing or a whole layer would be removed, or an argument is invalid.
     """
     masks = select_channels(network, threshold=threshold, ratio=ratio, rule=rule, at_least=at_least)
     if not removed_channels(masks):
@@ -64,15 +64,15 @@ def prune(
 
 
 def remove_channels(network: CSNet, masks: Masks, statistics: str = 'copy') -> CSNet:
-    """Return a CSNet that keeps the channels of some masks, with their weights.
+    """Return a CSNet that keeps the channels selected by masks, with their weights.
 
     Args:
-        network: A CSNet; it stays as it is.
+        network: A CSNet; not modified.
         masks: Channels to keep, as :func:`select_channels` returns them.
         statistics: See :func:`prune`.
 
     Raises:
-        ValueError: If a layer would keep nothing, or ``statistics`` is unknown.
+        ValueError: A layer would keep no channel, or ``statistics`` is unknown.
     """
     if statistics not in STATISTICS:
         raise ValueError(f'statistics must be one of {STATISTICS}, got {statistics!r}.')
@@ -91,7 +91,7 @@ def remove_channels(network: CSNet, masks: Masks, statistics: str = 'copy') -> C
 
 
 def _sliced_state(network: CSNet, masks: Masks) -> State:
-    """Take the rows and columns that stay out of every tensor of a network."""
+    """Select the rows and columns to keep in every tensor of a network."""
     state = network.state_dict()
     pending = iter(masks)
     previous = [torch.ones(3, dtype=torch.bool, device=masks[0][0].device)]  # the RGB image
@@ -148,7 +148,7 @@ def _sliced_dilated(
 
 
 def _sliced_channels(state: State, prefix: str, mask: Tensor) -> State:
-    """Slice what has one value per channel; a scale that vanishes keeps nothing."""
+    """Slice the tensors with one value per channel; a removed scale keeps none."""
     if not mask.any():
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Random states as functions of (seed, iteration, process), so that a resume needs none stored."""
+"""Random states as functions of (seed, iteration, process), so that none must be stored."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _PHASES: tuple[Phase, ...] = ('load', 'train')
 
 
 def seed_generators(seed: int, iteration: int, rank: int, phase: Phase) -> None:
-    """Seed the global generators of Python, numpy and torch.
+    """Seed the global generators of Python, NumPy and torch.
 
-    Called before each batch is loaded and again before it is trained on, it lets every iteration
-    find the generators as it would in an uninterrupted run, whatever happened in between.
+    Call it before each batch is loaded and again before the training step. Every iteration then
+    starts with the same generator states as in an uninterrupted run, whatever happened before.
 
     Args:
-        seed: The run's seed.
-        iteration: The iteration, from 0.
-        rank: The number of this process.
-        phase: What follows: the batch is loaded, or trained on.
+        seed: The seed of the run.
+        iteration: The iteration, counted from 0.
+        rank: The rank of this process.
+        phase: The next phase: loading the batch, or training on it.
     """
     entropy = [seed, iteration, rank, _PHASES.index(phase)]
     python, numpy, torch_ = (int(s) for s in np.random.SeedSequence(entropy).generate_state(3))

@@ -1,8 +1,8 @@
-"""Random and fixed changes of an image and, where there is one, its saliency mask.
+"""Random and fixed transforms of an image and, if given, its saliency mask.
 
-Each transform is set up by its constructor, and ``apply(image, mask, generator)`` returns the
-changed pair. All random choices come from the generator, so the same generator gives the same pair
-in any process and after any resume.
+Each transform is configured by its constructor, and ``apply(image, mask, generator)`` returns the
+transformed pair. All random choices come from the generator, so the same generator yields the same
+pair in any process and after any resume.
 """
 
 from sod_plugins.transforms.base import Transform

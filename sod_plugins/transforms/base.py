@@ -1,4 +1,4 @@
-"""What all transforms have in common."""
+"""The base class of all transforms."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Pair = tuple[Array, Array | None]
 
 
 class Transform:
-    """A change of an image (H, W, 3), in RGB from 0 to 255, and its mask (H, W), from 0 to 1."""
+    """A transform of an image (H, W, 3), in RGB from 0 to 255, and its mask (H, W), from 0 to 1."""
 
     def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
-        """Return the changed image and mask; the given arrays stay as they are.
+        """Return the transformed image and mask; the given arrays are not modified.
 
         Args:
             image: Pixels (H, W, 3), uint8 or float32.
-            mask: Saliency (H, W), float32; None where there is none.
-            generator: Where all random choices come from.
+            mask: Saliency (H, W), float32; None if there is none.
+            generator: The source of all random choices.
         """
         raise NotImplementedError
 
 
 def on_both(change: Callable[[Array], Array], image: Array, mask: Array | None) -> Pair:
-    """Change an image and, where there is one, its mask alike."""
+    """Apply the same change to an image and, if given, its mask."""
     return change(image), None if mask is None else change(mask)

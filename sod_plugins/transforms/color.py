@@ -1,4 +1,4 @@
-"""Random changes of an image's colours."""
+"""Random changes of image colours."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from sod_plugins.transforms.base import Array, Pair, Transform
 
-# Luma of ITU-R BT.601, as Pillow has it.
+# Luma of ITU-R BT.601, as in Pillow.
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# Where each of red, green and blue rises, in sixths of the hue's circle.
+# Where red, green and blue each start to rise, in sixths of the hue circle.
 _RISES = np.array([5, 3, 1], dtype=np.float32)
 
 
@@ -20,17 +20,18 @@ _RISES = np.array([5, 3, 1], dtype=np.float32)
 class ColorJitter(Transform):
     """Change brightness, contrast, saturation and hue by random amounts in random order.
 
-    SAMNet's released training uses 0.2, 0.2, 0.2 and 0.1. Each change is that of Pillow's
+    SAMNet's released training uses 0.2, 0.2, 0.2 and 0.1. Each change equals that of Pillow's
     ``ImageEnhance``, but in floating point, without rounding to whole grey levels in between.
 
     Args:
-        brightness: The image is multiplied by a factor from 1 - ``brightness`` to 1 + it.
-        contrast: So is its difference from its mean grey.
-        saturation: So is its difference from its own grey image.
-        hue: The hue turns by up to this fraction of the circle, either way; at most 0.5.
+        brightness: The image is multiplied by a factor in [1 - ``brightness``,
+            1 + ``brightness``].
+        contrast: The difference from the mean grey is multiplied by such a factor.
+        saturation: The difference from the greyscale image is multiplied by such a factor.
+        hue: The hue is rotated by up to this fraction of the circle, either way; at most 0.5.
 
     Raises:
-        ValueError: If a strength is out of its range.
+        ValueError: A strength is out of its range.
     """
 
     brightness: float = 0.0
@@ -45,7 +46,7 @@ class ColorJitter(Transform):
                 raise ValueError(f'{name} must lie between 0 and {most}, but is {strength}.')
 
     def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
-        """Change an image (H, W, 3) and make it float32; its mask stays."""
+        """Change the colours of an image (H, W, 3) and return it as float32, with the same mask."""
         strengths = list(asdict(self).items())
         image = image.astype(np.float32)
         for index in generator.permutation(len(strengths)):
@@ -66,12 +67,12 @@ def change_contrast(image: NDArray[np.float32], amount: float) -> NDArray[np.flo
 
 
 def change_saturation(image: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
-    """Multiply an image's difference from its own grey image by 1 + ``amount``."""
+    """Multiply an image's difference from the greyscale image by 1 + ``amount``."""
     return _spread(image, (image @ _GREY)[..., None], amount)
 
 
 def turn_hue(image: NDArray[np.float32], turn: float) -> NDArray[np.float32]:
-    """Turn the hue by a fraction of the circle, with value and saturation of HSV as they are."""
+    """Rotate the hue by a fraction of the circle, keeping HSV value and saturation."""
     value = image.max(axis=-1, keepdims=True)
     chroma = value - image.min(axis=-1, keepdims=True)
     hue = _hue(image, value, chroma) + np.float32(6 * turn)

@@ -12,16 +12,16 @@ from sod_plugins.transforms.resize import resize_image
 
 @dataclass(eq=False)
 class RandomMarginCrop(Transform):
-    """Cut an independent random margin from each side, as CSNet's released training does.
+    """Crop an independent random margin from each side, as in CSNet's released training.
 
-    The left and the top margin are uniform in 0 .. ``max_margin``, the right and the bottom one in
-    1 .. ``max_margin`` + 1 pixels. At least one pixel is kept of a smaller image.
+    The left and top margins are uniform in 0 .. ``max_margin``, the right and bottom ones in
+    1 .. ``max_margin`` + 1 pixels. A smaller image keeps at least one pixel.
 
     Args:
         max_margin: The largest left and top margin in pixels.
 
     Raises:
-        ValueError: If the margin is negative.
+        ValueError: The margin is negative.
     """
 
     max_margin: int = 14
@@ -44,18 +44,18 @@ class RandomMarginCrop(Transform):
 
 @dataclass(eq=False)
 class RandomResizedCrop(Transform):
-    """Cut out a part of random area, shape and place and resize it, as classifiers are trained.
+    """Crop a region of random area, shape and position and resize it, as in classifier training.
 
-    Area and the logarithm of the aspect ratio are uniform. Of ten trials the first part that lies
-    within the image is taken; after that the largest centred part of an allowed shape.
+    Area and the logarithm of the aspect ratio are uniform. The first of ten attempts that lies
+    within the image is taken; otherwise the largest centred region of an allowed shape.
 
     Args:
-        size: Height and width of the result, in pixels.
-        scale: Smallest and largest area, as a fraction of the image's.
+        size: Height and width of the output, in pixels.
+        scale: Smallest and largest area, as a fraction of the image area.
         ratio: Smallest and largest ratio of width to height.
 
     Raises:
-        ValueError: If a range does not rise within its limits.
+        ValueError: A range is not ascending within its limits.
     """
 
     size: tuple[int, int]
@@ -81,7 +81,7 @@ class RandomResizedCrop(Transform):
     def draw_part(
         self, height: int, width: int, generator: np.random.Generator
     ) -> tuple[slice, slice]:
-        """Draw the rows and columns of an image of this size that are kept."""
+        """Sample the rows and columns to keep of an image of this size."""
         for _ in range(10):
             area = height * width * generator.uniform(*self.scale)
             ratio = np.exp(generator.uniform(*np.log(self.ratio)))
@@ -98,10 +98,10 @@ class RandomResizedCrop(Transform):
 
 @dataclass(eq=False)
 class RandomSaliencyCrop(Transform):
-    """Cut out a part of one size from a random place, as PiCANet is trained (Sec. 5.3).
+    """Crop a region of fixed size at a random position, as in PiCANet's training (Sec. 5.3).
 
     Args:
-        size: Height and width of the result, in pixels; every image must be as large.
+        size: Height and width of the output, in pixels; no image may be smaller.
     """
 
     size: tuple[int, int]
@@ -114,7 +114,7 @@ class RandomSaliencyCrop(Transform):
         """Crop an image (H, W, 3) and its mask (H, W).
 
         Raises:
-            ValueError: If the image is smaller.
+            ValueError: The image is smaller than ``size``.
         """
         shape = image.shape[:2]
         if shape[0] < self.size[0] or shape[1] < self.size[1]:

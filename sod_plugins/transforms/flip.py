@@ -16,8 +16,8 @@ _AXES = {'horizontal': 1, 'vertical': 0}
 class RandomSaliencyFlip(Transform):
     """Flip at random, in a direction chosen at random.
 
-    CSNet's released training flips half of the images, one half of these left-right and one half
-    up-down: ``directions=('horizontal', 'vertical')``.
+    CSNet's released training flips half of the images, half of these horizontally and half
+    vertically: ``directions=('horizontal', 'vertical')``.
 
     Args:
         prob: The probability of a flip.
@@ -25,7 +25,7 @@ class RandomSaliencyFlip(Transform):
             exchanges left and right, ``'vertical'`` top and bottom.
 
     Raises:
-        ValueError: If the probability is none, or a direction is unknown.
+        ValueError: The probability is out of range, or a direction is unknown.
     """
 
     prob: float = 0.5
@@ -41,18 +41,18 @@ class RandomSaliencyFlip(Transform):
         self.directions = tuple(self.directions)
 
     def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
-        """Flip an image (H, W, 3) and its mask (H, W), or neither."""
+        """Flip an image (H, W, 3) and its mask (H, W) together, or neither."""
         return flip(image, mask, self.draw_direction(generator))
 
     def draw_direction(self, generator: np.random.Generator) -> str | None:
-        """Draw the direction of a flip, None for no flip."""
+        """Sample the direction of a flip; None for no flip."""
         if generator.random() < self.prob:
             return self.directions[int(generator.integers(len(self.directions)))]
         return None
 
 
 def flip(image: Array, mask: Array | None, direction: str | None) -> Pair:
-    """Flip an image and its mask in a direction; None leaves them as they are."""
+    """Flip an image and its mask in a direction; None leaves them unchanged."""
     if direction is None:
         return image, mask
     return on_both(lambda x: np.flip(x, axis=_AXES[direction]), image, mask)

@@ -1,4 +1,4 @@
-"""Resizes of an image and its saliency mask: to one size, to sizes in turn, to a centre."""
+"""Resize an image and its saliency mask: to one size, to several in turn, to a centre crop."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def resize_image(
 class ResizeSaliency(Transform):
     """Resize bilinearly in floating point; the mask stays soft.
 
-    The same function as in :class:`sod_plugins.networks.Preprocessing`, so that a network sees in
-    training, testing and prediction the same pixels. (The hosts' own ``Resize`` rounds the image to
-    whole grey levels and picks the nearest mask pixels.)
+    Uses the same function as :class:`sod_plugins.networks.Preprocessing`, so that a network sees
+    the same pixels in training, testing and prediction. (The hosts' own ``Resize`` rounds the image
+    to whole grey levels and resizes the mask by nearest neighbour.)
 
     Args:
         size: Height and width, in pixels. The aspect ratio is not kept.
-        antialias: Whether reductions are antialiased. It travels in the checkpoint, so that
-            prediction reduces photos in the same way.
+        antialias: Whether to antialias when downsampling. The setting is stored in the checkpoint,
+            so that prediction resizes images in the same way.
     """
 
     size: tuple[int, int]
@@ -56,17 +56,16 @@ class ResizeSaliency(Transform):
 
 @dataclass(eq=False)
 class ResizeCenterCrop(Transform):
-    """Resize so that the short edge gets a given length, and keep the centre.
+    """Resize the short edge to a given length, then crop the centre.
 
-    The usual view of a classifier's test image: of the short edge's 256 pixels the central 224.
+    This is the usual test transform of classifiers: the central 224 pixels of a short edge of 256.
 
     Args:
-        size: Height and width of the result, in pixels.
-        short_edge: Length of the short edge before the crop, at least that of either side of
-            ``size``.
+        size: Height and width of the output, in pixels.
+        short_edge: Length of the short edge before the crop, at least the larger side of ``size``.
 
     Raises:
-        ValueError: If the crop would be larger than the image.
+        ValueError: The crop would be larger than the resized image.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -96,23 +95,24 @@ class ResizeCenterCrop(Transform):
 class MultiSizeResize(Transform):
     """Resize to one of several sizes in turn, then crop some images and resize them back.
 
-    The size is a function of the draw's number alone (see :mod:`sod_plugins.data.sampling`), so
-    that all images of a batch, all worker processes and a resumed run agree on it. As in SAMNet's
-    released training, each pass through the data has its size, and an image is cropped by the same
-    margin left and right and by another one at top and bottom. Masks stay soft, where the released
-    training takes the nearest pixel and sets to 0 what is not exactly 255.
+    The size depends only on the number of the draw (see :mod:`sod_plugins.data.sampling`), so all
+    images of a batch, all worker processes and a resumed run agree on it. As in SAMNet's released
+    training, each epoch has its size, and an image is cropped by the same margin left and right,
+    and by another margin at top and bottom. Masks stay soft, whereas the released training resizes
+    them by nearest neighbour and sets everything that is not exactly 255 to 0.
 
     Args:
-        sizes: Height and width of each pass, in pixels; after the last comes the first again.
-        max_margins: The largest margin of each size, in pixels; margins are uniform in 0 .. it. By
-            default 0.
+        sizes: Height and width for each epoch, in pixels; after the last comes the first again.
+        max_margins: The largest margin for each size, in pixels; margins are uniform from 0 to it.
+            Default: 0.
         crop_prob: The probability of a crop.
-        draws_per_size: After how many draws, of all processes together, the size changes; by
-            default after each pass. Runs by iterations need it, because their batches run on from
-            pass to pass: a multiple of the batch size times the number of processes.
+        draws_per_size: The number of draws, over all processes, after which the size changes; by
+            default the size changes after each epoch. Iteration-based runs need it, because their
+            batches run on from epoch to epoch: use a multiple of the batch size times the number
+            of processes.
 
     Raises:
-        ValueError: If the arguments do not fit each other.
+        ValueError: The arguments contradict each other.
     """
 
     sizes: Sequence[tuple[int, int]]
@@ -146,8 +146,8 @@ class MultiSizeResize(Transform):
         Args:
             image: Pixels (H, W, 3).
             mask: Saliency (H, W), or None.
-            generator: Where the crop's margins come from.
-            turn: Which of the sizes is at turn, from :meth:`turn`.
+            generator: The source of the crop's margins.
+            turn: The index of the current size, from :meth:`turn`.
         """
         assert self.max_margins is not None
         size, max_margin = self.sizes[turn], self.max_margins[turn]
@@ -164,14 +164,14 @@ class MultiSizeResize(Transform):
         )
 
     def turn(self, draw: int | None = None, pass_number: int | None = None) -> int:
-        """Return which of the sizes is at turn.
+        """Return the index of the current size.
 
         Args:
-            draw: How many samples the run has drawn before, all processes together.
-            pass_number: How many passes came before; None where batches run on from pass to pass.
+            draw: Number of samples that the run has drawn before, over all processes.
+            pass_number: Number of epochs before; None if batches run on from epoch to epoch.
 
         Raises:
-            ValueError: If a number that decides is not known.
+            ValueError: The number that decides is not known.
         """
         if len(self.sizes) == 1:
             return 0

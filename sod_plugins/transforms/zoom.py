@@ -1,4 +1,4 @@
-"""Zooms into an image that keep its salient object in view."""
+"""Random zoom that keeps the salient object in view."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ TRIALS = 10
 
 @dataclass(eq=False)
 class RandomZoom(Transform):
-    """Cut out a part of an image that still shows enough of its salient object.
+    """Crop a region of an image that still shows enough of its salient object.
 
-    A part without the object would teach that whatever else it shows is not salient, so parts are
-    drawn until one keeps enough of the mask; after ten trials the image stays whole. Deep zooms
-    show large objects from within, which networks else leave hollow. Parts have many sizes: a
-    resize comes next.
+    A region without the object would teach that whatever else it shows is not salient. Regions are
+    therefore sampled until one keeps enough of the mask; after ten attempts the image is left
+    uncropped. Strong zooms show large objects from within, which networks otherwise leave hollow.
+    Regions vary in size, so a resize must follow.
 
     Args:
         prob: The probability of a zoom.
-        smallest: Smallest side of the part, as a fraction of the image's.
-        stretch: Largest factor by which the part may be wider, or narrower, than the image.
-        kept: Smallest share of the mask's sum within the part; of an empty mask any part will do.
+        smallest: Smallest side of the region, as a fraction of the image side.
+        stretch: Largest factor by which the region may be wider or narrower than the image.
+        kept: Smallest fraction of the mask's sum that must lie within the region; with an empty
+            mask any region is accepted.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     prob: float = 0.8
@@ -46,7 +47,7 @@ class RandomZoom(Transform):
             raise ValueError(f'smallest must lie above 0 and up to 1, but is {self.smallest}.')
 
     def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
-        """Crop an image (H, W, 3) and its mask (H, W), or neither."""
+        """Crop an image (H, W, 3) and its mask (H, W) together, or neither."""
         if generator.random() >= self.prob:
             return image, mask
         height, width = image.shape[:2]
@@ -60,7 +61,7 @@ class RandomZoom(Transform):
     def draw_part(
         self, height: int, width: int, generator: np.random.Generator
     ) -> tuple[slice, slice]:
-        """Draw the rows and columns of a part of an image of this size."""
+        """Sample the rows and columns of a region of an image of this size."""
         zoom = generator.uniform(self.smallest, 1)
         shape = math.exp(generator.uniform(-0.5, 0.5) * math.log(self.stretch))
         parts = (min(max(part, self.smallest), 1) for part in (zoom / shape, zoom * shape))
@@ -71,7 +72,7 @@ class RandomZoom(Transform):
 
 
 def _place(side: int, part: float, generator: np.random.Generator) -> slice:
-    """Place a part of a side at random."""
+    """Sample the position of a region along one side."""
     length = max(1, round(part * side))
     start = int(generator.integers(side - length + 1))
     return slice(start, start + length)

@@ -1,1 +1,1 @@
-"""Pictures for people: overlays, error maps, curves and the evaluation report."""
+"""Overlays, error maps, curves and the evaluation report."""

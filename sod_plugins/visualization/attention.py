@@ -1,4 +1,4 @@
-"""PiCANet's attention drawn: where chosen pixels look, and features before and behind (matplotlib).
+"""Draw PiCANet's attention: where chosen pixels look, and features before and after (matplotlib).
 
 The figures follow Fig. 5 and Fig. 4 of Liu, Han and Yang, IEEE TIP 2020.
 """
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 1.9  # of each picture, in inches
+WIDTH = 1.9  # of each panel, in inches
 
 
 @dataclass(frozen=True)
 class DecoderAttention:
-    """What one decoder D_i attends to, positions in pixels of the photo, from 0 at its first one.
+    """The attention of one decoder D_i. Positions are pixels of the image, counted from 0.
 
     Attributes:
-        level: i.
+        level: The index i of the decoder.
         kind: ``'GAP'``, ``'LAP'`` or ``'AC'``.
-        weights: Of each chosen pixel, (P, K, K): they sum to one for GAP and LAP, and are gates
-            between 0 and 1 for AC.
-        rows: Of its samples, (P, K); outside the photo where the map is padded with zeros.
-        columns: Likewise.
-        features: F_i, its mean over the channels, (H_i, W_i).
-        attended: What attention makes of it, F_i att, likewise.
+        weights: (P, K, K), the weights of each chosen pixel. They sum to one for GAP and LAP, and
+            are gates in (0, 1) for AC.
+        rows: (P, K), the rows of the samples of each pixel. They lie outside the image where the
+            map is zero-padded.
+        columns: (P, K), the columns of the samples, likewise.
+        features: (H_i, W_i), F_i averaged over its channels.
+        attended: (H_i, W_i), the attended features F_i att averaged over their channels.
     """
 
     level: int
@@ -51,16 +52,16 @@ def draw_attention(
     pixels: Sequence[tuple[int, int]],
     decoders: Sequence[DecoderAttention],
 ) -> Figure:
-    """Draw a row for each pixel and two for the features, a column for each decoder.
+    """Draw one row for each pixel and two for the features, with one column for each decoder.
 
-    In a pixel's row its weights lie over the photo, each as a cell around its sample, brighter
-    where they are larger; a red frame is around the samples, a white dot on the pixel. Below are
-    F_i and, under it, what attention makes of it, each on a scale of its own.
+    The row of a pixel shows its weights over the image, each as a cell around its sample, brighter
+    where they are larger. A red frame surrounds the samples, and a white dot marks the pixel. The
+    last two rows show F_i and the attended features, each on its own scale.
 
     Args:
         image: RGB, (H, W, 3).
-        saliency: In [0, 1], (H, W); drawn left of the features.
-        pixels: (x, y) of each.
+        saliency: In [0, 1], (H, W); drawn to the left of the features.
+        pixels: (x, y) of each chosen pixel.
         decoders: One for each column.
 
     Raises:
@@ -100,7 +101,7 @@ def draw_attention(
 def _draw_field(
     axes: Axes, image: NDArray[np.uint8], decoder: DecoderAttention, index: int
 ) -> None:
-    """Draw the weights of one pixel over the photo in grey, and a frame around their cells."""
+    """Draw the weights of one pixel over the greyscale image, and a frame around their cells."""
     from matplotlib.patches import Rectangle
 
     weights = decoder.weights[index]
@@ -116,7 +117,7 @@ def _draw_field(
         extent=(left, right, bottom, top),
         interpolation='nearest',
     )
-    # The frame ends with the photo: what lies outside is zeros.
+    # Clip the frame to the image: everything outside is zero padding.
     x, y = max(left, -0.5), max(top, -0.5)
     size = min(right, width - 0.5) - x, min(bottom, height - 0.5) - y
     axes.add_patch(Rectangle((x, y), *size, fill=False, edgecolor='red', linewidth=1.5))
@@ -139,5 +140,5 @@ def _cell_borders(samples: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _aspect(values: NDArray[np.float32], image: NDArray[np.uint8]) -> float:
-    """Return the height of a map's pixels over their width as they lie on the photo."""
+    """Return the height-to-width ratio of a map's pixels when projected onto the image."""
     return (image.shape[0] / values.shape[0]) / (image.shape[1] / values.shape[1])

@@ -1,4 +1,4 @@
-"""Class activation maps beside saliency: what two tasks look at (matplotlib)."""
+"""Class activation maps beside saliency: where two tasks look (matplotlib)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sod_plugins.visualization.curves import require_matplotlib
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 2.2  # of each picture, in inches
+WIDTH = 2.2  # of each panel, in inches
 
 
 class Activation(NamedTuple):
-    """Where a classifier finds its class: the map (H, W), and a title of class and score."""
+    """A class activation map (H, W), and a title with class and score."""
 
     values: NDArray[np.float32]
     title: str
 
 
 class PhotoActivations(NamedTuple):
-    """A photo (H, W, 3), its saliency (H, W) in [0, 1] or None, and the map of each classifier."""
+    """An image (H, W, 3), its saliency (H, W) in [0, 1] or None, and the map of each classifier."""
 
     image: NDArray[np.uint8]
     saliency: NDArray[np.float32] | None
@@ -32,12 +32,12 @@ class PhotoActivations(NamedTuple):
 
 
 def draw_activations(photos: Sequence[PhotoActivations]) -> Figure:
-    """Draw a row for each photo: the photo, its saliency, and its map by every classifier (Fig. 9).
+    """Draw one row per image: the image, its saliency, and the map of every classifier (Fig. 9).
 
-    A map lies over the photo in grey, from its least value (blue) to its largest (red).
+    A map is drawn over the greyscale image, from its minimum (blue) to its maximum (red).
 
     Args:
-        photos: At least one; all have the same classifiers.
+        photos: At least one image; all have the same classifiers.
 
     Raises:
         ImportError: matplotlib is not installed.

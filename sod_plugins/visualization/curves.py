@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 # One method's curves: equally long arrays 'precision', 'recall', 'f' and 'thresholds' in [0, 1].
 Curves = Mapping[str, NDArray[np.float64]]
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, and that show on black too.
+# Okabe and Ito's palette: safe for colour-blind readers, and visible on black too.
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 _DRAWN = {'thresholds', 'precision', 'recall', 'f'}
-# Stands for the reader's text colour in an SVG; no other element has it.
+# Placeholder for the reader's text colour in an SVG; no other element uses it.
 _INK = '#010203'
 _NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
 
 
 def require_matplotlib() -> None:
-    """Raise ImportError with what to install where matplotlib is missing."""
+    """Raise an ImportError that says what to install if matplotlib is missing."""
     if importlib.util.find_spec('matplotlib') is None:
         raise ImportError(
             "Figures need matplotlib, which is not installed: pip install 'sod-plugins[report]'."
@@ -38,7 +38,7 @@ def require_matplotlib() -> None:
 
 
 def can_draw(curves: Curves) -> bool:
-    """Whether there are the curves to draw, which some choices of measures do not need."""
+    """Return whether the curves were recorded, which some choices of measures do not need."""
     return curves.keys() >= _DRAWN
 
 
@@ -46,8 +46,8 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
     """Draw the PR curves and the F-measure against the threshold side by side.
 
     Args:
-        methods: The curves of each method by the name that the legend shows.
-        title: Printed above; the place for the data set and the protocol.
+        methods: The curves of each method, by the name shown in the legend.
+        title: Printed above the figure; usually the data set and the protocol.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -93,7 +93,7 @@ def draw_curves(methods: Mapping[str, Curves], title: str = '') -> Figure:
 
 
 def save_curves(path: str | Path, methods: Mapping[str, Curves], title: str = '') -> list[Path]:
-    """Save the figure of :func:`draw_curves` as ``path`` with ``.png`` and with ``.pdf``.
+    """Save the figure of :func:`draw_curves` as ``path`` with extensions ``.png`` and ``.pdf``.
 
     An extension ``.png`` or ``.pdf`` of ``path`` is dropped first. Returns the two paths.
     """
@@ -107,7 +107,7 @@ def save_curves(path: str | Path, methods: Mapping[str, Curves], title: str = ''
 
 
 def save_figure(figure: Figure, path: str | Path, dpi: int) -> None:
-    """Save a figure of matplotlib, in the format of the file's suffix.
+    """Save a matplotlib figure in the format given by the file's extension.
 
     Raises:
         OSError: The file cannot be written.
@@ -119,7 +119,7 @@ def save_figure(figure: Figure, path: str | Path, dpi: int) -> None:
 def curves_as_svg(methods: Mapping[str, Curves]) -> str:
     """Return the figure of :func:`draw_curves` as an SVG element for use inside an HTML page.
 
-    Its background is transparent, and texts and axes have the colour of the text around it.
+    The background is transparent, and text and axes take the colour of the surrounding text.
     """
     require_matplotlib()
     import matplotlib as mpl
@@ -134,7 +134,7 @@ def curves_as_svg(methods: Mapping[str, Curves]) -> str:
 
 
 def _label(name: str) -> str:
-    """Return a name as matplotlib takes it, which reads formulas between dollars."""
+    """Escape a name for matplotlib, which reads text between dollar signs as a formula."""
     return printable(name).replace('$', r'\$')
 
 

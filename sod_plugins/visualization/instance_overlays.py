@@ -1,4 +1,4 @@
-"""Instances drawn over their photo: arrays in, arrays out."""
+"""Draw instances over their image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion
 
-GOLDEN_RATIO = 0.618034  # hues this far apart are as different as can be, however many there are
+GOLDEN_RATIO = 0.618034  # hues at this distance are well separated for any number of them
 OPACITY = 0.45
-SHOWN = 0.4  # score from which on an instance is drawn, as in S4Net's published pictures
+SHOWN = 0.4  # lowest score that is drawn, as in S4Net's published figures
 
 
 def draw_instances(
@@ -22,14 +22,14 @@ def draw_instances(
     boxes: NDArray[Any] | None = None,
     min_score: float = 0.0,
 ) -> NDArray[np.uint8]:
-    """Tint each instance in a colour of its own, with its outline, box and score.
+    """Tint each instance in its own colour, with its outline, box and score.
 
     Args:
         image: ``(H, W, 3)`` uint8, RGB.
-        masks: ``(K, H, W)`` bool, best first: the best one is drawn last, over the others.
-        scores: ``(K,)``, written at the boxes, or at the masks where there are none.
-        boxes: ``(K, 4)`` x1, y1, x2, y2 in pixels, x2 and y2 excluded; None draws none.
-        min_score: Instances below are left out.
+        masks: ``(K, H, W)`` bool, best first; the best one is drawn last, on top of the others.
+        scores: ``(K,)``, written at the boxes, or at the masks if there are no boxes.
+        boxes: ``(K, 4)`` x1, y1, x2, y2 in pixels, x2 and y2 exclusive; None draws no boxes.
+        min_score: Instances with lower scores are not drawn.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -61,13 +61,13 @@ def draw_instances(
 
 
 def instance_color(index: int) -> tuple[int, int, int]:
-    """Return the colour of an instance, RGB, by its position."""
+    """Return the RGB colour of the instance with this index."""
     red, green, blue = colorsys.hsv_to_rgb((0.85 + index * GOLDEN_RATIO) % 1, 0.9, 0.85)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _label_corner(mask: NDArray[np.bool_], box: NDArray[Any] | None) -> tuple[float, float] | None:
-    """Return the upper left corner of a box, or that of the mask; None where both are missing."""
+    """Return the upper left corner of the box or else of the mask; None if both are empty."""
     if box is not None:
         return float(box[0]), float(box[1])
     if not mask.any():

@@ -1,4 +1,4 @@
-"""Saliency drawn as colours: arrays in, arrays out."""
+"""Draw saliency maps and their errors in colour."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A colour that photos seldom have: red or green objects are common.
+# A colour that is rare in photos; red and green objects are common.
 TINT = (255, 0, 200)
 EXCESS = np.array((214, 39, 40), dtype=np.float32)
 MISSING = np.array((31, 119, 180), dtype=np.float32)
-_ROWS = 256  # that are computed at a time, to need less memory
+_ROWS = 256  # processed at a time, to save memory
 
 
 def tint_saliency(
@@ -24,9 +24,9 @@ def tint_saliency(
 
     Args:
         image: ``(H, W, 3)`` uint8, RGB.
-        saliency: ``(H, W)`` in [0, 1], or in 8 bits.
+        saliency: ``(H, W)`` in [0, 1], or uint8 from 0 to 255.
         color: RGB of the tint.
-        opacity: Share of the colour where the saliency is 1.
+        opacity: Opacity of the tint where the saliency is 1.
 
     Returns:
         ``(H, W, 3)`` uint8: ``image + opacity * saliency * (color - image)``, rounded.
@@ -47,10 +47,10 @@ def tint_saliency(
 
 
 def error_map(prediction: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colour where a prediction differs from the ground truth.
+    """Show in colour where a prediction differs from the ground truth.
 
-    White where they agree; red where the prediction has too much saliency, blue where it misses
-    some, in proportion to the difference.
+    White where they agree, red where the prediction has too much saliency, blue where it has too
+    little, in proportion to the difference.
 
     Args:
         prediction: ``(H, W)`` in [0, 1].

@@ -1,4 +1,4 @@
-"""Frame, style and script of an HTML page without outside resources, for light and dark screens."""
+"""Frame, style and script of a self-contained HTML page with a light and a dark theme."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ for (const button of document.querySelectorAll('th button')) {
 
 
 def html_page(title: str, body: str) -> str:
-    """Return a whole page; the title is plain text, the body HTML."""
+    """Return a complete page; the title is plain text, the body is HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

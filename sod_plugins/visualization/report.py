@@ -1,4 +1,4 @@
-"""One self-contained HTML page about an evaluation: figures, curves, best and worst images."""
+"""Write a self-contained HTML report of an evaluation: figures, curves, best and worst images."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ def write_report(
 ) -> Path:
     """Write the report of one method on one data set.
 
-    The page holds everything that it shows (images as data URIs, curves as SVG) and needs no
-    network. It has a summary with the protocol's name, the PR and F-measure curves, the images
-    of lowest and of highest F-measure as strips (image, ground truth, prediction, error,
-    overlay), a table of all images that sorts by a click, and the facts given.
+    The page embeds everything that it shows (images as data URIs, curves as SVG) and needs no
+    network. It has a summary with the name of the protocol, the PR and F-measure curves, the
+    images with the lowest and the highest F-measure as strips (image, ground truth, prediction,
+    error, overlay), a sortable table of all images, and the given facts.
 
     Args:
-        path: The HTML file; its folder is made where it is absent.
+        path: The HTML file; its folder is created if it does not exist.
         evaluation: What :func:`sod_plugins.metrics.evaluate_folders` returned for ``pred_dir``,
-            best with its F-measure curve.
-        pairs: The data set's images and masks, by the stems that were evaluated.
+            preferably with its F-measure curve.
+        pairs: Images and masks of the data set, for the evaluated stems.
         pred_dir: Folder of the predictions ``<stem>.png``, or the files by stem.
-        title: Heading of the page, such as the data set's name.
-        method: The method's name in the legend.
+        title: Heading of the page, such as the name of the data set.
+        method: Name of the method in the legend.
         others: Evaluations of further methods on the same images, by name, for table and curves.
-        facts: What else the reader should know, such as checkpoint, parameters, MACs or the
-            config; a text of several lines is folded.
-        shown: How many best and how many worst images are shown at most.
+        facts: Further information for the reader, such as checkpoint, parameters, MACs or the
+            config. Text of several lines is collapsed.
+        shown: The largest number of best images, and of worst images, to show.
 
     Returns:
         The path of the page.
 
     Raises:
         DataError: An evaluated image has no pair, a file is unreadable or of another size, or
-            another method was evaluated on other images or under another protocol.
+            another method was evaluated on different images or under another protocol.
         ImportError: matplotlib is not installed.
     """
     path = Path(path)
@@ -108,29 +108,29 @@ def report_folder(
     exif: ExifRule = 'apply',
     **options: Any,
 ) -> Evaluation:
-    """Evaluate a folder of predictions on a data set and write the report of it.
+    """Evaluate a folder of predictions on a data set, and write the report.
 
     Args:
         path: The HTML file.
         pred_dir: Folder of the predictions, one for each image of the data set or of the list.
-        data_root: Folder of the data set, in a layout that ``find_pairs`` knows.
+        data_root: Folder of the data set, in a layout that ``find_pairs`` recognises.
         list_file: A text file that selects the images; a relative path may start at the root.
         protocol: Name of the protocol.
-        measures: What to compute, see ``SaliencyEvaluator``.
-        workers: Further processes that share the work.
+        measures: The measures to compute, see ``SaliencyEvaluator``.
+        workers: Number of worker processes; 0 works in this process.
         progress: Whether to show progress bars.
-        pred_prefix: What precedes the stem in the names of predictions.
-        pred_suffix: What follows it, such as ``'_sal'``.
-        mask_prefix: What precedes the stem in the names of masks.
-        mask_suffix: What follows it, such as ``'_gt'``.
-        exif: Whether images and masks are read upright, or ``'ignore'``, as they are stored.
+        pred_prefix: Text before the stem in the names of predictions.
+        pred_suffix: Text after the stem in the names of predictions, such as ``'_sal'``.
+        mask_prefix: Text before the stem in the names of masks.
+        mask_suffix: Text after the stem in the names of masks, such as ``'_gt'``.
+        exif: Whether to turn images and masks upright; ``'ignore'`` reads them as stored.
         **options: Further arguments of :func:`write_report`.
 
     Returns:
-        The evaluation, to write its curves and tables.
+        The evaluation, from which to write curves and tables.
 
     Raises:
-        DataError: A file lacks its partner, is unreadable or of another size.
+        DataError: A file lacks its partner, is unreadable or has another size.
         ImportError: matplotlib is not installed.
     """
     require_matplotlib()
@@ -163,7 +163,7 @@ def report_folder(
 
 
 def _ranked(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Return the scores of the images, the worst first; among equal ones, the larger MAE first."""
+    """Return the scores of the images, worst first; ties are broken by the larger MAE."""
     measure = sections.ranking_measure(evaluation)
     sign = 1 if measure.direction == 'higher' else -1
     return sorted(

@@ -1,4 +1,4 @@
-"""The sections of the HTML report, each a text of HTML."""
+"""The sections of the HTML report, each as HTML text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _THUMBNAIL = (320, 320)
 
 
 def header(title: str, evaluation: Evaluation) -> str:
-    """Return the heading, with how many images were evaluated and how."""
+    """Return the heading, with the number of images and the protocol."""
     skipped, dark = len(evaluation.skipped), len(evaluation.dark)
     left_out = f', which leaves out {skipped} without foreground' if skipped else ''
     if dark:
@@ -38,7 +38,7 @@ def header(title: str, evaluation: Evaluation) -> str:
 
 
 def summary(methods: Mapping[str, Evaluation]) -> str:
-    """Return the first method's measures as tiles, and those of all methods as a table."""
+    """Return the measures of the first method as tiles, and those of all methods as a table."""
     first = next(iter(methods.values()))
     shown = [key for key in _TILES if key in first.measures] or list(first.measures)[: len(_TILES)]
     tiles = ''.join(
@@ -61,12 +61,12 @@ def summary(methods: Mapping[str, Evaluation]) -> str:
     return _section(
         'Measures',
         f'<div class="tiles">\n{tiles}</div>\n<div class="card scroll">{comparison}</div>',
-        'From 0 to 1; arrows tell which way is better.',
+        'From 0 to 1; arrows show which way is better.',
     )
 
 
 def curves(methods: Mapping[str, Evaluation]) -> str:
-    """Return the PR and F-measure curves of the methods that were evaluated with them.
+    """Return the PR and F-measure curves of the methods that have them.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -85,17 +85,17 @@ def strips(
     predictions: Mapping[str, Path],
     evaluation: Evaluation,
 ) -> str:
-    """Return the images of some records of ``Evaluation.per_image`` as strips of five pictures.
+    """Return records of ``Evaluation.per_image`` as strips of five images each.
 
     Args:
         title: Heading of the section.
         ranked: The records, in the order to show.
         pairs: Image and mask by stem.
         predictions: Saliency map by stem.
-        evaluation: What the records are of; the first of its measures ranks them.
+        evaluation: The evaluation of the records; its ranking measure is named.
 
     Raises:
-        DataError: A pair has no mask, a file is unreadable, or the sizes of three files differ.
+        DataError: A pair has no mask, a file is unreadable, or the sizes of its three files differ.
     """
     if not ranked:
         return ''
@@ -125,7 +125,7 @@ def strips(
 
 
 def table(ranked: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> str:
-    """Return a table, sortable by a click, of the records of ``Evaluation.per_image``."""
+    """Return a table, sortable by click, of the records of ``Evaluation.per_image``."""
     infos = measure_infos([evaluation])
     heads = ''.join(
         f'<th><button>{name}</button></th>' for name in ('image', *map(_label, infos.values()))
@@ -145,7 +145,7 @@ def table(ranked: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> str:
 
 
 def facts(values: Mapping[str, object]) -> str:
-    """Return named values as a list; one of several lines is folded."""
+    """Return named values as a list; a value of several lines is collapsed."""
     if not values:
         return ''
     entries = []
@@ -163,13 +163,13 @@ def _section(title: str, content: str, hint: str = '') -> str:
 
 
 def ranking_measure(evaluation: Evaluation) -> MeasureInfo:
-    """Return the measure that ranks images: the largest F or, without it, the first measure."""
+    """Return the measure that ranks images: max F or, if it is missing, the first measure."""
     keys = evaluation.measures
     return evaluation.info('max_f' if 'max_f' in keys else next(iter(keys)))
 
 
 def _label(info: MeasureInfo) -> str:
-    # Neither the arrow nor the second half of 'S-measure' moves to a line of its own.
+    # Prevent line breaks before the arrow and inside 'S-measure'.
     name = html.escape(info.title.replace('-', '\u2011'))
     return f'{name}\u00a0{info.arrow}'
 
@@ -188,12 +188,12 @@ def _number(value: float | None) -> str:
 
 
 def _text(name: str) -> str:
-    """Return a name as HTML; a page is UTF-8, whatever bytes a file's name holds."""
+    """Return a name as HTML in valid UTF-8, whatever bytes the file name holds."""
     return html.escape(printable(name))
 
 
 def _strip(pair: SaliencyPair, prediction_path: Path, *, full_scale: bool) -> str:
-    """Return the five pictures of one image as HTML."""
+    """Return the five panels of one image as HTML."""
     if pair.mask is None:
         raise DataError(f"'{pair.image}' has no mask to be compared with.")
     image, mask = read_image(pair.image, pair.exif), read_mask(pair.mask, pair.exif)
