@@ -1,1 +1,1 @@
-"""What every part may import: standard library only, no knowledge of images or networks."""
+"""Helpers that every part may import: standard library only, independent of images and networks."""

@@ -1,4 +1,4 @@
-"""Objects that remember what they were constructed with."""
+"""Objects that remember their constructor arguments."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Class = TypeVar('Class', bound=type[Any])
 
 
 def records_arguments(cls: Class) -> Class:
-    """Let the objects of a class keep their constructor arguments, defaults included.
+    """Make the objects of a class record their constructor arguments, including defaults.
 
-    They are in ``arguments``, by name, as plain values: of another mapping a dict is kept, and of
-    a named tuple a tuple. An object of a subclass keeps the subclass's own arguments, if any, and
-    one that sets ``arguments`` itself keeps those.
+    They are stored in ``arguments``, by name, as plain values: any mapping becomes a dict, a named
+    tuple a tuple. An object of a subclass records the arguments of the subclass, if it has its own,
+    and an object that sets ``arguments`` itself keeps those.
     """
-    init = cls.__init__  # of this very class, not of a subclass
+    init = cls.__init__  # of this class, not of a subclass
     signature = inspect.signature(init)
 
     @functools.wraps(init)
@@ -28,7 +28,7 @@ def records_arguments(cls: Class) -> Class:
             bound.apply_defaults()
             named = dict(list(bound.arguments.items())[1:])
             for parameter in signature.parameters.values():
-                if parameter.kind is parameter.VAR_KEYWORD:  # they have names of their own
+                if parameter.kind is parameter.VAR_KEYWORD:  # they are named individually
                     named |= named.pop(parameter.name)
             self.arguments = {name: plain(value) for name, value in named.items()}
 
@@ -37,7 +37,7 @@ def records_arguments(cls: Class) -> Class:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as dicts, lists and tuples, whatever kinds of them it is made of."""
+    """Convert nested mappings and sequences of any type to dicts, lists and tuples."""
     if isinstance(value, Mapping):
         return {key: plain(content) for key, content in value.items()}
     if isinstance(value, list):

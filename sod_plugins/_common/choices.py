@@ -1,4 +1,4 @@
-"""Arguments that must be one of some values."""
+"""Check arguments that must be one of several values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def require_choice(
     """Return a value if it is one of the choices.
 
     Args:
-        name: The argument's name, which the message begins with.
-        value: What was given.
-        choices: What may be given.
-        error: What to raise otherwise.
+        name: The name of the argument, with which the message begins.
+        value: The given value.
+        choices: The allowed values.
+        error: The exception to raise.
 
     Raises:
-        ValueError: (or ``error``) If it is none of them; the message names the choices, and the
-            nearest one of a misspelt text.
+        ValueError: (or ``error``) It is not one of the choices. The message lists the choices, and
+            suggests the most similar one for a misspelt text.
     """
     choices = tuple(choices)
     if value in choices:

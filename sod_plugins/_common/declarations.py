@@ -1,9 +1,9 @@
-"""Arguments that stand in one place, and are shown by every constructor that passes them on.
+"""Declare arguments in one place, and show them on every constructor that passes them on.
 
 A constructor that hands arguments to another one takes them as ``**arguments``: their names,
-defaults and documentation then stand where they are used, and nowhere else. What ``help`` and
-``inspect.signature`` show would be poor, though, and a misspelt name would be reported from deep
-inside. :func:`passes_on` mends both.
+defaults and documentation then exist only where they are used. By itself this would leave ``help``
+and ``inspect.signature`` uninformative, and a misspelt name would be reported from deep inside.
+:func:`passes_on` solves both problems.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _ENTRY = re.compile(r'^ {4}\S.*\n(?: {5,}.*\n|\n(?= {5}))*', re.MULTILINE)
 def passes_on(*targets: Callable[..., Any], without: Collection[str] = ()) -> Callable[[C], C]:
     """Show the arguments that a class's constructor passes on to other classes and functions.
 
-    The constructor takes them as ``**arguments``, and as ``*args`` too where they may come without
-    their names. Signature and docstring of the class get the parameters, and the entries in the
-    sections Args, Attributes and Raises, of the targets; what the class declares itself precedes.
+    The constructor takes them as ``**arguments``, and also as ``*args`` if they may be positional.
+    Signature and docstring of the class receive the parameters of the targets, and the entries of
+    their sections Args, Attributes and Raises. Declarations of the class itself take precedence.
 
     Args:
-        targets: The classes and functions that receive them, one from the other or all from the
-            decorated class.
-        without: Arguments of the targets that are not offered, as the constructor gives them.
+        targets: The classes and functions that receive the arguments, one from the other or all
+            from the decorated class.
+        without: Arguments of the targets that are not exposed, because the constructor sets them.
 
     Returns:
-        A class decorator. Constructors raise TypeError for arguments that do not fit, naming the
+        A class decorator. Constructors raise TypeError for arguments that do not match, naming the
         decorated class.
     """
 
     def decorate(cls: C) -> C:
-        own = cls.__init__  # type: ignore[misc]  # of this very class, not of a subclass
+        own = cls.__init__  # type: ignore[misc]  # of this class, not of a subclass
         chain: tuple[Callable[..., Any], ...] = (cls, *targets)
         parameters = _merged_parameters(chain, without)
         signature = Signature(list(parameters.values()))
@@ -85,7 +85,7 @@ def _parse(documentation: str | None) -> _Documentation:
 def _merged_parameters(
     chain: Sequence[Callable[..., Any]], without: Collection[str]
 ) -> dict[str, Parameter]:
-    """Return the parameters of the first constructor, its ``**`` replaced by those it passes on."""
+    """Return the first constructor's parameters, with its ``**`` replaced by those passed on."""
     first, *others = (list(inspect.signature(target).parameters.values()) for target in chain)
     passed: list[Parameter] = []
     for declared in reversed(others):
@@ -95,9 +95,9 @@ def _merged_parameters(
 
 
 def _merge(own: Iterable[Parameter], passed: Iterable[Parameter]) -> list[Parameter]:
-    """Put a constructor's own parameters and those it passes on together, by kind.
+    """Merge a constructor's own parameters with those it passes on, by kind.
 
-    Its own come first among those that may come without their names, and last among the others.
+    Its own come first among those that may be positional, and last among the others.
     """
     named = {p.name: p for p in own if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     inner = [p for p in passed if p.name not in named]
@@ -109,7 +109,7 @@ def _merge(own: Iterable[Parameter], passed: Iterable[Parameter]) -> list[Parame
 
 
 def _merged_documentation(documentations: Iterable[str | None], parameters: Collection[str]) -> str:
-    """Put docstrings together: the first one's text, and the entries of all."""
+    """Merge docstrings: the text of the first, and the entries of all."""
     parsed = [_parse(documentation) for documentation in documentations]
     parts = [parsed[0].text]
     for title in _SECTIONS:

@@ -1,7 +1,7 @@
-"""Records that are kept as they come: lines of JSON, appended to a file by one process at a time.
+"""Journals: JSON lines appended to a file by one process at a time.
 
-What is appended is in the file at once and stays there when the process is killed. It is for work
-whose result is one file that can only be written at its end.
+An appended record is in the file at once and survives a kill of the process. A journal serves work
+whose result is a single file that can be written only at the end.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Any
 
 from sod_plugins._common.reading import open_regular
 
-# Some network file systems cannot lock files; there nothing keeps two processes apart.
+# Some network file systems cannot lock files; two processes may then write at once.
 _CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
 
 
 class Journal:
-    """A file of records, open for one process: use it in a ``with`` statement.
+    """A file of records, open for one process; use it in a ``with`` statement.
 
-    A last line that a kill or a full disk cut off does not count, and the next record takes its
-    place.
+    A last line that was cut off by a kill or a full disk is ignored, and the next record replaces
+    it.
 
     Args:
-        path: The file, made where it is absent, in a folder that exists.
+        path: The file, created if it does not exist, in an existing folder.
 
     Raises:
-        OSError: It cannot be opened, is no regular file, or another process has it open: then its
-            ``errno`` is ``EAGAIN``.
+        OSError: The file cannot be opened, is not a regular file, or another process has it open:
+            then its ``errno`` is ``EAGAIN``.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,11 +56,11 @@ class Journal:
         """Append a record.
 
         Raises:
-            OSError: It cannot be written; the message names the file, which is as it was.
+            OSError: It cannot be written; the message names the file, which is left unchanged.
         """
         line = json.dumps(record).encode() + b'\n'
         try:
-            os.ftruncate(self._file, self._end)  # which drops what is left of a line cut off
+            os.ftruncate(self._file, self._end)  # drops the rest of a line that was cut off
             written = 0
             while written < len(line):
                 written += os.write(self._file, line[written:])
@@ -73,14 +73,14 @@ class Journal:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no record."""
+        """Return whether there is no record."""
         return not self._end
 
     def records(self) -> Iterator[Any]:
-        """Yield every record, the oldest first.
+        """Yield every record, oldest first.
 
         Raises:
-            ValueError: A line is no JSON; the message names file and line.
+            ValueError: A line is not JSON; the message names the file and the line.
         """
         for number, line in enumerate(self._lines(), start=1):
             try:
@@ -91,11 +91,11 @@ class Journal:
                 ) from error
 
     def discard(self) -> None:
-        """Remove the file, when its records are kept elsewhere."""
+        """Remove the file, after its records are stored elsewhere."""
         self.path.unlink()
 
     def _lines(self) -> Iterator[bytes]:
-        """Yield the whole lines."""
+        """Yield the complete lines."""
         with open_regular(self.path) as file:
             for line in file:
                 if line.endswith(b'\n'):
@@ -103,7 +103,7 @@ class Journal:
 
 
 def _open_locked(path: Path) -> int:
-    """Open a file for this process alone, and not one that is being removed."""
+    """Open a file for this process only, making sure that it is not being removed."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         file = os.open(path, flags, 0o666)

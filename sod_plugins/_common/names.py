@@ -1,6 +1,6 @@
-"""Names that a user chooses from, as types and as tuples.
+"""The choices offered to users, as types and as tuples.
 
-They stand here so that the command line can offer them without importing what they name.
+They are defined here so that the command line can offer them without importing what they name.
 """
 
 from __future__ import annotations
@@ -27,4 +27,4 @@ PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
 PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
-OCCLUSION = 0.1  # images with occlusion: two boxes share so much of the smaller
+OCCLUSION = 0.1  # an image has occlusion if two boxes share this fraction of the smaller

@@ -1,7 +1,7 @@
-"""The one way to read a file that a user, a list or another file names: regular files only.
+"""Read files that are named by a user, a list or another file: regular files only.
 
-A pipe or a device under such a name would hang the reader or never end, so it is refused before
-anything of it is read.
+A pipe or a device under such a name would block the reader or never end, so it is rejected before
+anything is read. All code of the package reads such files through this module.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# No list, label file or annotation of a published set comes near; a file that does is no such file.
+# No list, label file or annotation of a published data set comes near this size.
 LARGEST_TEXT = 1 << 30
 LARGEST_JSON = 1 << 31  # the annotations of LVIS, the largest in common use, have 1.2e9 bytes
 
@@ -23,8 +23,8 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file to read bytes.
 
     Raises:
-        OSError: It does not exist, may not be read, or is a folder, pipe or device; its
-            ``strerror`` is the reason.
+        OSError: It does not exist, cannot be read, or is a folder, pipe or device; ``strerror``
+            gives the reason.
     """
     # Without O_NONBLOCK, opening a pipe waits for a writer.
     flags = os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0)
@@ -46,7 +46,7 @@ def read_bytes(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> byt
 
     Args:
         path: The file.
-        largest: More bytes than this are refused unread.
+        largest: Larger files (in bytes) are rejected unread.
 
     Raises:
         OSError: See :func:`open_regular`; or the file is larger.
@@ -62,16 +62,16 @@ def read_bytes(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> byt
 def read_text(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> str:
     """Read a text file as editors on any system write it.
 
-    It is UTF-8, or UTF-16 in either order of bytes; a byte order mark is taken off. Line ends stay
-    as they are: split by ``str.splitlines``.
+    The encoding is UTF-8, or UTF-16 in either byte order; a byte order mark is removed. Line ends
+    are left unchanged; use ``str.splitlines``.
 
     Args:
         path: The file.
-        largest: More bytes than this are refused unread.
+        largest: Larger files (in bytes) are rejected unread.
 
     Raises:
         OSError: See :func:`read_bytes`.
-        ValueError: It is in another encoding.
+        ValueError: It has another encoding.
     """
     content = read_bytes(path, largest)
     try:
@@ -84,19 +84,19 @@ def read_text(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> str:
 
 
 def read_json(path: str | os.PathLike[str], largest: int = LARGEST_JSON) -> Any:
-    """Read a file of JSON in UTF-8, UTF-16 or UTF-32, with a byte order mark or without.
+    """Read a JSON file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
     Args:
         path: The file.
-        largest: More bytes than this are refused unread.
+        largest: Larger files (in bytes) are rejected unread.
 
     Raises:
         OSError: See :func:`read_bytes`.
-        ValueError: It is no JSON, or nested too deep; the message names it.
+        ValueError: It is not JSON or nested too deep; the message names it.
     """
     try:
         content = read_bytes(path, largest)
-    except ValueError as error:  # of a name with a zero character
+    except ValueError as error:  # a name with a null character
         raise ValueError(f'{os.fspath(path)!r} cannot be the name of a file ({error})') from error
     try:
         return json.loads(content)
@@ -107,14 +107,14 @@ def read_json(path: str | os.PathLike[str], largest: int = LARGEST_JSON) -> Any:
 
 
 def why(error: OSError) -> str:
-    """Return the reason of an error without number and name, to be put into a sentence."""
+    """Return the reason of an error without number and file name, for use in a sentence."""
     return error.strerror or str(error)
 
 
 def _encoding(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return 'utf-16'
-    # Text has no zero bytes, but half of the bytes of plain words in UTF-16 are zero.
+    # Text has no null bytes, but every second byte of plain words in UTF-16 is null.
     if content[1:2] == b'\0' != content[:1]:
         return 'utf-16-le'
     if content[:1] == b'\0' != content[1:2]:

@@ -1,4 +1,4 @@
-"""How a command ends when it is told to: by Ctrl-C, or by SIGTERM as schedulers send it."""
+"""End a command on Ctrl-C, or on SIGTERM as schedulers send it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FrameType
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came. What handles an interruption by Ctrl-C handles this too."""
+    """SIGTERM was received. Code that handles Ctrl-C handles this too."""
 
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Raise :class:`Terminated` in the main thread when SIGTERM comes, instead of dying at once.
+    """Raise :class:`Terminated` in the main thread on SIGTERM, instead of ending at once.
 
-    Elsewhere than in the main thread, and where SIGTERM is ignored, nothing changes.
+    Does nothing outside the main thread, or if SIGTERM is ignored.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -33,7 +33,7 @@ def terminable() -> Iterator[None]:
 
 
 def interrupt_status(error: KeyboardInterrupt) -> int:
-    """Return the exit status of a command that was interrupted: 143 by SIGTERM, 130 by Ctrl-C."""
+    """Return the exit status of an interrupted command: 143 for SIGTERM, 130 for Ctrl-C."""
     return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
 
 

@@ -1,11 +1,11 @@
-"""Names of files as text that can be shown."""
+"""Show file names as text."""
 
 from __future__ import annotations
 
 
 def printable(name: str) -> str:
-    """Return a name as Unicode that any encoder takes.
+    """Return a name as Unicode that every encoder accepts.
 
-    What is no UTF-8 in a file's name, which Python reads as lone surrogates, becomes a mark.
+    Bytes of a file name that are not UTF-8, which Python reads as lone surrogates, are replaced.
     """
     return name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')

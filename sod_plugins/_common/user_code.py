@@ -1,7 +1,7 @@
-"""Code of a user's own, which registers measures or networks as it is imported.
+"""Import users' own code, which registers measures or networks as it is imported.
 
-It comes in by a name that the user gives, or by the entry-point group ``sod_plugins`` of an
-installed package. A name that stands in a checkpoint is never imported.
+It is named by the user, or by the entry-point group ``sod_plugins`` of an installed package. A name
+found in a checkpoint is never imported.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _IMPORTED: list[str] = []
 def import_user_code(source: str) -> ModuleType:
     """Import a module by its name, or a file by its path.
 
-    A module is also looked for in the current folder. Each is imported once.
+    Modules are also searched for in the current folder. Each is imported only once.
 
     Args:
-        source: Such as ``'my_package.measures'`` or ``'tools/measures.py'``.
+        source: A module or file, such as ``'my_package.measures'`` or ``'tools/measures.py'``.
 
     Raises:
-        ImportError: There is no such module or file, or it fails; the message names it.
+        ImportError: The module or file does not exist or fails to import; the message names it.
     """
     try:
         if source.endswith('.py') or os.sep in source:
@@ -45,22 +45,22 @@ def import_user_code(source: str) -> ModuleType:
 
 
 def imported_user_code() -> tuple[str, ...]:
-    """Return what was imported, so that further processes can import it too."""
+    """Return the imported sources, so that worker processes can import them too."""
     return tuple(_IMPORTED)
 
 
 def import_all_user_code(sources: tuple[str, ...]) -> None:
-    """Import what another process has imported."""
+    """Import the sources that another process has imported."""
     for source in sources:
         import_user_code(source)
 
 
 @functools.cache
 def import_entry_points() -> None:
-    """Import what installed packages offer in the entry-point group ``sod_plugins``, once.
+    """Import the entry points of the group ``sod_plugins`` of installed packages, once.
 
     Raises:
-        ImportError: One of them fails; the message names it.
+        ImportError: An entry point fails to import; the message names it.
     """
     for entry in entry_points(group=ENTRY_POINTS):
         try:
@@ -73,13 +73,13 @@ def import_entry_points() -> None:
 
 
 class _MissingCodeError(ImportError):
-    """There is no such file or module."""
+    """The file or module does not exist."""
 
 
 def _import_module(name: str) -> ModuleType:
     folder = str(Path.cwd())
     if folder not in sys.path:
-        sys.path.append(folder)  # at the end: nothing of the user's hides what is installed
+        sys.path.append(folder)  # at the end: user files shadow nothing
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -100,7 +100,7 @@ def _import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise _MissingCodeError('it is no Python file')
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs, as pickles look functions up there
+    sys.modules[name] = module  # before it runs, because pickles look functions up there
     try:
         spec.loader.exec_module(module)
     except BaseException:

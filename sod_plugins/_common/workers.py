@@ -1,4 +1,4 @@
-"""Worker processes that end with their parent, and whose death is said in a sentence."""
+"""Worker processes that end with their parent, and whose death is reported clearly."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from sod_plugins._common.user_code import import_all_user_code, imported_user_co
 
 @contextlib.contextmanager
 def process_pool(workers: int) -> Iterator[Executor | None]:
-    """Give a pool of processes, or None for none.
+    """Provide a pool of processes, or None for 0 workers.
 
-    They know the user's code that this process imported. They end at once when this process does,
-    also when it is killed. Ctrl-C is left to this process.
+    The workers import the user code that this process has imported. They end at once when this
+    process does, even if it is killed. Ctrl-C is handled by this process.
 
     Args:
-        workers: How many.
+        workers: Number of worker processes.
 
     Raises:
-        ChildProcessError: One of them was killed.
+        ChildProcessError: A worker was killed.
     """
     if not workers:
         yield None
@@ -46,7 +46,7 @@ def process_pool(workers: int) -> Iterator[Executor | None]:
 
 
 def _begin(user_code: tuple[str, ...]) -> None:
-    """Let this process end when its parent does, and know what that one knows."""
+    """Set up a worker: end with the parent, and import its user code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

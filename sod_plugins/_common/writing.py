@@ -1,8 +1,8 @@
-"""The one way to write a file: whole, or not at all.
+"""Write files completely or not at all; all code of the package writes through this module.
 
-A file is written under a temporary name beside its final one, flushed to the disk and then renamed.
-So a file under its final name is always complete, and an older one stays until the new one is: on
-a full disk, after a kill, and while another process writes the same file.
+A file is written under a temporary name in the same folder, flushed to disk and then renamed. A
+file under its final name is therefore always complete, and an older one stays until the new one is
+complete: on a full disk, after a kill, and while another process writes the same file.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-# Temporary names are of bounded length, as names of 255 bytes are allowed.
+# Temporary names are of bounded length, because names may have up to 255 bytes.
 _PREFIX = '.sod-'
 _SUFFIX = '.part'
 
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file to write bytes; it takes its final name when the block ends without an error.
+    """Open a file to write bytes; it gets its final name when the block ends without an error.
 
-    The folder is made where it is missing. An existing file keeps its permissions.
+    The folder is created if it does not exist. An existing file keeps its permissions.
 
     Args:
-        path: The file's final name.
+        path: The final name of the file.
 
     Yields:
         The open temporary file.
 
     Raises:
-        OSError: It cannot be written; the message names the file. Nothing of it is left, and an
-            older file of that name is as it was.
+        OSError: The file cannot be written; the message names it. Nothing of it remains, and an
+            older file of that name is left unchanged.
     """
     with _replacing(Path(path)) as (file, _):
         yield file
@@ -42,9 +42,9 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def writing_text(path: str | Path, newline: str | None = None) -> Iterator[TextIO]:
-    """Open a file to write text in UTF-8, as :func:`writing` does bytes."""
+    """Open a file to write text in UTF-8, as :func:`writing` does for bytes."""
     with _replacing(Path(path)) as (file, _):
-        # What names of files hold beyond UTF-8 is written as it was read.
+        # Bytes of file names that are not UTF-8 are written as they were read.
         text = io.TextIOWrapper(file, 'utf-8', errors='surrogateescape', newline=newline)
         yield text
         text.flush()
@@ -53,10 +53,10 @@ def writing_text(path: str | Path, newline: str | None = None) -> Iterator[TextI
 
 @contextlib.contextmanager
 def writing_path(path: str | Path) -> Iterator[Path]:
-    """Give the name of an empty temporary file to a writer that takes names, not open files.
+    """Yield the name of an empty temporary file, for writers that take names, not open files.
 
-    Otherwise as :func:`writing`. The name ends in the suffix of ``path``, as some writers choose
-    the format by it.
+    Otherwise like :func:`writing`. The name ends in the extension of ``path``, because some writers
+    derive the format from it.
     """
     path = Path(path)
     with _replacing(path, path.suffix) as (_, temporary):
@@ -64,20 +64,20 @@ def writing_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file of bytes, see :func:`writing`."""
+    """Write bytes to a file; see :func:`writing`."""
     with writing(path) as file:
         file.write(content)
 
 
 def write_text(path: str | Path, content: str) -> None:
-    """Write a file of text in UTF-8, see :func:`writing`."""
+    """Write text to a file in UTF-8; see :func:`writing`."""
     with writing_text(path) as file:
         file.write(content)
 
 
 @contextlib.contextmanager
 def _replacing(path: Path, suffix: str = '') -> Iterator[tuple[BinaryIO, Path]]:
-    """Give a new temporary file, open and by name, which takes the place of a file at the end."""
+    """Yield a new temporary file, open and by name, which finally replaces a file."""
     if path.is_dir():
         raise IsADirectoryError(f"'{path}' is a folder. Name a file to write.")
     temporary: Path | None = None
@@ -101,7 +101,7 @@ def _replacing(path: Path, suffix: str = '') -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def _create(folder: Path, suffix: str = '') -> tuple[BinaryIO, Path]:
-    """Create a file of a new name; no link that lies in wait under a guessed name is followed."""
+    """Create a file under a new name, without following links planted under guessed names."""
     while True:
         temporary = folder / f'{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}{suffix}'
         with contextlib.suppress(FileExistsError):

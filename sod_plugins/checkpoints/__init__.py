@@ -1,4 +1,4 @@
-"""Checkpoints that describe their network, weights of backbones, and other people's files."""
+"""Self-describing checkpoints, backbone weights, and conversion of released weights."""
 
 from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
 from sod_plugins.checkpoints.network_file import (

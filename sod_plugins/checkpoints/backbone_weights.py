@@ -1,4 +1,4 @@
-"""Weights of a backbone from other people's files, from this package's own and from packages."""
+"""Load backbone weights from files of other libraries, this package or installed packages."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ NAMED_AT_MOST = 5
 
 
 def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
-    """Load weights into a backbone; all of its keys must be there, and no others.
+    """Load weights into a backbone; its keys must match exactly.
 
-    Understood are files of torchvision for VGG, ResNet and ShuffleNetV2, a ``state_dict`` with or
-    without a wrapper, keys behind ``module.``, self-describing files of this package and training
-    checkpoints of mmengine: of a whole network only the part ``backbone.`` is taken. A VGG with
-    Fc6 and Fc7 makes them of the classifier's layers.
+    Accepted are torchvision files for VGG, ResNet and ShuffleNetV2, a ``state_dict`` with or
+    without a wrapper, keys with the prefix ``module.``, self-describing files of this package, and
+    mmengine training checkpoints, whose ``backbone.`` part is used. A VGG with Fc6 and Fc7 derives
+    them from the layers of the classifier.
 
     Args:
         backbone: A backbone of this package.
-        source: A file; or ``package:NAME`` for the weights file inside an installed package; or a
-            URL, whose download is kept in torch.hub's cache. The content of a URL is checked: it
+        source: A file; ``package:NAME`` for the weights file inside an installed package; or a URL,
+            whose download is kept in torch.hub's cache. The content of a URL is verified: the URL
             ends in ``#sha256=...`` unless the file name holds the hash, as torchvision's do.
 
     Returns:
-        The keys that were left out as parts of a classifier (``left_out`` of the backbone).
+        The keys that were dropped as parts of a classifier (``left_out`` of the backbone).
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the source cannot be got or read, or does not fit the backbone.
+        FileNotFoundError: The file does not exist.
+        ValueError: The source cannot be fetched or read, or does not match the backbone.
     """
     path = find_weights(source)
     given = _weights_of_backbone(path)
@@ -51,9 +51,9 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
     own = backbone.state_dict()
     counters = {key for key in own if key.endswith('.num_batches_tracked')}  # absent in old files
     problems = {
-        'it lacks': sorted(own.keys() - weights.keys() - counters),
-        'it has beyond that': sorted(weights.keys() - own.keys()),
-        'these have other shapes': [
+        'missing keys': sorted(own.keys() - weights.keys() - counters),
+        'unexpected keys': sorted(weights.keys() - own.keys()),
+        'size mismatch for': [
             key for key in weights if key in own and weights[key].shape != own[key].shape
         ],
     }
@@ -67,10 +67,10 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
 
 
 def find_weights(source: str | Path) -> Path:
-    """Return the file that a source of weights stands for, downloading it where needed.
+    """Return the file of a source of weights, downloading it if necessary.
 
     Raises:
-        ValueError: If the package is not installed, or the download fails.
+        ValueError: The package is not installed, or the download fails.
     """
     text = str(source)
     if text.startswith(PACKAGE_PREFIX):
@@ -81,7 +81,7 @@ def find_weights(source: str | Path) -> Path:
 
 
 def _file_of_package(name: str) -> Path:
-    """Find the one weights file in a package, without importing the package."""
+    """Find the single weights file in a package without importing the package."""
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(
@@ -95,7 +95,7 @@ def _file_of_package(name: str) -> Path:
 
 
 def _download(url: str) -> Path:
-    """Download a file once; what is in the cache already was checked when it came."""
+    """Download a file once; a cached file was verified on arrival."""
     address, _, fragment = url.partition('#')
     file_name = Path(urlsplit(address).path).name
     sha256 = re.fullmatch(r'sha256=([0-9a-f]{64})', fragment)
@@ -103,7 +103,7 @@ def _download(url: str) -> Path:
     if found is None:
         raise ValueError(f'{url} needs the hash of its content: append #sha256= and 64 hex digits.')
     folder = Path(torch.hub.get_dir(), 'checkpoints')
-    # Without the hash in its name, a file of the same name elsewhere would be taken for this one.
+    # Without the hash in its name, a file of the same name from elsewhere would be mistaken for it.
     path = folder / (f'{found[1][:16]}-{file_name}' if sha256 else file_name)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a checkpoint says about its network, and the network that it describes."""
+"""The description of a network in a checkpoint, and the network built from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS = {'format', 'network', 'arguments', 'preprocessing'}
 PLAIN = (str, int, float, bool, type(None))
 NAMED_AT_MOST = 3
 LARGEST_NUMBER = 1 << 20
-# Making and initialising a network takes fewer calls of torch for each of its tensors.
+# Building and initialising a network takes fewer torch calls than this for each of its tensors.
 CALLS_PER_TENSOR = 100
 
 
@@ -29,11 +29,11 @@ class Description:
     """A network without its weights.
 
     Args:
-        network: The name that its class is registered by.
-        arguments: What :meth:`DescribedNetwork.from_arguments` takes, plain values.
+        network: The registered name of its class.
+        arguments: The arguments of :meth:`DescribedNetwork.from_arguments`, as plain values.
         preprocessing: Input size and normalisation that the weights expect.
-        prefixes: What the names of weights begin with in the checkpoint of a trainer, and with what
-            in the network; weights of other names are none of the network's. Without any, all are.
+        prefixes: Maps prefixes of weight names in a trainer's checkpoint to those in the network.
+            Weights with other names do not belong to the network. If empty, all weights do.
     """
 
     network: str
@@ -42,7 +42,7 @@ class Description:
     prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a checkpoint."""
+        """Return the description as plain values for a checkpoint."""
         values = {
             'format': VERSION,
             'network': self.network,
@@ -53,10 +53,10 @@ class Description:
 
     @classmethod
     def from_dict(cls, values: Any) -> Description:
-        """Check and take what stands in a checkpoint.
+        """Check and return the description in a checkpoint.
 
         Raises:
-            ValueError: If it is none, or of a newer version; the message goes on from "it".
+            ValueError: It is invalid or newer; the message continues after the file name.
         """
         if not isinstance(values, dict) or type(values.get('format')) is not int:
             raise ValueError('has a description of an unknown form')
@@ -77,7 +77,7 @@ class Description:
         return cls(values['network'], arguments, preprocessing, prefixes)
 
     def own_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of the network, by its names, among those of a checkpoint."""
+        """Select the weights of the network from a checkpoint, and rename them."""
         if not self.prefixes:
             return dict(weights)
         return {
@@ -90,12 +90,12 @@ class Description:
     def build(self, weights: Mapping[str, Tensor]) -> DescribedNetwork:
         """Build the network with these weights, in evaluation mode on the CPU.
 
-        It is laid out without memory first, so that a description that does not fit the weights
-        costs nothing, however large the network that it tells of.
+        The network is first built without memory, so that a description that does not match the
+        weights costs nothing, however large its network is.
 
         Raises:
-            ValueError: If the network is not known, does not take the arguments, or does not fit
-                the weights; the message goes on from "it".
+            ValueError: The network is unknown, does not accept the arguments, or does not match
+                the weights; the message continues after the file name.
         """
         cls = _known(self.network)
         try:
@@ -118,7 +118,7 @@ def describe(network: DescribedNetwork, preprocessing: Preprocessing | None = No
     """Describe a network of a registered class.
 
     Raises:
-        ValueError: If its class is not registered.
+        ValueError: The class is not registered.
     """
     name = type(network).__name__
     if not isinstance(network, DescribedNetwork) or find_network(name) is not type(network):
@@ -127,10 +127,10 @@ def describe(network: DescribedNetwork, preprocessing: Preprocessing | None = No
 
 
 def describe_parts(parts: Mapping[str, nn.Module], preprocessing: Preprocessing) -> Description:
-    """Describe the network that a trainer has put together of its parts.
+    """Describe the network that a trainer has assembled from parts.
 
     Raises:
-        ValueError: If it is none that is registered; the message says why.
+        ValueError: The parts do not form a registered network; the message says why.
     """
     cls, arguments = network_of_parts(parts)
     weights = {
@@ -147,15 +147,15 @@ def describe_parts(parts: Mapping[str, nn.Module], preprocessing: Preprocessing)
 def sketch_network(
     cls: type[DescribedNetwork], arguments: Mapping[str, Any], tensors: int
 ) -> DescribedNetwork:
-    """Lay a network out without memory for its weights.
+    """Build a network without memory for its weights.
 
     Args:
-        cls: Its class.
-        arguments: What :meth:`DescribedNetwork.from_arguments` takes.
-        tensors: How many tensors it should have; one of many more is given up.
+        cls: The class of the network.
+        arguments: The arguments of :meth:`DescribedNetwork.from_arguments`.
+        tensors: The expected number of tensors; building is aborted if there are many more.
 
     Raises:
-        ValueError: If it has many more.
+        ValueError: The network has many more tensors.
     """
     with sketching(tensors):
         return cls.from_arguments(arguments)
@@ -163,20 +163,20 @@ def sketch_network(
 
 @contextmanager
 def sketching(tensors: int) -> Iterator[None]:
-    """Lay modules out without memory for their weights, in this thread alone.
+    """Build modules without memory for their weights, in this thread only.
 
     Args:
-        tensors: How many tensors they should have; what makes many more is given up.
+        tensors: The expected number of tensors; building is aborted if there are many more.
 
     Raises:
-        ValueError: If they have many more.
+        ValueError: The modules have many more tensors.
     """
     with torch.device('meta'), _Bounded(CALLS_PER_TENSOR * (tensors + 10)):
         yield
 
 
 class _Bounded(TorchFunctionMode):
-    """Counts what torch is asked for in this thread, and ends what asks without end."""
+    """Counts the torch calls of this thread, and aborts after too many."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -190,18 +190,18 @@ class _Bounded(TorchFunctionMode):
 
 
 def misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:
-    """Say in a few words how weights differ from those of a network; None if they do not."""
+    """Describe how weights differ from those of a network; None if they match."""
     shared = [key for key in own if key in given]
     problems = (
-        ('it lacks', [key for key in own if key not in given]),
-        ('it has beyond that', [key for key in given if key not in own]),
-        ('of another shape is', [key for key in shared if own[key].shape != given[key].shape]),
+        ('missing keys', [key for key in own if key not in given]),
+        ('unexpected keys', [key for key in given if key not in own]),
+        ('size mismatch for', [key for key in shared if own[key].shape != given[key].shape]),
     )
     return '; '.join(f'{what} {some(keys)}' for what, keys in problems if keys) or None
 
 
 def some(names: list[str], at_most: int = NAMED_AT_MOST) -> str:
-    """Name the first of many."""
+    """Name the first few and count the rest."""
     more = len(names) - at_most
     shown = ', '.join(name[:80] for name in names[:at_most])
     return shown + (f' and {more} more' if more > 0 else '')
@@ -217,10 +217,10 @@ def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def check_plain(value: Any) -> Any:
-    """Return a value if it is made of plain ones.
+    """Return a value if it consists of plain values.
 
     Raises:
-        ValueError: If it is not, or is nested or long beyond measure.
+        ValueError: It does not, is nested too deep, or is too long.
     """
     left, queue = 10_000, [(value, 0)]
     while queue:
@@ -240,7 +240,7 @@ def check_preprocessing(values: Any) -> Preprocessing:
     """Return the preprocessing of a description.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: The values are not a valid preprocessing.
     """
     try:
         preprocessing = Preprocessing.from_dict(values)
@@ -268,7 +268,7 @@ def _known(name: str) -> type[DescribedNetwork]:
 
 
 def _other_layer(sketch: nn.Module, parts: Mapping[str, nn.Module]) -> str | None:
-    """Name a layer that its weights do not tell from another: of other strides, a larger eps."""
+    """Name a layer with equal weights but other settings, such as strides or a larger eps."""
     layers = dict(sketch.named_modules())
     for prefix, part in parts.items():
         for name, layer in part.named_modules(prefix=prefix):

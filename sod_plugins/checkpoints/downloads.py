@@ -1,4 +1,4 @@
-"""Files by URL, checked by their SHA-256 and kept in a cache folder."""
+"""Download files, verify their SHA-256, and keep them in a cache folder."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 CHUNK = 2**20
-TIMEOUT = 30  # seconds without a byte
+TIMEOUT = 30  # seconds without receiving data
 
 
 def cache_dir() -> Path:
-    """Return the folder of fetched files, ``$XDG_CACHE_HOME/sod_plugins/weights``."""
+    """Return the cache folder for downloads, ``$XDG_CACHE_HOME/sod_plugins/weights``."""
     base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     return Path(base) / 'sod_plugins' / 'weights'
 
 
 def download(url: str, sha256: str, folder: Path | None = None) -> Path:
-    """Return a file of this content from the cache, or fetch it there.
+    """Return a file from the cache, or download it there.
 
-    What lies in the cache is checked before it is used. An interrupted download goes on where it
-    was; of two processes at once one fetches and the other waits.
+    A cached file is verified before it is used. An interrupted download resumes where it stopped.
+    If two processes need the same file, one downloads it and the other waits.
 
     Args:
-        url: Where it is.
+        url: The address of the file.
         sha256: The SHA-256 of its content, 64 hex digits.
         folder: The cache folder, by default :func:`cache_dir`.
 
     Raises:
-        ValueError: If the hash is none.
-        OSError: If it cannot be fetched or kept, or has another content; the message says which.
+        ValueError: The hash is malformed.
+        OSError: The file cannot be downloaded or stored, or has other content; the message says
+            which.
     """
     if not re.fullmatch(r'[0-9a-f]{64}', sha256):
         raise ValueError(f'{url} needs the SHA-256 of its content, 64 hex digits, got {sha256!r}.')
@@ -69,7 +70,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _fetch(url: str, sha256: str, path: Path) -> None:
-    """Fetch a file under a temporary name, going on with what is there, and check it."""
+    """Download a file under a temporary name, resuming a partial download, and verify it."""
     unfinished = path.with_name(path.name + '.part')
     try:
         _go_on(url, unfinished)
@@ -94,11 +95,11 @@ def _go_on(url: str, unfinished: Path) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except HTTPError as error:
-        if error.code == 416 and done:  # nothing is left to fetch
+        if error.code == 416 and done:  # nothing is left to download
             return
         raise
     with response:
-        if done and response.status != 206:  # the server starts anew
+        if done and response.status != 206:  # the server starts from the beginning
             done = 0
         length = response.headers.get('Content-Length')
         total = int(length) + done if length and length.isdecimal() else None
@@ -115,7 +116,7 @@ def _go_on(url: str, unfinished: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Wait for other processes that hold the lock of a file; it ends with its process."""
+    """Wait for the lock of a file and hold it; it is released when the process ends."""
     try:
         import fcntl
     except ImportError:  # not on Windows, where the last process to rename wins

@@ -1,7 +1,7 @@
 """Self-describing checkpoints: a network's name, arguments, preprocessing and weights in one file.
 
-Nothing in a file is executed, see :mod:`sod_plugins.checkpoints.reading`. A name that ends in
-``.safetensors`` is written and read in that format, any other in torch's.
+Nothing in a file is executed, see :mod:`sod_plugins.checkpoints.reading`. Files with the extension
+``.safetensors`` are written and read in that format, all others in torch's.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from sod_plugins.networks.preprocessing import Preprocessing
 def save_network(
     path: str | Path, network: DescribedNetwork, preprocessing: Preprocessing | None = None
 ) -> None:
-    """Write a network so that :func:`load_network` needs no config.
+    """Save a network in a file that :func:`load_network` reads without a config.
 
     Args:
-        path: File to write; its folder is made where it is missing. ``.safetensors`` is written in
-            that format.
+        path: The output file; its folder is created if it does not exist. The extension
+            ``.safetensors`` selects that format.
         network: An instance of a registered class.
-        preprocessing: Input size and normalisation, where they differ from the network's own.
+        preprocessing: Input size and normalisation, if they differ from the network's own.
 
     Raises:
-        OSError: If the file cannot be written.
-        ValueError: If the network's class is not registered.
+        OSError: The file cannot be written.
+        ValueError: The network's class is not registered.
     """
     try:
         description = describe(network, preprocessing)
@@ -49,10 +49,10 @@ def save_network(
 def write_checkpoint(
     path: str | Path, weights: Mapping[str, Tensor], description: Mapping[str, Any] | None
 ) -> None:
-    """Write weights, and what describes their network.
+    """Write weights and the description of their network.
 
     Raises:
-        OSError: If the file cannot be written.
+        OSError: The file cannot be written.
     """
     path = Path(path)
     described = {} if description is None else {DESCRIPTION: dict(description)}
@@ -69,8 +69,8 @@ def write_checkpoint(
 def load_network(path: str | Path) -> DescribedNetwork:
     """Build the network that a checkpoint describes and load its weights.
 
-    Reads what :func:`save_network` wrote, and training checkpoints of any host and version (no host
-    is needed).
+    Reads files written by :func:`save_network` and training checkpoints of any host and version.
+    The host need not be installed.
 
     Args:
         path: Checkpoint file.
@@ -79,10 +79,10 @@ def load_network(path: str | Path) -> DescribedNetwork:
         The network in eval mode on the CPU, its :class:`Preprocessing` in ``.preprocessing``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        OSError: If it is no regular file, or may not be read.
-        ValueError: If the file is no checkpoint of this package, does not fit its description, or
-            holds NaN or infinite weights; the message names the file.
+        FileNotFoundError: The file does not exist.
+        OSError: It is not a regular file or cannot be read.
+        ValueError: The file is not a checkpoint of this package, does not match its description,
+            or holds NaN or infinite weights; the message names the file.
     """
     path = Path(path)
     checkpoint = read_checkpoint(path)
@@ -99,10 +99,10 @@ def load_network(path: str | Path) -> DescribedNetwork:
 
 
 def read_description(checkpoint: Mapping[str, Any]) -> Description | None:
-    """Return the description in a checkpoint, None where there is none.
+    """Return the description in a checkpoint, or None if there is none.
 
     Raises:
-        ValueError: If it cannot be read, or is newer; the message goes on from the file's name.
+        ValueError: It is invalid or of a newer version; the message continues after the file name.
     """
     if DESCRIPTION not in checkpoint:
         return None
@@ -110,10 +110,10 @@ def read_description(checkpoint: Mapping[str, Any]) -> Description | None:
 
 
 def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the weights in a checkpoint, without what wrappers put before their names.
+    """Return the weights in a checkpoint, without the prefixes that wrappers add to their names.
 
     Raises:
-        ValueError: If it holds none; the message goes on from the file's name.
+        ValueError: It holds no weights; the message continues after the file name.
     """
     state = checkpoint.get('state_dict', checkpoint)
     if not isinstance(state, Mapping) or not state:
@@ -128,7 +128,7 @@ def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _parts_of(path: Path, checkpoint: Mapping[str, Any]) -> tuple[Description, dict[str, Tensor]]:
-    """Return a checkpoint's description, as it is now or was, and its weights by plain names."""
+    """Return a checkpoint's description, in any version, and its weights by plain names."""
     try:
         description = read_description(checkpoint)
         if description is None:
@@ -149,8 +149,8 @@ def load_classifier(path: str | Path) -> Any:
         The :class:`~sod_plugins.networks.CSNetClassifier` in eval mode on the CPU.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds no classifier made of a CSNet.
+        FileNotFoundError: The file does not exist.
+        ValueError: It does not hold a CSNet classifier.
     """
     network = load_network(path)
     if network.task != 'classes':
@@ -163,14 +163,14 @@ def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool
 
     Args:
         training_checkpoint: The checkpoint.
-        out: File to write.
-        half: Whether to write half precision, 11 bits a weight in half the bytes.
-            :func:`load_network` makes float32 of it again.
+        out: The output file.
+        half: Whether to store weights in half precision: 11 significant bits in half the bytes.
+            :func:`load_network` converts them back to float32.
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it does not hold a network of this package, or one whose weights exceed half
-            precision's range.
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: It does not hold a network of this package, or its weights exceed the range of
+            half precision.
     """
     network = load_network(training_checkpoint)
     if half and (beyond := not_finite(network.half().state_dict())):

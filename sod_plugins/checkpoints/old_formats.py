@@ -1,8 +1,8 @@
-"""Checkpoints that were written before each carried its description.
+"""Read checkpoints of older versions, which did not contain a description of their network.
 
-The one module that knows what OpenMMLab's hosts wrote then: how they name a model's parts in a
-config, which is stored as text, and what they put before the names of weights. The few values that
-are needed are read from the text as literals: nothing in it is executed.
+This is the only module that knows what OpenMMLab's hosts wrote then: how they name the parts of a
+model in a config, which is stored as text, and which prefixes they add to weight names. The few
+values needed are parsed from the text as literals; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sod_plugins.networks.samnet import SAMNetDecoder
 FORMAT = 'sod_plugins.network/1'
 SCOPE = 'sod_plugins.'
 DETECTOR, CLASSIFIER = f'{SCOPE}S4Net', f'{SCOPE}ImageClassifier'
-# Which class is built by which type in a config, for each part of a model.
+# Maps the types in a config to the classes that they build, for each part of a model.
 PARTS: dict[str, dict[str, Callable[..., nn.Module]]] = {
     'backbone': {f'{SCOPE}{name}': cls for name, cls in BACKBONES.items()},
     'decode_head': {
@@ -53,24 +53,24 @@ PARTS: dict[str, dict[str, Callable[..., nn.Module]]] = {
     'mask_head': {f'{SCOPE}S4NetMaskHead': S4NetMaskBranch},
 }
 PREFIXES = {**{f'{name}.net.': f'{name}.' for name in PARTS}, 'classifier.': 'classifier.'}
-# No config of this package comes near; what does is made to exhaust the parser.
+# No config of this package comes near; a longer text is meant to exhaust the parser.
 LONGEST_CONFIG = 1 << 20
 
 
 class UndescribedError(ValueError):
-    """A checkpoint that does not say which network it holds; goes on from the file's name."""
+    """A checkpoint that does not name its network; the message continues after the file name."""
 
 
 def read_description(checkpoint: Mapping[str, Any], weights: int) -> Description:
     """Describe the network in a checkpoint of an older version.
 
     Args:
-        checkpoint: What the file holds.
-        weights: Its number of weights.
+        checkpoint: The content of the file.
+        weights: Number of its weights.
 
     Raises:
-        UndescribedError: If it does not say which network it holds.
-        ValueError: If it holds none of this package's; the message goes on from the file's name.
+        UndescribedError: The checkpoint does not say which network it holds.
+        ValueError: It holds no network of this package; the message continues after the file name.
     """
     if checkpoint.get('format') == FORMAT:
         return _read_network_file(checkpoint)
@@ -91,7 +91,7 @@ def read_description(checkpoint: Mapping[str, Any], weights: int) -> Description
 
 
 def plain_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights without what an adapter around a part, or around one alone, adds to names."""
+    """Return weights without the prefixes that adapters add to their names."""
     pattern = re.compile(rf'^({"|".join(PARTS)})\.net\.')
     return {
         pattern.sub(r'\1.', name).removeprefix('net.'): value for name, value in weights.items()
@@ -119,14 +119,14 @@ def _read_training_checkpoint(text: str, weights: int) -> Description:
 def network_of_config(
     model: Mapping[str, Any], weights: int = 10_000
 ) -> tuple[type[DescribedNetwork], dict[str, Any]]:
-    """Return which network a model's config makes, and its constructor arguments.
+    """Return the network class that a model config describes, and its constructor arguments.
 
     Args:
         model: The config of a segmentor, detector or classifier.
-        weights: How many weights the network should have, about.
+        weights: Approximate number of weights of the network.
 
     Raises:
-        KeyError, TypeError, ValueError: If it makes none of this package.
+        KeyError, TypeError, ValueError: The config describes no network of this package.
     """
     parts, settings = _parts_of(model)
     with sketching(weights):
@@ -135,13 +135,13 @@ def network_of_config(
             built['classifier'] = nn.Linear(model['in_channels'], model['num_classes'])
         _require_all_maps(built, settings.get('in_index'))
         cls, arguments = network_of_parts(built)
-    # What the network is told beside its parts, such as how its result is resized.
+    # Arguments of the network itself, such as how its output is resized.
     own = {k: v for k, v in settings.items() if k in inspect.signature(cls).parameters}
     return cls, {**own, **arguments}
 
 
 def _require_all_maps(parts: Mapping[str, Any], in_index: Sequence[int] | None) -> None:
-    """Refuse a decoder that skips maps of its backbone, or takes them in another order."""
+    """Reject a decoder that skips maps of its backbone or takes them in another order."""
     decoder = parts.get('decode_head')
     if decoder is None:
         return
@@ -167,7 +167,7 @@ def _parts_of(model: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, An
 
 
 def _build_part(name: str, config: Mapping[str, Any]) -> nn.Module:
-    """Build the module that a part's config stands for, without what concerns a host alone."""
+    """Build the module of a part's config, without the settings that concern only a host."""
     cls = PARTS[name].get(config['type'])
     if cls is None:
         raise ValueError(f'its {name} {config["type"]} is none of this package')
@@ -178,7 +178,7 @@ def _build_part(name: str, config: Mapping[str, Any]) -> nn.Module:
 
 
 def _norm_layer(config: Mapping[str, Any]) -> Callable[[int], nn.Module]:
-    """Return what makes the normalisation that a config stands for."""
+    """Return the constructor of the normalisation in a config."""
     if config['type'] in ('BN', 'SyncBN'):
         return nn.BatchNorm2d
     if config['type'] != 'GN':
@@ -189,12 +189,12 @@ def _norm_layer(config: Mapping[str, Any]) -> Callable[[int], nn.Module]:
 def read_preprocessing(
     preprocessor: Mapping[str, Any], pipeline: Sequence[Mapping[str, Any]], resize: str
 ) -> Any:
-    """Return what a data preprocessor and a test pipeline do to images.
+    """Return the preprocessing that a data preprocessor and a test pipeline apply to images.
 
     Args:
-        preprocessor: Its config, or whatever has ``mean`` and ``std``.
-        pipeline: The configs of its transforms.
-        resize: The type of the one that resizes.
+        preprocessor: Its config, or any mapping with ``mean`` and ``std``.
+        pipeline: The configs of the test transforms.
+        resize: The type of the transform that resizes.
     """
     transform = _resize_of(pipeline, resize)
     return check_preprocessing(
@@ -208,7 +208,7 @@ def read_preprocessing(
 
 
 def _resize_of(pipeline: Sequence[Mapping[str, Any]], resize: str) -> Mapping[str, Any]:
-    """Return the one transform of a test pipeline that resizes images to a fixed size."""
+    """Return the single transform of a test pipeline that resizes images to a fixed size."""
     resizes = [t for t in pipeline if t['type'] in (resize, f'mmdet.{resize}')]
     if len(resizes) != 1 or resizes[0].get('keep_ratio'):
         raise ValueError(f'its test pipeline has no single {resize} to a fixed size')
@@ -228,7 +228,7 @@ def read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Evaluate the assignments to some top-level names of a config.
 
     Raises:
-        ValueError: If it is no config, or other than literals and ``dict`` stand there.
+        ValueError: The text is not a config, or a value is not built from literals and ``dict``.
     """
     if len(text) > LONGEST_CONFIG:
         raise ValueError('its config is longer than any')
@@ -245,7 +245,7 @@ def read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _literal(node: ast.expr) -> Any:
-    """Evaluate literals and calls of ``dict`` with keywords."""
+    """Evaluate literals, and calls of ``dict`` with keywords."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
         return {k.arg: _literal(k.value) for k in node.keywords}
     if isinstance(node, ast.Dict):

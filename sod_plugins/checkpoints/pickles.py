@@ -1,9 +1,10 @@
-"""Pickles read as data: nothing that they name is imported, looked up or called.
+"""Read pickles as data: nothing that they name is imported, looked up or called.
 
 A pickle is a program for a small stack machine, in which a file may call any function that the
-process can import. This machine has no such instruction: a class or function is a name, and what it
-would make is a :class:`StandIn`, unless the name is one of the few makers of plain values below,
-each of which checks what it is given. Nothing outlives a load, so any number of threads may read.
+process can import. This machine has no such instruction. A class or function is only a name, and
+the object that it would create becomes a :class:`StandIn`. The only exceptions are the few
+constructors of plain values below, each of which checks its arguments. No state survives a load,
+so any number of threads may read.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-# A checkpoint of ours takes some ten thousand steps.
+# Reading a checkpoint of this package takes about ten thousand steps.
 MAX_STEPS = 5_000_000
 NUMBER = re.compile(r'[?]|b1|[iu][1248]|f[248]|c(8|16)')
 FLAT_KEYS = (str, int, float, bool, bytes, type(None))
 
 
 class PickleError(ValueError):
-    """A pickle that is damaged, or holds what no checkpoint does."""
+    """A pickle that is damaged or holds objects that no checkpoint contains."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class Named:
 
 @dataclass(eq=False, repr=False)
 class StandIn:
-    """Stands in for an object that only code could make.
+    """Placeholder for an object that only code could create.
 
     Attributes:
-        name: The full name of its class, or of the function that would make it.
-        arguments: What that would have been called with.
-        state: What would have been put into the object then.
+        name: The full name of its class, or of the function that would create it.
+        arguments: The arguments that the class or function would have been called with.
+        state: The state that the object would have been given.
     """
 
     name: str
@@ -58,12 +59,12 @@ Maker = Callable[..., Any]
 
 @dataclass
 class Unpickler:
-    """Reads one pickle after the other from a file.
+    """Reads successive pickles from a file.
 
     Args:
-        file: Binary, with ``read`` and ``readline``; it is left behind the pickle that was read.
-        makers: What makes values beyond the plain ones, by the full name in the pickle.
-        persistent: Makes the values that are stored outside the pickle from what stands for them.
+        file: A binary file with ``read`` and ``readline``. Its position is left after the pickle.
+        makers: Constructors of further values, by the full name in the pickle.
+        persistent: Creates values stored outside the pickle from their persistent ids.
     """
 
     file: BinaryIO
@@ -74,7 +75,7 @@ class Unpickler:
         """Read one pickle.
 
         Raises:
-            PickleError: If it is damaged, or holds what no checkpoint does.
+            PickleError: It is damaged or holds objects that no checkpoint contains.
         """
         machine = _Machine({**MAKERS, **self.makers}, self.persistent)
         try:
@@ -114,7 +115,7 @@ class _Machine:
             raise PickleError(f'it holds {name}, which no checkpoint has')
 
     def pop_marked(self) -> list[Any]:
-        """Return what was pushed since the last mark."""
+        """Return the values pushed since the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -216,7 +217,7 @@ class _Machine:
         self.stack.append(self._make(made, arguments if not keywords else (arguments, keywords)))
 
     def _make(self, made: Any, arguments: Any) -> Any:
-        """Make a plain value, or a stand-in."""
+        """Create a plain value or a stand-in."""
         if type(arguments) is not tuple:
             raise PickleError('it is damaged or cut short')
         name = made.name if isinstance(made, (Named, StandIn)) else type(made).__name__
@@ -224,7 +225,7 @@ class _Machine:
         return StandIn(name, arguments) if maker is None else maker(*arguments)
 
     def build(self, _: Any) -> None:
-        """Put a state into the last object."""
+        """Apply a state to the last object."""
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, _NumberType):
             target.set_state(state)
@@ -235,7 +236,7 @@ class _Machine:
         elif isinstance(target, OrderedDict) and isinstance(state, dict):
             versions = _module_versions(state.get('_metadata'))
             if versions:
-                target._metadata = versions  # type: ignore[attr-defined]  # torch reads it there
+                target._metadata = versions  # type: ignore[attr-defined]  # where torch reads it
 
     def load_persistent(self, argument: Any) -> None:
         key = self.stack.pop() if argument is None else argument
@@ -252,7 +253,7 @@ def _named(module: Any, name: Any) -> Named:
 
 
 def _key(value: Any) -> Any:
-    """Return a key that is hashed in little time: nested tuples may take any."""
+    """Check that a key hashes quickly: nested tuples may take arbitrarily long."""
     parts = value if type(value) is tuple and len(value) <= 16 else (value,)
     for part in parts:
         if not isinstance(part, (*FLAT_KEYS, Named, StandIn)):
@@ -263,7 +264,7 @@ def _key(value: Any) -> Any:
 
 
 def _module_versions(metadata: Any) -> OrderedDict[str, dict[str, int]]:
-    """Return the versions of a state dict's modules, the one thing that it says about itself."""
+    """Return the module versions of a state dict, the only metadata that it carries."""
     items = metadata.items() if isinstance(metadata, dict) else ()
     return OrderedDict(
         (name, {'version': content['version']})
@@ -275,12 +276,12 @@ def _module_versions(metadata: Any) -> OrderedDict[str, dict[str, int]]:
 
 
 class _NumberType(StandIn):
-    """A numpy dtype: of plain numbers, or of what no checkpoint needs."""
+    """A NumPy dtype, of plain numbers or of something that no checkpoint needs."""
 
     order = '<'
 
     def set_state(self, state: Any) -> None:
-        """Take over the order of bytes."""
+        """Set the byte order."""
         if type(state) is tuple and len(state) > 1 and state[1] in ('<', '>', '=', '|'):
             self.order = state[1]
 
@@ -315,7 +316,7 @@ def _empty_array(*_: Any) -> np.ndarray[Any, Any]:
 
 
 def _fill_array(array: np.ndarray[Any, Any], state: Any) -> None:
-    """Put numbers into a new array, which what refers to it sees."""
+    """Fill an array with numbers in place, so that existing references see them."""
     if type(state) is not tuple or len(state) not in (4, 5):
         raise PickleError('it holds a damaged array')
     shape, kind, fortran, content = state[-4:]
@@ -356,7 +357,7 @@ def _ordered(items: Any = ()) -> OrderedDict[Any, Any]:
 
 
 def _pairs(items: Any) -> list[tuple[Any, Any]]:
-    """Check the content of a mapping, given as one or as pairs."""
+    """Check the content of a mapping, given as a mapping or as pairs."""
     items = list(items.items()) if isinstance(items, dict) else items
     if not isinstance(items, (list, tuple)) or any(len(item) != 2 for item in items):
         raise PickleError('it is damaged or cut short')
@@ -381,7 +382,7 @@ def _set(items: Any = ()) -> set[Any]:
 
 
 def _encode(text: Any, encoding: Any = 'latin1') -> bytes:
-    """Return bytes as older protocols spell them."""
+    """Return the bytes that older protocols encode as text."""
     if not isinstance(text, str) or encoding not in ('latin1', 'latin-1', 'ascii', 'utf-8'):
         raise PickleError('it is damaged or cut short')
     return text.encode(encoding)
@@ -396,7 +397,7 @@ def _byte_array(content: Any = b'', encoding: Any = 'latin-1') -> bytearray:
 
 
 def _reconstructed(made: Any, *_: Any) -> StandIn:
-    """Stand in for what the oldest protocols make without arguments."""
+    """Return a stand-in for an object that the oldest protocols create without arguments."""
     return StandIn(made.name if isinstance(made, Named) else type(made).__name__)
 
 

@@ -1,8 +1,9 @@
-"""Reading a checkpoint file: tensors and plain values, and nothing in it is executed.
+"""Read a checkpoint file as tensors and plain values, without executing anything in it.
 
-All that this package reads goes through :func:`read_checkpoint`: torch's zip files, its older files
-and plain pickles, by :mod:`~sod_plugins.checkpoints.pickles`, and ``.safetensors``. It keeps no
-state and changes nothing in the process, so that any number of threads may read at once.
+Everything that this package reads goes through :func:`read_checkpoint`. It reads torch's zip files,
+torch's older files and plain pickles, by :mod:`~sod_plugins.checkpoints.pickles`, and
+``.safetensors``. It keeps no state and changes nothing in the process, so any number of threads may
+read at once.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from sod_plugins.checkpoints.pickles import Named, PickleError, StandIn, Unpickl
 SAFETENSORS = '.safetensors'
 # The key of a network's description, in a checkpoint and in the metadata of `.safetensors`.
 DESCRIPTION = 'sod_plugins'
-MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # torch's, which opens its older files
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # starts torch's older files
 DAMAGED = 'is damaged or cut short. Fetch or copy it again.'
 
-# What a storage of torch holds, by the name of its class or of the type itself.
+# The dtype of a torch storage, by the name of its class or of the dtype itself.
 _STORAGES = {
     'DoubleStorage': torch.float64,
     'FloatStorage': torch.float32,
@@ -54,17 +55,17 @@ _DTYPES = {str(dtype): dtype for dtype in set(_STORAGES.values())}
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
 
-    Objects of classes, such as those of a training's log, are stand-ins without content: see
+    Objects of classes, such as those of a training log, become stand-ins without content: see
     :class:`~sod_plugins.checkpoints.pickles.StandIn`.
 
     Args:
-        path: A file of torch, a plain pickle, or ``.safetensors``, whose tensors are then in
-            ``'state_dict'`` and whose description is beside them.
+        path: A torch file, a plain pickle, or a ``.safetensors`` file. The tensors of the latter
+            are returned in ``'state_dict'``, next to the description.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        OSError: If it is no regular file, or may not be read.
-        ValueError: If it is no checkpoint; the message names the file and says what it is.
+        FileNotFoundError: The file does not exist.
+        OSError: It is not a regular file or cannot be read.
+        ValueError: It is not a checkpoint; the message names the file and says what it is.
     """
     path = Path(path)
     try:
@@ -91,7 +92,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 class _OtherFileError(ValueError):
-    """A file of another kind; the message goes on where its name ends."""
+    """A file of another format; the message continues after the file name."""
 
 
 def _read_torch(file: BinaryIO, path: Path) -> Any:
@@ -106,10 +107,10 @@ def _read_torch(file: BinaryIO, path: Path) -> Any:
 
 
 def _refuse_other_kinds(head: bytes) -> None:
-    """Name what people take for a checkpoint.
+    """Recognise files that are often mistaken for a checkpoint.
 
     Raises:
-        _OtherFileError: If a file begins like one of them.
+        _OtherFileError: The file begins like one of them.
     """
     start = head.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
     if not head:
@@ -145,7 +146,7 @@ def _read_zip(file: BinaryIO, size: int) -> Any:
 
 
 def _folder_of(names: dict[str, zipfile.ZipInfo]) -> str:
-    """Return the folder of torch's files in an archive."""
+    """Return the folder that holds torch's records in an archive."""
     scripted = [name for name in names if name.endswith('/constants.pkl') or '/code/' in name]
     if scripted:
         raise _OtherFileError(
@@ -166,7 +167,7 @@ def _read_record(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 def _open_record(
     archive: zipfile.ZipFile, names: dict[str, zipfile.ZipInfo], folder: str, key: str
 ) -> tuple[int, BinaryIO]:
-    """Return the size of a storage's record, and the record."""
+    """Return the size of a storage's record, and the open record."""
     info = names.get(f'{folder}/data/{key}')
     if info is None:
         raise PickleError('it lacks the values of some tensors')
@@ -175,7 +176,7 @@ def _open_record(
 
 
 def _require_stored(info: zipfile.ZipInfo) -> None:
-    """Refuse what torch never writes, and what would grow beyond measure."""
+    """Reject records that torch never writes, and those that would expand without limit."""
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
         raise _OtherFileError('is compressed or encrypted, as torch writes none. Save it again.')
 
@@ -184,12 +185,12 @@ def _require_stored(info: zipfile.ZipInfo) -> None:
 
 
 def _read_pickles(file: BinaryIO, size: int) -> Any:
-    """Read an older file of torch: its pickles, and behind them the values of all storages."""
+    """Read an older torch file: its pickles, followed by the values of all storages."""
     first = Unpickler(file, _makers()).load()
     if first != MAGIC_NUMBER:
         return first
     Unpickler(file).load()  # the version
-    Unpickler(file).load()  # of what machine it is
+    Unpickler(file).load()  # about the machine that wrote it
     storages = _Storages(size)
     content = Unpickler(file, _makers(), storages.load).load()
     keys = Unpickler(file).load()
@@ -218,9 +219,9 @@ class _Storages:
     """The storages of a file, each of which several tensors may share.
 
     Args:
-        size: Of the file, which all storages together do not exceed.
-        open_record: Opens the record of a storage and gives its size; None where the values come
-            after the pickle.
+        size: The size of the file, which all storages together may not exceed.
+        open_record: Opens the record of a storage and returns its size; None if the values follow
+            the pickle.
     """
 
     def __init__(
@@ -233,7 +234,7 @@ class _Storages:
     def load(self, reference: Any) -> Any:
         """Return the storage that a pickle refers to."""
         if not isinstance(reference, tuple) or len(reference) < 5:
-            return StandIn('torch.module')  # the oldest files tell the source of their modules
+            return StandIn('torch.module')  # the oldest files store the source of their modules
         kind, named, key, _, count = reference[:5]
         dtype = _STORAGES.get(named.name.rpartition('.')[2]) if isinstance(named, Named) else None
         if kind != 'storage' or dtype is None or not isinstance(key, str):
@@ -258,7 +259,7 @@ class _Storages:
         return storage
 
     def fill(self, file: BinaryIO, keys: list[Any]) -> None:
-        """Read the values of storages that come after the pickle, in the order of ``keys``."""
+        """Read the values of storages that follow the pickle, in the order of ``keys``."""
         for key in keys:
             storage = self.known.pop(key, None) if isinstance(key, str) else None
             count = int.from_bytes(file.read(8), 'little')
@@ -283,7 +284,7 @@ def _fill(values: torch.UntypedStorage, file: BinaryIO) -> None:
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """Make a tensor, within its storage."""
+    """Create a tensor after checking that it lies within its storage."""
     if not isinstance(storage, _Storage):
         raise PickleError('it holds a tensor without values')
     lengths = _whole_numbers(size)
@@ -311,7 +312,7 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:
 
 
 def _bounded(lengths: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the lengths of an empty tensor, if no product of some of them is absurd."""
+    """Return the lengths of an empty tensor, rejecting those with an absurd product."""
     product = 1
     for length in lengths:
         product *= max(length, 1)
@@ -327,7 +328,7 @@ def _parameter(data: Any, *_: Any) -> Tensor:
 
 
 def _typed(function: Any, kind: Any, arguments: Any, state: Any = None) -> Any:
-    """Make a tensor that has attributes, which are left out."""
+    """Create a tensor without its Python attributes."""
     maker = _makers().get(function.name) if isinstance(function, Named) else None
     if maker is None or maker is _typed or not isinstance(arguments, tuple):
         raise PickleError('it holds a tensor of an unknown type')
@@ -377,7 +378,7 @@ def _read_safetensors(file: BinaryIO, path: Path) -> dict[str, Any]:
 
 
 def _with_tuples(value: Any) -> Any:
-    """Put tuples where JSON, which has none, has lists."""
+    """Convert lists to tuples, which JSON cannot represent."""
     if isinstance(value, dict):
         return {key: _with_tuples(content) for key, content in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

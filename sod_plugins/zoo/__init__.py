@@ -1,4 +1,4 @@
-"""Models of this package by name: their cards, and networks with their weights."""
+"""The models of this package by name: cards, and networks with weights."""
 
 from sod_plugins.zoo.cards import (
     DEFAULT_MODELS,

@@ -1,6 +1,6 @@
-"""Model cards: what is known about each model, one JSON file a model in ``cards/``.
+"""Model cards: the facts about each model, one JSON file per model in ``cards/``.
 
-The cards are the one source of the tables in the docs, the README and the configs' metafiles.
+The cards are the single source of the tables in the docs, the README and the configs' metafiles.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from sod_plugins._common.choices import require_choice
 
 CARDS = Path(__file__).with_name('cards')
 TASKS = ('saliency', 'instances')
-# What a command or predictor takes where no model is named.
+# The models that commands and predictors use by default.
 DEFAULT_MODELS = {'saliency': 'sod-small', 'instances': 'sod-instances'}
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What a model reaches on a data set.
+    """Results of a model on a data set.
 
     Attributes:
-        dataset: The data set's name.
-        protocol: The name of the protocol, see ``sod_plugins.metrics``.
-        images: How many images were measured.
-        date: When, as YYYY-MM-DD: how often a test set was looked at counts.
-        values: The measures by their keys.
+        dataset: Name of the data set.
+        protocol: Name of the protocol, see ``sod_plugins.metrics``.
+        images: Number of images measured.
+        date: The date of the evaluation, YYYY-MM-DD: repeated looks at a test set count.
+        values: The measures by key.
     """
 
     dataset: str
@@ -41,32 +41,32 @@ class Measures:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known about a model.
+    """The facts about a model.
 
     Attributes:
-        name: What users call it.
+        name: The name by which users refer to it.
         summary: One sentence.
         task: ``'saliency'`` or ``'instances'``.
-        network: The network's name in ``sod_plugins.networks``.
+        network: Name of the network in ``sod_plugins.networks``.
         arguments: Its constructor arguments.
-        preprocessing: Size of the input and normalisation.
-        data: What it was trained on, and on which terms.
-        backbone_weights: What the backbone began with, where it came from, and its licence.
-        recipe: The configs, relative to the repository's root.
-        commit: The commit that it was trained at.
-        date: When, as YYYY-MM-DD.
-        measures: What it reaches.
-        parameters: How many it has.
-        macs: Multiply-accumulates of an image at the size of the input.
-        milliseconds: Of an image, by engine, on one thread of a processor that ``processor`` names.
-        processor: What the times were measured on.
+        preprocessing: Input size and normalisation.
+        data: The training data and their terms of use.
+        backbone_weights: The initial weights of the backbone, their origin and licence.
+        recipe: The configs, relative to the root of the repository.
+        commit: The commit at which it was trained.
+        date: The date of training, YYYY-MM-DD.
+        measures: Its results.
+        parameters: Number of parameters.
+        macs: Multiply-accumulates per image at the input size.
+        milliseconds: Time per image by engine, on one thread of ``processor``.
+        processor: The processor on which the times were measured.
         licence: The terms of the weights.
-        file: The weights: below the package, below ``weights/`` beside it, or None where they
-            cannot be given away.
-        sha256: Of the file.
-        size: Of the file, in bytes.
-        url: Where the file can be fetched, if anywhere.
-        conversion: The command that makes the file of what its authors released.
+        file: The weights file: below the package, below ``weights/`` beside it, or None if the
+            weights cannot be distributed.
+        sha256: SHA-256 of the file.
+        size: Size of the file in bytes.
+        url: The address from which the file can be downloaded, if any.
+        conversion: The command that creates the file from the authors' release.
         notes: What to know before using it.
     """
 
@@ -95,11 +95,11 @@ class ModelCard:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as the JSON file has them."""
+        """Return the card as plain values, as in the JSON file."""
         return asdict(self)
 
     def describe(self) -> str:
-        """Write the card as text for a terminal."""
+        """Format the card as text for a terminal."""
         rows = [
             ('task', self.task),
             ('network', f'{self.network}, {self.parameters:,} parameters'),
@@ -124,10 +124,10 @@ def list_models(task: str | None = None) -> list[str]:
     """Return the names of the models, the defaults first.
 
     Args:
-        task: ``'saliency'`` or ``'instances'`` for those of one task alone.
+        task: ``'saliency'`` or ``'instances'`` for the models of one task only.
 
     Raises:
-        ValueError: If there is no such task.
+        ValueError: The task is unknown.
     """
     if task is not None:
         require_choice('task', task, TASKS)
@@ -139,16 +139,16 @@ def model_card(name: str) -> ModelCard:
     """Return the card of a model.
 
     Raises:
-        ValueError: If there is no such model; the message names the nearest.
+        ValueError: The model is unknown; the message suggests the most similar name.
     """
     return _cards()[require_choice('model', name, list(_cards()))]
 
 
 def default_model(task: str = 'saliency') -> str:
-    """Return the name of the model that is taken where none is named.
+    """Return the name of the default model.
 
     Raises:
-        ValueError: If there is no such task, or no model of it yet.
+        ValueError: The task is unknown, or has no model yet.
     """
     name = DEFAULT_MODELS[require_choice('task', task, TASKS)]
     if name not in _cards():
@@ -167,7 +167,7 @@ def read_card(path: Path) -> ModelCard:
     """Read a card.
 
     Raises:
-        ValueError: If a field is unknown or missing; the message names the file.
+        ValueError: A field is unknown or missing; the message names the file.
     """
     values = json.loads(path.read_text('utf-8'))
     known = {f.name for f in fields(ModelCard)}

@@ -1,4 +1,4 @@
-"""From the name of a model to its network."""
+"""Find and load models by name."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def find_model(name: str) -> Path:
-    """Return the file with a model's weights, fetched where it is not at hand.
+    """Return the weights file of a model, downloading it if necessary.
 
     Args:
-        name: A model's name, with or without ``zoo:`` before it.
+        name: The name of a model, with or without the prefix ``zoo:``.
 
     Raises:
-        ValueError: If there is no such model, or its weights are not given away; the message says
-            how to make them.
-        OSError: If they cannot be fetched.
+        ValueError: The model is unknown, or its weights are not distributed; the message says how
+            to create them.
+        OSError: The weights cannot be downloaded.
     """
     card = model_card(name.removeprefix(PREFIX))
     if card.file is None:
@@ -44,15 +44,15 @@ def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
     """Load a model of this package.
 
     Args:
-        name: Its name; by default the default model of the task.
+        name: The name of the model; by default that of the task.
         task: ``'saliency'`` or ``'instances'``.
 
     Returns:
         The network in eval mode on the CPU, its preprocessing in ``.preprocessing``.
 
     Raises:
-        ValueError: If there is no such model, or its weights are not those of its card.
-        OSError: If its weights cannot be found or fetched.
+        ValueError: The model is unknown, or the weights do not match its card.
+        OSError: The weights cannot be found or downloaded.
     """
     name = name or default_model(task)
     path = find_model(name)

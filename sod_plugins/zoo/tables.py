@@ -1,4 +1,4 @@
-"""The cards as Markdown, for the docs and the README: one source."""
+"""Write the cards as Markdown tables for the docs and the README."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ END = '<!-- end of models -->'
 
 
 def models_markdown(task: str = 'saliency') -> str:
-    """Write a table of the models of a task: what they reach, and what they cost.
+    """Return a table of the models of a task: their results and costs.
 
     Args:
         task: ``'saliency'`` or ``'instances'``.
 
     Raises:
-        ValueError: If there is no such task.
+        ValueError: The task is unknown.
     """
     cards = [model_card(name) for name in list_models(task)]
     measured = [name for name in DATASETS if any(_measures(card, name) for card in cards)]
@@ -30,10 +30,10 @@ def models_markdown(task: str = 'saliency') -> str:
 
 
 def insert_table(page: str, table: str) -> str:
-    """Put a table between the two marks of a page.
+    """Insert a table between the two marks of a page.
 
     Raises:
-        ValueError: If the page lacks the marks.
+        ValueError: The page lacks the marks.
     """
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)

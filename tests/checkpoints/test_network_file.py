@@ -195,7 +195,7 @@ def test_refuses_what_does_not_fit(tmp_path):
     torch.save(checkpoint, tmp_path / 'cut.pth')
     with pytest.raises(
         ValueError,
-        match=r'cut\.pth has weights that do not fit its description: it lacks decode_head\.cl',
+        match=r'cut\.pth has weights that do not fit its description: missing keys decode_head\.cl',
     ):
         extract_network(tmp_path / 'cut.pth', tmp_path / 'net.pth')
     with pytest.raises(ValueError, match='a Linear is not registered'):

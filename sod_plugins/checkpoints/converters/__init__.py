@@ -1,1 +1,1 @@
-"""Weights that papers' authors released, as checkpoints of this package."""
+"""Convert weights released by the papers' authors to checkpoints of this package."""

@@ -1,10 +1,10 @@
-"""Convert a CSNet checkpoint of its authors into a self-describing file of this package.
+"""Convert a checkpoint of the CSNet authors to a self-describing file of this package.
 
     sod convert csnet csnet-L-x1.pth.tar csnet-L-x1.bin csnet-L-x1.pth
 
-The ``.bin`` beside a released checkpoint holds its learned channels. Neither file is trusted:
-weights are read with ``weights_only`` and the channels by a reader that can build number arrays
-only. The released weights are licensed CC BY-NC-SA 4.0, and so is what is made of them.
+The ``.bin`` beside a released checkpoint holds its learned channel widths. Neither file is trusted:
+the weights are read with ``weights_only``, and the widths by a reader that builds number arrays
+only. The released weights are licensed CC BY-NC-SA 4.0, and so is everything derived from them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import CSNet, Preprocessing
 from sod_plugins.networks.backbones.csnet_widths import DILATIONS
 
-# Entries of the widths file: one per ILBlock, then fuse, dilated and merging convolution, then the
-# blocks of each stage, where the block that opens stage 1 is not counted.
+# Entries of the widths file: one per ILBlock, then the fuse, dilated and merging convolutions, then
+# the number of blocks of each stage, where the block that opens stage 1 is not counted.
 LARGEST = 1 << 14
 BLOCKS, FUSE, DILATED, MERGE, STAGE_BLOCKS = slice(0, 18), 18, 19, 20, 21
 
@@ -35,8 +35,8 @@ def read_widths(path: Path) -> dict[str, Any]:
     """Read a released widths file into the arguments ``stage_blocks`` and ``learned_widths``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds anything but the widths of a CSNet.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file holds anything but the widths of a CSNet.
     """
     try:
         with open_regular(path) as file:
@@ -63,10 +63,10 @@ def read_widths(path: Path) -> dict[str, Any]:
 
 
 def _widths_of(numbers: np.ndarray[Any, Any]) -> Any:
-    """Return numbers of channels as nested lists.
+    """Check numbers of channels and return them as nested lists.
 
     Raises:
-        ValueError: If they are none.
+        ValueError: The values are not numbers of channels.
     """
     if numbers.dtype.kind not in 'iuf' or numbers.size > LARGEST:
         raise ValueError('it holds other things than numbers of channels')
@@ -116,11 +116,11 @@ def convert_weights(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert(checkpoint: Path, widths: Path, out: Path) -> CSNet:
-    """Convert a released checkpoint and its widths file; return the network that was written.
+    """Convert a released checkpoint and its widths file; return the written network.
 
     Raises:
-        FileNotFoundError: If an input does not exist.
-        ValueError: If an input is not what its name says, or the two do not belong together.
+        FileNotFoundError: An input does not exist.
+        ValueError: An input is not what its name says, or the two do not belong together.
     """
     network = CSNet(**read_widths(widths))
     content = read_checkpoint(checkpoint)

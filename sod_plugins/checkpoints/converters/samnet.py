@@ -1,13 +1,13 @@
-"""Convert a SAMNet checkpoint of its authors into files of this package.
+"""Convert a checkpoint of the SAMNet authors to a file of this package.
 
     sod convert samnet RELEASED.pth samnet.pth
 
-A file of the whole network becomes a self-describing one for ``sod predict`` and ``load_network``.
-A file of the backbone alone, pre-trained on ImageNet, becomes a file for
+A file of the whole network becomes a self-describing file for ``sod predict`` and ``load_network``.
+A file of the ImageNet-pretrained backbone alone becomes a file for
 ``init_cfg=dict(type='sod_plugins.BackboneWeights', checkpoint='OUT.pth')`` of the backbone
-``sod_plugins.SAMNet``. Keys may begin with ``module.``; whether each branch has its own spatial map
-is read off the shapes. The input is not trusted: it is read with ``weights_only``. The released
-weights are licensed CC BY-NC-SA 4.0, and so is what is made of them.
+``sod_plugins.SAMNet``. Keys may begin with ``module.``; the shapes tell whether each branch has its
+own spatial map. The input is not trusted: it is read with ``weights_only``. The released weights
+are licensed CC BY-NC-SA 4.0, and so is everything derived from them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sod_plugins.networks import SAMNet
 from sod_plugins.networks.backbones import SAMNetBackbone
 
 BACKBONE = 'context_path.'
-# The parts of a SAM module, released and here.
+# Names of the parts of a SAM module: released, and here.
 MODULE_PARTS = {
     'conv': 'stem',
     'fc1': 'channel_gate.hidden',
@@ -36,7 +36,7 @@ MODULE_PARTS = {
     'convs.3': 'spatial_gate.logits',
     'fuse': 'fuse',
 }
-# The other parts; levels of the decoder are counted from the coarsest there, from the finest here.
+# The other parts. Decoder levels count from the coarsest in the release, from the finest here.
 PARTS: dict[str, Callable[[re.Match[str]], str]] = {
     r'context_path\.layer([1-5])\.0': lambda m: f'backbone.stages.{int(m[1]) - 1}.0',
     r'pyramid_pooling\.conv([1-4])': lambda m: f'decode_head.pooling.reduce.{int(m[1]) - 1}',
@@ -53,7 +53,7 @@ def convert_key(key: str) -> str:
     """Translate a released key of the whole network.
 
     Raises:
-        ValueError: If there is no such key.
+        ValueError: The key is unknown.
     """
     if match := re.fullmatch(r'heads\.([0-4])\.conv\.1\.(\w+)', key):
         return f'decode_head.classifiers.{4 - int(match[1])}.1.{match[2]}'
@@ -70,7 +70,7 @@ def convert_key(key: str) -> str:
 
 
 def _convert_leaf(rest: str) -> str:
-    """Translate what follows a part: of a plain, a normalised or a separable convolution."""
+    """Translate the rest of a key: of a plain, a normalised or a separable convolution."""
     rest = re.sub(
         r'^conv\.([01])\.conv\.([01])\.',
         lambda m: f'{SEPARABLE_CONV[int(m[1])]}.{NORMALISED_CONV[int(m[2])]}.',
@@ -82,7 +82,7 @@ def _convert_leaf(rest: str) -> str:
 def convert_weights(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Translate a released state dict, of the whole network or of the backbone alone.
 
-    Where the released modules count their branches F_1 .. F_N, F_0, this package has F_0 first.
+    The released modules order their branches F_1 .. F_N, F_0; this package puts F_0 first.
     """
     released = {key.removeprefix('module.'): value for key, value in released.items()}
     whole = any(key.startswith((BACKBONE, 'heads.')) for key in released)
@@ -101,12 +101,12 @@ def convert_weights(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert(checkpoint: Path, out: Path) -> nn.Module:
-    """Convert a released checkpoint; return the network, or the backbone, that was written.
+    """Convert a released checkpoint; return the written network or backbone.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        IsADirectoryError: If the file to write is a folder.
-        ValueError: If it is not the checkpoint of a released SAMNet, or would be overwritten.
+        FileNotFoundError: The checkpoint does not exist.
+        IsADirectoryError: The output is a folder.
+        ValueError: The file is not a released SAMNet checkpoint, or would be overwritten.
     """
     if out.is_dir():
         raise IsADirectoryError(f'{out} is a folder: name a file to write.')
