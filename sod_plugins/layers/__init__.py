@@ -1,4 +1,4 @@
-"""Building blocks as plain ``nn.Module`` classes, to be lifted into any network."""
+"""Building blocks as plain ``nn.Module`` classes, for use in any network."""
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.conv_rnn import (

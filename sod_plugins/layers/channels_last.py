@@ -1,4 +1,4 @@
-"""Layers of inference that read channels-last maps of few channels by rows on a CPU."""
+"""Inference layers that process channels-last maps of few channels row by row on a CPU."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from sod_plugins.ops.channels_last import pointwise_conv, prelu_
 
-LANES = 16  # of float32 in the widest vector
+LANES = 16  # float32 lanes of the widest vector register
 
 
 class PointwiseConv(nn.Conv2d):
-    """A 1x1 convolution that takes two pixels at once on a CPU if its outputs leave lanes idle.
+    """A 1x1 convolution that processes two pixels at once on a CPU.
+
+    It does so if the output channels of one pixel would leave vector lanes idle.
 
     Args:
         weight: Kernel (O, C, 1, 1).
@@ -38,22 +40,22 @@ class PointwiseConv(nn.Conv2d):
         return super().forward(x)
 
     def add_to(self, total: Tensor, x: Tensor) -> Tensor:
-        """Add what becomes of maps (N, C, H, W) to others (N, O, H, W), which are overwritten."""
+        """Add the output for maps (N, C, H, W) to others (N, O, H, W) in place."""
         channels_last = total.is_contiguous(memory_format=torch.channels_last)
         if self.bias is None and channels_last and self._in_rows(x):
             return pointwise_conv(x, self.get_buffer('block'), None, total)
         return total.add_(self(x))
 
     def _in_rows(self, x: Tensor) -> bool:
-        # Of one image, as none should depend on the batch it comes in.
+        # Pixels of one image, because its result must not depend on the batch size.
         return reads_rows(x) and x.shape[2] * x.shape[3] % self.pixels == 0
 
 
 class ChannelsLastPReLU(nn.PReLU):
-    """The function of a PReLU with a slope for each channel; on a CPU, without gradients, in place.
+    """A PReLU with one slope per channel, for inference; it works in place on a CPU.
 
     Args:
-        layer: The PReLU, whose slopes are shared.
+        layer: The PReLU, with which it shares its slopes.
     """
 
     def __init__(self, layer: nn.PReLU) -> None:
@@ -66,6 +68,6 @@ class ChannelsLastPReLU(nn.PReLU):
 
 
 def reads_rows(x: Tensor) -> bool:
-    """Whether to use the operators for channels-last maps: exporters and gradients want others."""
+    """Return whether the channels-last operators apply: exporters and gradients need others."""
     plain = torch.is_grad_enabled() or torch.compiler.is_exporting()
     return x.device.type == 'cpu' and not plain

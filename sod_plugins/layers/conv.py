@@ -1,4 +1,4 @@
-"""Convolutions as light-weight networks use them: with normalisation, and depthwise separable."""
+"""Convolutions of lightweight networks: with normalisation, and depthwise separable."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 class AutocastConv2d(nn.Conv2d):
-    """A convolution whose gradient is right in any autocast; elsewhere it is ``nn.Conv2d``.
+    """A convolution with a correct gradient under autocast; otherwise identical to ``nn.Conv2d``.
 
-    The CPU kernel (torch 2.13, processors with AVX-512 bf16) for the weight gradient of a dilated
-    convolution in groups, depthwise ones included, goes wrong where large maps are bfloat16 and
-    channels-last: the gradient is garbage, and nothing says so. Such convolutions therefore step
-    out of a CPU's autocast, compute in float32 and return the autocast's type.
+    In torch 2.13 on processors with AVX-512 bf16, the CPU kernel for the weight gradient of dilated
+    grouped (including depthwise) convolutions fails silently on large channels-last bfloat16 maps:
+    the gradient is garbage. Such convolutions therefore leave CPU autocast, compute in float32 and
+    return the type of autocast.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -26,16 +26,16 @@ class AutocastConv2d(nn.Conv2d):
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, BatchNorm, ReLU; the padding keeps the size, up to the stride.
+    """Convolution without bias, BatchNorm and ReLU, with "same" padding.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
         out_channels: Channels of the output.
         kernel_size: Side of the square kernel, odd.
         stride: Stride of the convolution.
-        dilation: Its dilation.
-        groups: Its groups.
-        act: Whether the ReLU is there.
+        dilation: Dilation of the convolution.
+        groups: Groups of the convolution.
+        act: Whether to include the ReLU.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class ConvNormAct(nn.Sequential):
 class DepthwiseSeparableConv(nn.Sequential):
     """Dilated depthwise separable convolution ("DSConv", Sec. III-A of the SAMNet paper).
 
-    A depthwise convolution and a 1x1 convolution, each with BatchNorm and ReLU.
+    It consists of a depthwise and a 1x1 convolution, each with BatchNorm and ReLU.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
         out_channels: Channels of the output.
         kernel_size: Side of the depthwise kernel, odd.
         stride: Stride of the depthwise convolution.
-        dilation: Its dilation.
+        dilation: Dilation of the depthwise kernel.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Convolutional recurrent cells that refine a hidden map over a static input.
 
-The gates and their order are those of ``nn.RNNCell``, ``nn.GRUCell`` and ``nn.LSTMCell``, with
-convolutions for the matrix products; ITDBU (Wang et al., CVPR 2019, Eq. 5) is built of them.
+Gates and their order are those of ``nn.RNNCell``, ``nn.GRUCell`` and ``nn.LSTMCell``, with
+convolutions in place of matrix products. ITDBU (Wang et al., CVPR 2019, Eq. 5) uses these cells.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {'tanh': torch.tanh, 'r
 
 
 class ConvCell(nn.Module):
-    """Base of the cells: one convolution of the input, one of the hidden map, some gates.
+    """Base class of the cells: one convolution of the input, one of the hidden map, and gates.
 
-    The input is the same at every step, so its convolution is computed once for all of them. A
-    state that is not given is zero; the convolution of a zero map is its bias, and is not computed.
+    The input is the same at every step, so its convolution is computed only once. The default state
+    is zero; the convolution of a zero map is its bias and is not computed.
 
     Args:
         in_channels: Channels of the input.
         hidden_channels: Channels of the hidden map.
         kernel_size: Side of the square kernels, odd; the padding keeps the size.
-        bias: Whether both convolutions have one, as PyTorch's cells do.
-        nonlinearity: ``'tanh'``, or ``'relu'`` in its place (the sigmoids of gates stay).
-        recurrent: False leaves the convolution of the hidden map out, with its bias: for a cell
-            that only ever takes one step from the zero state, where its weight cannot learn.
+        bias: Whether both convolutions have a bias, as PyTorch's cells do.
+        nonlinearity: ``'tanh'``, or ``'relu'`` in its place (gates keep their sigmoids).
+        recurrent: False omits the convolution of the hidden map and its bias, for a cell that only
+            ever takes one step from the zero state, where that weight cannot learn.
 
     Raises:
-        ValueError: If the kernel is even, the nonlinearity unknown, or a cell that is not recurrent
+        ValueError: The kernel is even, the nonlinearity is unknown, or a cell that is not recurrent
             is given a state or several steps.
     """
 
@@ -67,12 +67,12 @@ class ConvCell(nn.Module):
         )
 
     def forward(self, x: Tensor, state: State | None = None, steps: int = 1) -> list[State]:
-        """Take ``steps`` steps from ``state`` (by default zero) over the static input ``x``.
+        """Take ``steps`` steps from ``state`` (zero by default) over the static input ``x``.
 
         Args:
             x: Input (N, C_in, H, W).
-            state: Maps (N, C_hidden, H, W): the hidden one, in an LSTM followed by the cell's.
-            steps: How many, at least 1.
+            state: Maps (N, C_hidden, H, W): the hidden map; for an LSTM followed by the cell map.
+            steps: Number of steps, at least 1.
 
         Returns:
             The state after each step; its first map is the output.
@@ -94,7 +94,7 @@ class ConvCell(nn.Module):
         raise NotImplementedError
 
     def _convolve_hidden(self, projected: Tensor, state: State | None) -> Tensor:
-        """Convolve the hidden map; where it is zero, (1, gates * C_hidden, 1, 1) stands for it."""
+        """Convolve the hidden map; if it is zero, return (1, gates * C_hidden, 1, 1) instead."""
         if state is not None and self.conv_hidden is not None:
             convolved: Tensor = self.conv_hidden(state[0])
             return convolved
@@ -115,10 +115,10 @@ class ConvRNNCell(ConvCell):
 
 
 class ConvGRUCell(ConvCell):
-    """The gated recurrent unit, its gates (reset, update, new) as in ``nn.GRUCell``.
+    """Gated recurrent unit, with gates (reset, update, new) as in ``nn.GRUCell``.
 
-    h' = (1 - z) n + z h with n = tanh(W_n * x + r (U_n * h)): as there, the reset gate r scales the
-    *convolved* hidden map, so one convolution serves all gates.
+    h' = (1 - z) n + z h with n = tanh(W_n * x + r (U_n * h)). As in PyTorch, the reset gate r
+    scales the *convolved* hidden map, so one convolution serves all gates.
     """
 
     gates = 3
@@ -133,9 +133,9 @@ class ConvGRUCell(ConvCell):
 
 
 class ConvLSTMCell(ConvCell):
-    """Long short-term memory, its gates (input, forget, cell, output) as in ``nn.LSTMCell``.
+    """Long short-term memory, with gates (input, forget, cell, output) as in ``nn.LSTMCell``.
 
-    c' = f c + i g and h' = o tanh(c'); no peepholes, and no special bias of the forget gate.
+    c' = f c + i g and h' = o tanh(c'); no peepholes, and no special bias for the forget gate.
     """
 
     gates = 4
@@ -152,10 +152,10 @@ class ConvLSTMCell(ConvCell):
 
 
 class ConvCNNCell(ConvCell):
-    """No recurrence: ReLU of a convolution of the input, whatever the state, in one step.
+    """No recurrence: a ReLU of the convolved input, in one step and regardless of the state.
 
-    It is the case T = 1 of :class:`ConvRNNCell` (the paper's remark in Sec. 3.2) with the ReLU that
-    a stack of convolutions has.
+    This is the case T = 1 of :class:`ConvRNNCell` (the paper's remark in Sec. 3.2), with the ReLU
+    of an ordinary stack of convolutions.
     """
 
     def __init__(

@@ -10,16 +10,16 @@ from sod_plugins.layers.picanet import GlobalAttentionPooling
 
 
 class GlobalContext(nn.Module):
-    """Adds to every pixel what it attends to in the whole map: x + f(x, GAP(x)).
+    """Adds to every pixel its attended features from the whole map: x + f(x, GAP(x)).
 
-    GAP is PiCANet's global attention (Sec. 3.1 of its paper) and f a 1x1 convolution with
-    BatchNorm of both maps, as its decoder fuses them. So a pixel within a large object sees the
-    object's outline, wherever it is.
+    GAP is PiCANet's global attention (Sec. 3.1 of its paper), and f is a 1x1 convolution with
+    BatchNorm of both maps, like the fusion in its decoder. A pixel within a large object thus sees
+    the outline of the object, however far away.
 
     Args:
-        channels: Channels of the map (N, channels, H, W), which the result has too.
+        channels: Channels of the map (N, channels, H, W) and of the output.
         hidden_channels: Channels of each LSTM of the attention.
-        kernel_size: Samples of the map along each axis.
+        kernel_size: Number of samples of the map along each axis.
     """
 
     def __init__(self, channels: int, hidden_channels: int = 64, kernel_size: int = 7) -> None:

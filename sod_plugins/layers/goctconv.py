@@ -21,27 +21,27 @@ NormLayer = Callable[[int], nn.Module]
 class GOctConv(nn.Module):
     """Generalized octave convolution (Sec. 3.1): any number of input and output scales.
 
-    Three instances of the paper are this one class:
+    This class covers three instances of the paper:
 
     * the vanilla OctConv, ``GOctConv((h, l), (h, l), k)``;
     * the cross-stage one, ``GOctConv((c2, c3, c4), (c,), 1)``;
     * the simplified one, ``GOctConv((h, l), (h, l), 3, cross_scale=False)``, depthwise per scale.
 
-    Maps go in and come out as lists, finest first, None where a scale has no channels.
+    Input and output are lists of maps, finest first, with None for a scale without channels.
 
     Args:
-        in_channels: Channels of each input scale; 0 where a scale is empty.
-        out_channels: Channels of each output scale, likewise.
+        in_channels: Channels of each input scale; 0 for an empty scale.
+        out_channels: Channels of each output scale; 0 for an empty scale.
         kernel_size: Side of the square kernel; the padding keeps the size.
         stride: 1, or 2 for 2x2 average pooling of every input first.
         dilation: Dilation of the convolution.
         cross_scale: False for the simplified instance.
         weight_scale: Factor on the stored weight in every forward pass. The released CSNet uses 100
             for its depthwise and dilated convolutions, to converge faster; the paper is silent.
-        coarsening: How a map reaches a coarser scale, ``'max_pool'`` or ``'bilinear'``.
+        coarsening: How a map is reduced to a coarser scale, ``'max_pool'`` or ``'bilinear'``.
 
     Raises:
-        ValueError: If a side has no channels, a stride is not 1 or 2, the coarsening is unknown, or
+        ValueError: A side has no channels, the stride is not 1 or 2, the coarsening is unknown, or
             the simplified instance is asked to change its channels.
     """
 
@@ -86,7 +86,7 @@ class GOctConv(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
     def forward(self, maps: Sequence[Tensor | None]) -> Maps:
-        """Convolve one map per input scale into one per output scale."""
+        """Convolve one map per input scale to one map per output scale."""
         if len(maps) != len(self.in_channels):
             raise ValueError(
                 f'GOctConv has {len(self.in_channels)} input scales, got {len(maps)} maps.'
@@ -105,7 +105,7 @@ class GOctConv(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """Say what ``print(module)`` shows between the brackets."""
+        """Return what ``print(module)`` shows in brackets."""
         text = f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}'
         if self.stride != 1:
             text += f', stride={self.stride}'
@@ -117,12 +117,12 @@ class GOctConv(nn.Module):
 
 
 class GOctConvNormAct(nn.Module):
-    """A gOctConv whose every output scale passes its own normalisation and PReLU (Sec. 4.2).
+    """A gOctConv with a separate normalisation and PReLU for every output scale (Sec. 4.2).
 
-    Takes the arguments of :class:`GOctConv` and ``norm_layer``, which makes the normalisation of a
-    scale from its number of channels. Where both sides have one scale there is nothing octave about
-    the convolution, and the released network gives it the weight scale of its plain convolutions:
-    ``plain_weight_scale`` is that factor.
+    Takes the arguments of :class:`GOctConv`, and ``norm_layer``, which creates the normalisation of
+    a scale from its number of channels. If both sides have one scale, the convolution is plain, and
+    the released network gives it the weight scale of its plain convolutions: ``plain_weight_scale``
+    is that factor.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class GOctConvNormAct(nn.Module):
             weight_scale=plain_weight_scale if plain else 1.0,
             coarsening=coarsening,
         )
-        # An empty scale keeps its index, so that norms[s] is always the norm of scale s.
+        # An empty scale keeps its index, so norms[s] always belongs to scale s.
         self.norms = nn.ModuleList(norm_layer(c) if c else nn.Identity() for c in out_channels)
         self.acts = nn.ModuleList(nn.PReLU(c) if c else nn.Identity() for c in out_channels)
 
@@ -160,8 +160,8 @@ class GOctConvNormAct(nn.Module):
         ]
 
     def fused(self) -> nn.Module | None:
-        """Return its form for inference, which shares no weights; None for other norms."""
-        from sod_plugins.layers.goctconv_fused import FusedGOctConv  # which imports this module
+        """Return the fused layer for inference, with its own weights; None for other norms."""
+        from sod_plugins.layers.goctconv_fused import FusedGOctConv  # it imports this module
 
         plain = all(isinstance(norm, (nn.BatchNorm2d, nn.Identity)) for norm in self.norms)
         return FusedGOctConv(self) if plain else None
@@ -173,9 +173,9 @@ class ILBlock(nn.Module):
     Args:
         in_channels: Channels of each input scale.
         out_channels: Channels of each output scale.
-        kernel_size: Kernel of the first convolution: 3 opens a stage, 1 follows.
+        kernel_size: Kernel of the first convolution: 3 in the first block of a stage, else 1.
         stride: Stride of the first convolution.
-        vanilla: Use cross-scale OctConvs for the last two as well (the "Vanilla" row of Tab. 6).
+        vanilla: Whether the last two convolutions are cross-scale as well ("Vanilla" in Tab. 6).
         weight_scale: Factor on the weights of the plain convolutions, see :class:`GOctConv`.
     """
 
@@ -209,7 +209,7 @@ class ILBlock(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor | None]) -> Maps:
-        """Map a list of (N, C_s, H_s, W_s) to a list with the block's output channels."""
+        """Map a list of (N, C_s, H_s, W_s) to a list of maps with the output channels."""
         out: Maps = self.conv3(self.conv2(self.conv1(maps)))
         return out
 
@@ -220,9 +220,9 @@ class ParallelDilatedConv(nn.Module):
     Args:
         in_channels: Channels of the map.
         out_channels: Channels of each dilated convolution; 0 leaves one out.
-        dilations: Dilation of each.
+        dilations: Dilation of each convolution.
         weight_scale: Factor on their weights, see :class:`GOctConv`.
-        norm_layer: Makes the normalisation over the concatenation.
+        norm_layer: Creates the normalisation of the concatenation.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""gOctConvs for inference: normalisation and weight scale folded, paths between scales merged."""
+"""gOctConvs for inference, with folded normalisation and weight scale and merged scale paths."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sod_plugins.ops.resize import resize_bilinear
 
 
 class FusedGOctConv(nn.Module):
-    """The function of a :class:`GOctConvNormAct` in evaluation mode, in fewer operations.
+    """A :class:`GOctConvNormAct` in evaluation mode, in fewer operations.
 
-    BatchNorm and weight scale are part of the weights. What reaches an output scale from finer
-    scales and from its own is one convolution over the concatenation; what comes from coarser ones
-    joins it if fewer channels are then up-sampled than after a convolution of its own, which for a
-    1x1 convolution makes no difference to the result.
+    BatchNorm and weight scale are folded into the weights. The paths to an output scale from finer
+    scales and from the same scale become one convolution over their concatenation. Paths from
+    coarser scales join it if fewer channels are then upsampled than after a separate convolution;
+    for a 1x1 convolution the order makes no difference to the result.
 
     Args:
-        layer: The layer, with BatchNorms; it is left as it is.
+        layer: The layer, with BatchNorms; not modified.
     """
 
     def __init__(self, layer: GOctConvNormAct) -> None:
@@ -92,7 +92,7 @@ class FusedGOctConv(nn.Module):
     def _gather(
         self, maps: Sequence[Tensor | None], group: list[int], scale: int, size: tuple[int, int]
     ) -> Tensor:
-        """Bring maps to the size of a scale and concatenate them."""
+        """Resize maps to the size of a scale and concatenate them."""
         parts = []
         for i in group:
             x = maps[i]
@@ -107,10 +107,10 @@ class FusedGOctConv(nn.Module):
 
 
 class FusedParallelDilatedConv(nn.Module):
-    """The function of a :class:`ParallelDilatedConv` in evaluation mode, BatchNorm folded.
+    """A :class:`ParallelDilatedConv` in evaluation mode, with BatchNorm folded.
 
     Args:
-        layer: The layer, with a BatchNorm; it is left as it is.
+        layer: The layer, with a BatchNorm; not modified.
     """
 
     def __init__(self, layer: ParallelDilatedConv) -> None:
@@ -146,7 +146,7 @@ class FusedParallelDilatedConv(nn.Module):
 
 
 def _sources(channels: Sequence[int], out: int, scale: int, kernel_size: int) -> list[list[int]]:
-    """Return which input scales each convolution to one output scale reads, coarser ones first."""
+    """Return the input scales read by each convolution to one output scale, coarser ones first."""
     near = [i for i, c in enumerate(channels) if c and i <= scale]
     far = [i for i, c in enumerate(channels) if c and i > scale]
     if near and kernel_size == 1 and sum(channels[i] for i in far) < out * len(far):
@@ -157,7 +157,7 @@ def _sources(channels: Sequence[int], out: int, scale: int, kernel_size: int) ->
 def fold_norm(
     weight: Tensor, bias: Tensor | None, norm: nn.Module
 ) -> tuple[nn.Parameter, nn.Parameter]:
-    """Return weight and bias of a convolution that does what the BatchNorm after it did."""
+    """Fold the BatchNorm after a convolution into the convolution's weight and bias."""
     assert isinstance(norm, nn.BatchNorm2d)
     mean, variance = norm.get_buffer('running_mean'), norm.get_buffer('running_var')
     return fuse_conv_bn_weights(

@@ -1,7 +1,7 @@
-"""Masks of instances in the frame that they are predicted in: targets, loss, and the way back.
+"""Instance masks in the frame in which they are predicted: targets, loss, and pasting back.
 
-In the frame of the image a map covers the whole input, and the loss counts inside the box alone. In
-that of the box, as in Mask R-CNN, the map covers the box.
+In the frame of the image, a map covers the whole input, and the loss counts only inside the box. In
+the frame of the box, as in Mask R-CNN, the map covers the box.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from sod_plugins.ops.roi_align import paste_maps, roi_align
 from sod_plugins.ops.roi_masking import roi_masks
 
 Size = tuple[int, int]
-PIXELS_AT_ONCE = 2**24  # of masks while they are floating point, 64 MiB
+PIXELS_AT_ONCE = 2**24  # of masks in floating point, 64 MiB
 
 
 class MaskFrame:
-    """What maps of instances stand for.
+    """The region of the input that the map of an instance covers.
 
     Args:
         stride: Stride of the feature map in pixels of the input.
 
     Attributes:
-        lanczos: How maps are enlarged, see :func:`~sod_plugins.ops.paste_maps`.
+        lanczos: Whether Lanczos' kernel enlarges the maps, see :func:`~sod_plugins.ops.paste_maps`.
     """
 
     lanczos = False
@@ -33,11 +33,11 @@ class MaskFrame:
         self.stride = stride
 
     def targets(self, masks: Tensor, boxes: Tensor, map_size: Size) -> tuple[Tensor, Tensor]:
-        """Bring masks to the size of the maps.
+        """Resize masks to the size of the maps.
 
         Args:
             masks: Instances (K, H, W) at the size of the input, bool or in [0, 1].
-            boxes: Theirs, (K, 4) x1, y1, x2, y2 in pixels of the input.
+            boxes: Boxes of the instances, (K, 4) x1, y1, x2, y2 in pixels of the input.
             map_size: Rows and columns of the maps.
 
         Returns:
@@ -56,7 +56,7 @@ class MaskFrame:
         size: Size,
         scale: tuple[float, float] = (1.0, 1.0),
     ) -> Tensor:
-        """Return the masks of instances: inside their box, where the map is above a half.
+        """Return the masks of instances: the pixels inside their box where the map exceeds 0.5.
 
         Args:
             maps: Probabilities (K, h, w).
@@ -80,17 +80,17 @@ class MaskFrame:
 class ImageFrame(MaskFrame):
     """Maps of the whole image.
 
-    A cell's target is the share of its pixels that belong to the instance, its weight the share
-    that lies in the box: by area, like RoIMasking, where the paper only says "cross-entropy similar
-    to Mask R-CNN". The released code samples the mask at the cell's centre and counts whole cells.
-    As there, Lanczos' kernel enlarges the maps: where a person is a few cells wide, bilinear
-    values would lose legs and arms.
+    The target of a cell is the fraction of its pixels that belong to the instance, and its weight
+    is the fraction that lies in the box. Both are by area, like RoIMasking; the paper says only
+    "cross-entropy similar to Mask R-CNN". The released code samples the mask at the cell's centre
+    and counts whole cells. As there, maps are enlarged by Lanczos' kernel: where a person is only a
+    few cells wide, bilinear interpolation would lose legs and arms.
     """
 
     lanczos = True
 
     def targets(self, masks: Tensor, boxes: Tensor, map_size: Size) -> tuple[Tensor, Tensor]:
-        """Average each cell's pixels; see :class:`MaskFrame`."""
+        """Average the pixels of each cell; see :class:`MaskFrame`."""
         below = self.stride * map_size[0] - masks.shape[1]
         right = self.stride * map_size[1] - masks.shape[2]
         padded = F.pad(masks.float(), (0, right, 0, below))
@@ -98,17 +98,17 @@ class ImageFrame(MaskFrame):
         return targets, roi_masks(_as_rois(boxes), map_size, 1 / self.stride, 'binary')
 
     def regions(self, boxes: Tensor, map_size: Size) -> Tensor:
-        """Return the one rectangle of the whole map."""
+        """Return the single rectangle of the whole map."""
         region = boxes.new_zeros(1, 4)
         region[:, 2], region[:, 3] = self.stride * map_size[1], self.stride * map_size[0]
         return region
 
 
 class BoxFrame(MaskFrame):
-    """Maps of the boxes. A cell's target is whether most of it belongs to the instance."""
+    """Maps of the boxes. The target of a cell is whether most of it belongs to the instance."""
 
     def targets(self, masks: Tensor, boxes: Tensor, map_size: Size) -> tuple[Tensor, Tensor]:
-        """Cut out the boxes; see :class:`MaskFrame`."""
+        """Crop the boxes; see :class:`MaskFrame`."""
         cut_out = roi_align(masks[:, None].float(), _as_rois(boxes, True), map_size, 1.0)[:, 0]
         targets = (cut_out >= 0.5).float()
         return targets, torch.ones_like(targets)
@@ -125,7 +125,7 @@ def mask_frame(name: str, stride: int) -> MaskFrame:
     """Return the frame of an extractor, by its attributes ``frame`` and ``stride``.
 
     Raises:
-        ValueError: If there is no such frame.
+        ValueError: The frame is unknown.
     """
     if name not in FRAMES:
         raise ValueError(f'The frame must be one of {sorted(FRAMES)}, got {name!r}.')
@@ -141,7 +141,7 @@ def mask_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         weights: (K, h, w).
 
     Returns:
-        A scalar; 0 with a gradient where nothing has a weight.
+        A scalar; a differentiable 0 if all weights are zero.
     """
     loss = F.binary_cross_entropy_with_logits(
         logits[:, 0].float(), targets, weights, reduction='sum'
@@ -150,13 +150,13 @@ def mask_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 def _as_rois(boxes: Tensor, own_images: bool = False) -> Tensor:
-    """Put an image index before boxes: 0, or that of an image for each."""
+    """Prepend an image index to boxes: 0, or a separate image for each."""
     index = torch.arange(len(boxes), device=boxes.device).to(boxes)[:, None]
     return torch.cat([index if own_images else torch.zeros_like(index), boxes], 1)
 
 
 def _scale(boxes: Tensor, scale: tuple[float, float]) -> Tensor:
-    """Multiply the columns and rows of boxes (K, 4); without a copy from the host to a device."""
+    """Multiply the columns and rows of boxes (K, 4); without copying from host to device."""
     return torch.stack([boxes[:, axis] * scale[axis % 2] for axis in range(4)], 1)
 
 

@@ -22,9 +22,10 @@ ACTIVATIONS = ('softmax', 'sigmoid')
 
 
 class ContextAttention(nn.Module):
-    """Base of the modules that weigh the context of every pixel: weights first, then their use.
+    """Base class of the modules that weight the context of every pixel.
 
-    ``forward(x)`` is ``attend(x, attention(x))``. A subclass has both, and ``out_channels``.
+    ``forward(x)`` is ``attend(x, attention(x))``: first the weights, then their use. A subclass
+    defines both, and ``out_channels``.
     """
 
     out_channels: int
@@ -34,45 +35,46 @@ class ContextAttention(nn.Module):
         raise NotImplementedError
 
     def attend(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Use weights on the features; the result is (N, out_channels, H', W')."""
+        """Apply weights to the features and return (N, out_channels, H', W')."""
         raise NotImplementedError
 
     def reach(
         self, pixel: tuple[int, int], size: tuple[int, int]
     ) -> tuple[list[float], list[float]]:
-        """Return the K rows and K columns of features (H, W) that a pixel's weights are for.
+        """Return the K rows and K columns of features (H, W) to which the weights of a pixel apply.
 
-        Weight k belongs to row k div K and column k mod K of them, which may lie outside the map
-        (zeros) and, with GAP, between its pixels.
+        Weight k belongs to row k div K and column k mod K of them. These may lie outside the map
+        (zeros) and, with GAP, between pixels.
         """
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features (N, C, H, W) to the attended ones alone, (N, out_channels, H', W')."""
+        """Map features (N, C, H, W) to the attended features only, (N, out_channels, H', W')."""
         return self.attend(x, self.attention(x))
 
 
 class GlobalAttentionPooling(ContextAttention):
     """GAP (Sec. 3.1): every pixel averages a grid of samples of the whole map by its own weights.
 
-    The weights come from ReNet, a 1x1 convolution, BatchNorm and the softmax over the K*K samples.
+    The weights come from ReNet, a 1x1 convolution, BatchNorm and a softmax over the K*K samples.
 
-    The paper's input is always 28x28, its grid rows and columns 0, 3, ..., 27. For other sizes the
-    K samples of each axis lie evenly from corner to corner, between pixels by bilinear
-    interpolation, so that they always span the map and any size is taken; at 28x28 that *is* the
-    paper's grid. A ``dilation`` fixes their distance in pixels from the top left corner instead.
+    The paper's input is always 28x28, and its grid has rows and columns 0, 3, ..., 27. For other
+    sizes, the K samples of each axis are spaced evenly from corner to corner, with bilinear
+    interpolation between pixels. They thus always span the map, and any size is accepted; at 28x28
+    they *are* the paper's grid. A ``dilation`` instead fixes their distance in pixels, starting at
+    the top left corner.
 
     Args:
-        in_channels: C.
-        kernel_size: K, samples along each axis; an int or (rows, columns).
-        dilation: Distance of the samples; None lets them span the map.
+        in_channels: Channels C of the features.
+        kernel_size: K, the number of samples along each axis; an int or (rows, columns).
+        dilation: Distance of the samples; None makes them span the map.
         hidden_channels: Channels of each LSTM of ReNet.
         order: Which axis ReNet scans first, see :class:`ReNet`.
         batch_norm: Whether BatchNorm precedes the softmax, as released.
 
     Raises:
-        ValueError: If an argument is not as described; in use, if the map is smaller than the grid
-            of a given dilation.
+        ValueError: An argument is not as described, or the input is smaller than the grid of a
+            given dilation.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class GlobalAttentionPooling(ContextAttention):
         self.norm = nn.BatchNorm2d(samples) if batch_norm else nn.Identity()
 
     def attention(self, x: Tensor) -> Tensor:
-        """Map features (N, C, H, W) to weights (N, K*K, H, W) whose sum is one at every pixel."""
+        """Map features (N, C, H, W) to weights (N, K*K, H, W) that sum to one at every pixel."""
         logits: Tensor = self.norm(self.logits(self.renet(x)))
         return logits.softmax(1)
 
@@ -106,7 +108,7 @@ class GlobalAttentionPooling(ContextAttention):
         return global_attention_pool(x, weights, self.kernel_size, self.dilation)
 
     def sample(self, x: Tensor) -> Tensor:
-        """Return the samples of maps (N, C, H, W) that the weights are for, (N, C, K, K)."""
+        """Return the samples (N, C, K, K) of maps (N, C, H, W) to which the weights apply."""
         if self.dilation is None:
             return resize_bilinear(x, self.kernel_size, align_corners=True)
         rows, columns = (
@@ -130,18 +132,18 @@ class GlobalAttentionPooling(ContextAttention):
 class LocalAttention(nn.Sequential):
     """Weights of every pixel's neighbours (Sec. 5.3): two convolutions, BatchNorm, an activation.
 
-    The first convolution has the window that the weights are for, so that a pixel sees the
-    neighbours which it weighs; a ReLU and a 1x1 convolution follow.
+    The first convolution has the window to which the weights apply, so that a pixel sees the
+    neighbours that it weights; a ReLU and a 1x1 convolution follow.
 
     Args:
         in_channels: Channels of the features (N, C, H, W).
-        window: Kernel, dilation, stride and padding of the weights' use.
+        window: Kernel, dilation, stride and padding of the window to which the weights apply.
         hidden_channels: Channels between the two convolutions.
         activation: ``'softmax'`` over the neighbours, or ``'sigmoid'`` for gates.
         batch_norm: Whether BatchNorm precedes the activation.
 
     Raises:
-        ValueError: If there is no such activation.
+        ValueError: The activation is unknown.
     """
 
     def __init__(
@@ -171,7 +173,7 @@ class LocalAttention(nn.Sequential):
 
 
 class LocalContextAttention(ContextAttention):
-    """Base of those modules whose context is a window around every pixel."""
+    """Base class of the modules whose context is a window around every pixel."""
 
     window: Window
 
@@ -193,17 +195,17 @@ class LocalAttentionPooling(LocalContextAttention):
     """LAP (Sec. 3.2): every pixel averages its neighbours by its own weights.
 
     Args:
-        in_channels: C.
-        kernel_size: K, neighbours along each axis; this and the next two are an int or (rows,
-            columns).
-        dilation: Distance of the neighbours; the defaults reach over 13x13 pixels.
+        in_channels: Channels C of the features.
+        kernel_size: K, the number of neighbours along each axis; this and the next two are an int
+            or (rows, columns).
+        dilation: Distance of the neighbours; the default window covers 13x13 pixels.
         stride: Distance of the outputs.
-        hidden_channels: See :class:`LocalAttention`, also for the rest.
-        activation: Likewise.
-        batch_norm: Likewise.
+        hidden_channels: See :class:`LocalAttention`.
+        activation: See :class:`LocalAttention`.
+        batch_norm: See :class:`LocalAttention`.
 
     Raises:
-        ValueError: If an argument is not as described.
+        ValueError: An argument is not as described.
     """
 
     def __init__(
@@ -238,25 +240,25 @@ class LocalAttentionPooling(LocalContextAttention):
 
 
 class AttentionConv(LocalContextAttention):
-    """AC (Sec. 3.3): a convolution whose taps are gated by every pixel for itself.
+    """AC (Sec. 3.3): a convolution whose taps are gated separately at every pixel.
 
-    The paper allows BatchNorm before the sigmoid and does not say whether it is there; it is here,
-    as LAP has it.
+    The paper allows BatchNorm before the sigmoid and does not say whether it is used. It is used
+    here, as in LAP.
 
     Args:
-        in_channels: C.
-        out_channels: Channels of the result.
+        in_channels: Channels C of the features.
+        out_channels: Channels of the output.
         kernel_size: K; this and the next two are an int or (rows, columns).
-        dilation: Distance of the taps; the defaults reach over 13x13 pixels.
+        dilation: Distance of the taps; the default window covers 13x13 pixels.
         stride: Distance of the outputs.
-        groups: Groups of channels that are convolved apart.
-        bias: Whether the convolution has one.
-        hidden_channels: See :class:`LocalAttention`, also for the rest.
-        activation: Likewise.
-        batch_norm: Likewise.
+        groups: Groups of the convolution.
+        bias: Whether the convolution has a bias.
+        hidden_channels: See :class:`LocalAttention`.
+        activation: See :class:`LocalAttention`.
+        batch_norm: See :class:`LocalAttention`.
 
     Raises:
-        ValueError: If an argument is not as described.
+        ValueError: An argument is not as described.
     """
 
     def __init__(
@@ -279,7 +281,7 @@ class AttentionConv(LocalContextAttention):
         self.gate = LocalAttention(
             in_channels, self.window, hidden_channels, activation, batch_norm
         )
-        # With gates of one, what it computes itself.
+        # The convolution that remains if all gates are one.
         self.conv = LargeConv(
             in_channels, out_channels, kernel_size, dilation, stride, groups=groups, bias=bias
         )

@@ -1,4 +1,4 @@
-"""The plain layers that PiCANet's paper compares its attention modules with.
+"""The plain layers to which PiCANet's paper compares its attention modules.
 
 Paper: Liu, Han and Yang, "PiCANet: Pixel-wise Contextual Attention Learning for Accurate Saliency
 Detection", IEEE TIP 2020.
@@ -16,16 +16,16 @@ MODES = ('average', 'max')
 
 
 class LargeConv(AutocastConv2d):
-    """LC (Sec. 5.4): an ordinary convolution of the size of :class:`AttentionConv`.
+    """LC (Sec. 5.4): an ordinary convolution with the window of :class:`AttentionConv`.
 
     Args:
-        in_channels: C.
-        out_channels: Channels of the result (N, out_channels, H', W').
+        in_channels: Channels C of the features.
+        out_channels: Channels of the output (N, out_channels, H', W').
         kernel_size: K; this and the next two are an int or (rows, columns).
         dilation: Distance of the taps.
         stride: Distance of the outputs.
-        groups: Groups of channels that are convolved apart.
-        bias: Whether there is one.
+        groups: Groups of the convolution.
+        bias: Whether the convolution has a bias.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class GlobalPooling(nn.Module):
     """The mean or maximum of each channel at every pixel: GAP without attention (Sec. 5.4).
 
     Args:
-        in_channels: C.
+        in_channels: Channels C of the features.
         mode: ``'average'`` or ``'max'``.
 
     Raises:
-        ValueError: If there is no such mode.
+        ValueError: The mode is unknown.
     """
 
     def __init__(self, in_channels: int, mode: str = 'average') -> None:
@@ -70,7 +70,7 @@ class GlobalPooling(nn.Module):
         self.mode = mode
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features (N, C, H, W) to maps of that size, each of one value."""
+        """Map features (N, C, H, W) to constant maps of the same size."""
         pooled = x.mean((2, 3), True) if self.mode == 'average' else x.amax((2, 3), True)
         return pooled.expand_as(x)
 
@@ -78,16 +78,16 @@ class GlobalPooling(nn.Module):
 class LocalPooling(nn.Module):
     """The mean or maximum of every pixel's neighbours: LAP without attention (Sec. 5.4).
 
-    As in LAP, neighbours outside the map count as zeros in a mean; in a maximum they do not count.
+    As in LAP, neighbours outside the map count as zeros in a mean; a maximum ignores them.
 
     Args:
-        in_channels: C.
-        kernel_size: K, odd neighbours along each axis.
-        dilation: Their distance; the defaults are those of :class:`LocalAttentionPooling`.
+        in_channels: Channels C of the features.
+        kernel_size: K, the odd number of neighbours along each axis.
+        dilation: Distance of the neighbours; defaults as in :class:`LocalAttentionPooling`.
         mode: ``'average'`` or ``'max'``.
 
     Raises:
-        ValueError: If there is no such mode.
+        ValueError: The mode is unknown.
     """
 
     def __init__(

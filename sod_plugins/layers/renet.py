@@ -10,23 +10,23 @@ GATES = 4  # input, forget, cell, output, as in nn.LSTM
 
 
 class ReNet(nn.Module):
-    """Recurrent sweeps along rows and columns (Visin et al., 2015) as PiCANet has them (Sec. 3.1).
+    """Recurrent sweeps along rows and columns (Visin et al., 2015) as used in PiCANet (Sec. 3.1).
 
-    Two LSTMs scan each row from both ends, their outputs are concatenated, forward first, and two
-    more scan the columns of the result. Patches are single pixels, the state starts at zero, there
-    are no peepholes. The released network scans columns first, which its paper does not say.
+    Two LSTMs scan each row from both ends, their outputs are concatenated (forward first), and two
+    more scan the columns of the result. Patches are single pixels, the initial state is zero, and
+    there are no peepholes. The released network scans columns first, which its paper does not say.
 
-    Each gate has one bias, where ``nn.LSTM`` keeps two that only ever act as their sum: 8 *
-    ``hidden_channels`` parameters less per layer, 4,096 in the paper's ReNet. Weights are drawn
-    from U(-0.2, 0.2), biases are zero and one for the forget gate, as released.
+    Each gate has one bias, whereas ``nn.LSTM`` has two that only ever act as their sum. This saves
+    8 * ``hidden_channels`` parameters per layer, 4,096 in the paper's ReNet. As in the release,
+    weights are initialised from U(-0.2, 0.2), and biases to zero, or one for the forget gate.
 
     Args:
         in_channels: Channels of the map.
-        hidden_channels: Channels of each LSTM; the result has twice as many.
-        order: ``'rows_first'``, as the paper has it, or ``'columns_first'``, as released.
+        hidden_channels: Channels of each LSTM; the output has twice as many.
+        order: ``'rows_first'``, as in the paper, or ``'columns_first'``, as released.
 
     Raises:
-        ValueError: If there is no such order.
+        ValueError: The order is unknown.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ReNet(nn.Module):
 
 
 def _scan(lstm: BidirectionalLSTM, x: Tensor, axis: int) -> Tensor:
-    """Scan a map (N, C, H, W) along one of its last axes, all lines of the other in one batch."""
+    """Scan a map (N, C, H, W) along one of its last axes, with all lines in one batch."""
     other = 5 - axis
     lines = x.permute(axis, 0, other, 1)
     out: Tensor = lstm(lines.flatten(1, 2)).unflatten(1, lines.shape[1:3])
@@ -55,11 +55,11 @@ def _scan(lstm: BidirectionalLSTM, x: Tensor, axis: int) -> Tensor:
 
 
 class BidirectionalLSTM(nn.Module):
-    """Two LSTMs, forward and backward, with one bias per gate; gates ordered as in ``nn.LSTM``.
+    """Two LSTMs, forward and backward, with one bias per gate and gates ordered as in ``nn.LSTM``.
 
     Args:
-        in_channels: Size of the inputs.
-        hidden_channels: Size of each direction's state.
+        in_channels: Channels of the input.
+        hidden_channels: Channels of each direction's state.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int) -> None:
@@ -77,7 +77,7 @@ class BidirectionalLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights from U(-0.2, 0.2); open the forget gates."""
+        """Initialise the weights from U(-0.2, 0.2), and open the forget gates."""
         for name, parameter in self.named_parameters():
             if name.endswith('_bias'):
                 nn.init.zeros_(parameter)

@@ -1,7 +1,7 @@
-"""What a mask is predicted from: the features of a region, in one of two frames.
+"""Feature extractors for mask prediction: the features of a region, in one of two frames.
 
-RoIMasking keeps the frame of the image, so a region's map is as large as the feature map. RoIAlign
-and RoIPool cut the region out and bring it to one size: the frame of the box.
+RoIMasking keeps the frame of the image, so the map of a region is as large as the feature map.
+RoIAlign and RoIPool crop the region and resize it to a fixed size: the frame of the box.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class RoIExtractor(nn.Module):
 
     Args:
         in_channels: Channels of the map.
-        out_channels: Channels of the result; None leaves the convolution out.
+        out_channels: Channels of the output; None omits the convolution.
         stride: Stride of the map in pixels of the input.
         kernel_size: Side of the convolution's kernel, odd.
 
     Attributes:
-        frame: ``'image'`` or ``'box'``: what the result's cells stand for.
+        frame: ``'image'`` or ``'box'``: the frame of the output.
     """
 
     frame: str
@@ -56,7 +56,7 @@ class RoIExtractor(nn.Module):
         return self.extract(self.conv(features), rois)
 
     def extract(self, features: Tensor, rois: Tensor) -> Tensor:
-        """Return the features of regions, from the map behind the convolution."""
+        """Return the features of regions, from the map after the convolution."""
         raise NotImplementedError
 
 
@@ -65,21 +65,21 @@ class RoIMasking(RoIExtractor):
     """RoIMasking (Fan et al., CVPR 2019, Sec. 3.3) in the frame of the image.
 
     The paper's convolution is 1x1 with 256 channels (Sec. 3.5), the released one 3x3 with 128. Its
-    ReLU is what tells a region's surroundings, whose sign is turned, from its inside.
+    ReLU makes the surroundings of a region, which are negated, distinguishable from its inside.
 
     Args:
         in_channels: Channels of the map.
-        out_channels: Channels of the result; None leaves the convolution out.
+        out_channels: Channels of the output; None omits the convolution.
         stride: Stride of the map in pixels of the input.
         kernel_size: Side of the convolution's kernel, odd.
-        mode: Whether the surroundings count -1 (``'ternary'``), 0 (``'binary'``) or 1
+        mode: Whether the surroundings are weighted by -1 (``'ternary'``), 0 (``'binary'``) or 1
             (``'expanded'``), see :func:`~sod_plugins.ops.roi_masks`.
-        alpha: Width of the surroundings on each side, as a share of the box's size.
+        alpha: Width of the surroundings on each side, as a fraction of the box's size.
         quantized: Whether boxes are quantised to cells, as in the released code.
-        negative_slicing: Whether to repeat the released code's slip at the upper and left border.
+        negative_slicing: Whether to reproduce the error of the released code at the border.
 
     Raises:
-        ValueError: If there is no such form of it.
+        ValueError: An argument is invalid, see :func:`roi_masks`.
     """
 
     frame = 'image'
@@ -122,11 +122,11 @@ class RoIAlign(RoIExtractor):
 
     Args:
         in_channels: Channels of the map.
-        out_channels: Channels of the result; None leaves the convolution out.
+        out_channels: Channels of the output; None omits the convolution.
         stride: Stride of the map in pixels of the input.
         kernel_size: Side of the convolution's kernel, odd.
-        output_size: Rows and columns of the result.
-        sampling_ratio: Samples per cell and direction.
+        output_size: Number of rows and of columns of the output.
+        sampling_ratio: Samples per cell and axis.
     """
 
     frame = 'box'
@@ -157,10 +157,10 @@ class RoIPool(RoIExtractor):
 
     Args:
         in_channels: Channels of the map.
-        out_channels: Channels of the result; None leaves the convolution out.
+        out_channels: Channels of the output; None omits the convolution.
         stride: Stride of the map in pixels of the input.
         kernel_size: Side of the convolution's kernel, odd.
-        output_size: Rows and columns of the result.
+        output_size: Number of rows and of columns of the output.
     """
 
     frame = 'box'

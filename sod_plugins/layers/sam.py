@@ -17,28 +17,28 @@ ATTENTIONS = ('none', 'channel', 'spatial', 'stereoscopic')
 
 
 class SAM(nn.Module):
-    """SAM module (Sec. III): dilated branches, fused by attention over branches, and a residual.
+    """SAM module (Sec. III): dilated branches fused by attention over branches, and a residual.
 
-    F_0 is a depthwise separable convolution of the input (Eq. 1), F_i a dilated one of F_0 (Eq. 2).
-    Their fusion passes a 1x1 convolution with BatchNorm and is added to the input (Eq. 4). Both
-    gates read the plain sum of the branches (Eq. 6).
+    F_0 is a depthwise separable convolution of the input (Eq. 1), and F_i is a dilated one of F_0
+    (Eq. 2). Their fusion passes through a 1x1 convolution with BatchNorm and is added to the input
+    (Eq. 4). Both gates take the plain sum of the branches (Eq. 6).
 
     Args:
         channels: Channels C of input and output.
-        dilations: Dilation of each branch F_1 .. F_N; () leaves F_0 alone, the single-branch
-            module of Tab. IV.
+        dilations: Dilation of each branch F_1 .. F_N; () keeps only F_0, the single-branch module
+            of Tab. IV.
         attention: How the branches are fused: ``'none'``, the sum F (Eq. 3); ``'channel'``, F^D
             (Eq. 10); ``'spatial'``, F^S (Eq. 12); ``'stereoscopic'``, F^V (Eq. 14).
-        shared_spatial: Whether one spatial map serves all branches, as in the released network; the
-            paper's text has one per branch. Alone, a shared map would weigh all branches alike:
-            ``'spatial'`` needs False.
-        spatial_dilations: Dilations of the spatial gate's two convolutions; the paper is silent,
-            the default is released.
+        shared_spatial: Whether all branches share one spatial map, as in the released network; the
+            paper's text has one per branch. By itself, a shared map would weight all branches
+            equally, so ``'spatial'`` needs False.
+        spatial_dilations: Dilations of the two convolutions of the spatial gate; the paper is
+            silent, and the default is that of the release.
         reduction: Factor by which the spatial gate reduces its channels.
 
     Raises:
-        ValueError: If an argument does not describe a module, or a single image is trained on with
-            the channel gate, whose BatchNorm sees one value per image and channel.
+        ValueError: The arguments contradict each other, or a module with the channel gate is
+            trained on a single image, for which its BatchNorm sees one value per channel.
     """
 
     def __init__(
@@ -129,13 +129,13 @@ class SpatialGate(nn.Sequential):
 
 
 def require_batch(block: nn.Module, x: Tensor) -> None:
-    """Refuse to normalise pooled features over a batch of one image.
+    """Check that pooled features are not normalised over a batch of one image.
 
     Raises:
-        ValueError: If the block's BatchNorm is in training mode and the batch holds one image.
+        ValueError: The block's BatchNorm is in training mode and the batch holds one image.
     """
     training = any(m.training for m in block.modules() if isinstance(m, nn.BatchNorm2d))
-    if training and x.shape[0] == 1:  # in this order an exporter leaves the batch's size free
+    if training and x.shape[0] == 1:  # in this order, exporters keep the batch size dynamic
         raise ValueError(
             'BatchNorm of globally pooled features needs at least two images: train with a larger '
             'batch (and drop_last=True), or put its BatchNorm into eval mode.'

@@ -1,4 +1,4 @@
-"""Functions on tensors: the operators that the layers are built from."""
+"""Functions on tensors: the operators from which the layers are built."""
 
 from sod_plugins.ops.boxes import box_iou, clip_boxes, decode_boxes, encode_boxes, nms
 from sod_plugins.ops.branch_attention import branch_attention

@@ -1,9 +1,9 @@
-"""Local attention tap by tap: autograd functions that never hold an unfolded tensor.
+"""Local attention tap by tap: autograd functions that never store an unfolded tensor.
 
-Every tap of the window is a shifted view of the padded map. The forward and the backward pass go
-through the taps, so what they need beside inputs, results and gradients does not grow with their
-number. Half precision is accumulated in float32; autocast changes nothing of it, for it leaves
-operators alone that write in place or to an ``out``.
+Every tap of the window is a shifted view of the padded map. The forward and backward passes iterate
+over the taps, so the memory that they need besides inputs, outputs and gradients does not grow with
+the number of taps. Half precision is accumulated in float32. Autocast does not interfere, because
+it ignores operators that write in place or to an ``out``.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch.autograd.function import once_differentiable
 
 from sod_plugins.ops.window import Window
 
-BLOCK = 2**19  # elements of a map whose copies still fit into a cache of a CPU
+BLOCK = 2**19  # elements of a map whose copies still fit into the cache of a CPU
 
 
 def compute_dtype(*tensors: Tensor) -> torch.dtype:
-    """Return the common dtype of floating point tensors, float32 at least."""
+    """Return the common dtype of floating point tensors, at least float32."""
     double = any(x.dtype == torch.float64 for x in tensors)
     return torch.float64 if double else torch.float32
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
-    """Return channels-last only for what is stored so and not otherwise."""
+    """Return channels-last only if a tensor is stored that way and in no other."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return torch.channels_last if channels_last else torch.contiguous_format
 
@@ -74,7 +74,7 @@ class LocalPool(torch.autograd.Function):
 
 
 def _gather(frame: _Frame, grad: Tensor, weights: Tensor) -> Tensor:
-    """Return the gradient of a block of features: every pixel's sum over those who saw it."""
+    """Return the gradient of a block of features: the sum over all outputs that saw each pixel."""
     padded = frame.canvas(grad.shape[:2])
     weight = frame.spread((len(grad), 1))
     for k, view in enumerate(frame.views(padded)):
@@ -84,7 +84,7 @@ def _gather(frame: _Frame, grad: Tensor, weights: Tensor) -> Tensor:
 
 
 def _correlate(frame: _Frame, grad: Tensor, features: Tensor, of_weights: Tensor) -> None:
-    """Add the gradient of the weights by a block of features."""
+    """Add the contribution of a block of features to the gradient of the weights."""
     product = torch.empty_like(grad)
     for k, view in enumerate(frame.views(frame.pad(features))):
         torch.mul(grad, view, out=product)
@@ -94,7 +94,7 @@ def _correlate(frame: _Frame, grad: Tensor, features: Tensor, of_weights: Tensor
 class GatedConv(torch.autograd.Function):
     """Eq. 5: a convolution whose input at tap k is multiplied by gates[:, k].
 
-    Per sample and tap one matrix product, of the tap's weights by the gated and shifted features.
+    It computes one matrix product per sample and tap: the tap's weights times the gated features.
     """
 
     @staticmethod
@@ -172,9 +172,9 @@ def _grouped(x: Tensor, groups: int) -> Tensor:
 class _Frame:
     """A window on feature maps, in a layout whose shifts are long runs of memory.
 
-    At stride 1 a map of results is given rows as long as those of the padded features. All shifts
-    of the features then have the results' strides, and operators go through a whole map as one
-    run instead of row by row; the columns too many are zero in gradients and weights, and cut off.
+    At stride 1, output maps get rows as long as those of the padded features. All shifts of the
+    features then have the strides of the output, and operators process a whole map as one run
+    instead of row by row. The surplus columns are zero in gradients and weights, and are cut off.
     """
 
     def __init__(self, window: Window, features: Tensor, weights: Tensor) -> None:
@@ -184,16 +184,16 @@ class _Frame:
         self.samples, self.channels = features.shape[:2]
         self.map = height, width = features.shape[2:]
         self.size = window.output_size(features)
-        # The last shift of the longer rows runs over the end: hence one row more.
+        # The last shift of the longer rows runs past the end, hence one more row.
         self.rows = height + 2 * window.padding[0] + 1
         self.columns = width + 2 * window.padding[1]
         self.pitch = self.columns if window.stride == (1, 1) else self.size[1]
         self.summed_in_blocks = weights.dtype == self.dtype
 
     def blocks(self) -> Iterator[tuple[slice, slice]]:
-        """Go through samples and channels: all at once on a GPU, on a CPU what a cache holds.
+        """Iterate over samples and channels: all at once on a GPU, in cache-sized blocks on a CPU.
 
-        The gradient of half precision weights is rounded once, so it needs all channels together.
+        The gradient of half-precision weights is rounded once, so it needs all channels together.
         """
         if not self.samples * self.channels:
             return
@@ -219,11 +219,11 @@ class _Frame:
         return padded
 
     def features(self, padded: Tensor) -> Tensor:
-        """Return the view of the features themselves on a padded map."""
+        """Return the view of the unpadded features in a padded map."""
         return self.window.crop(padded, self.map)
 
     def views(self, padded: Tensor) -> Iterator[Tensor]:
-        """Go through the taps: views (n, c, H', pitch) of a padded map."""
+        """Iterate over the taps: views (n, c, H', pitch) of a padded map."""
         down, right = self.window.stride
         strides = (*padded.stride()[:2], down * self.columns, right)
         for row, column in self.window.offsets():
@@ -232,9 +232,9 @@ class _Frame:
             )
 
     def spread(self, maps: tuple[int, int] | torch.Size) -> Tensor:
-        """Return zeros for maps (n, c) of results, (n, c, H', pitch)."""
+        """Return zeros for output maps (n, c), (n, c, H', pitch)."""
         return self._zeros(*maps, self.size[0], self.pitch)
 
     def results(self, x: Tensor) -> Tensor:
-        """Return the view of the columns that are results."""
+        """Return the view without the surplus columns."""
         return x[..., : self.size[1]]

@@ -1,6 +1,6 @@
-"""Boxes: overlap, coding relative to anchors, and non-maximum suppression.
+"""Boxes: overlap, encoding relative to anchors, and non-maximum suppression.
 
-A box is x1, y1, x2, y2 in pixels. With ``offset`` 0 its width is x2 - x1; with 1, the convention of
+A box is x1, y1, x2, y2 in pixels. With ``offset`` 0 its width is x2 - x1. With 1, the convention of
 the first R-CNNs, x2 and y2 are the last pixels inside, and the width is x2 - x1 + 1.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MAX_LOG_SCALE = 20.0  # of decoded sizes: keeps exp() finite, as the released code does
+MAX_LOG_SCALE = 20.0  # of decoded sizes, which keeps exp() finite as in the released code
 
 
 def box_iou(boxes: Tensor, others: Tensor, offset: int = 0) -> Tensor:
     """Return the intersection over union of boxes (..., G, 4) with others (..., M, 4).
 
     Returns:
-        Values (..., G, M) in [0, 1]; 0 where both boxes are without area.
+        Values (..., G, M) in [0, 1]; 0 if both boxes have no area.
     """
     boxes, others = boxes[..., :, None, :], others[..., None, :, :]
     starts = boxes[..., :2].maximum(others[..., :2])
@@ -27,7 +27,7 @@ def box_iou(boxes: Tensor, others: Tensor, offset: int = 0) -> Tensor:
 
 
 def encode_boxes(boxes: Tensor, anchors: Tensor, offset: int = 0) -> Tensor:
-    """Return what moves anchors (..., 4) to boxes (..., 4), as R-CNN has it.
+    """Encode boxes (..., 4) relative to anchors (..., 4), as in R-CNN.
 
     Returns:
         Deltas (..., 4): the shift of the centre in widths and heights of the anchor, and the
@@ -40,7 +40,7 @@ def encode_boxes(boxes: Tensor, anchors: Tensor, offset: int = 0) -> Tensor:
 
 
 def decode_boxes(deltas: Tensor, anchors: Tensor, offset: int = 0) -> Tensor:
-    """Return the boxes (..., 4) that deltas (..., 4) make of anchors: undo :func:`encode_boxes`."""
+    """Return the boxes (..., 4) that deltas (..., 4) encode: undo :func:`encode_boxes`."""
     anchor_sizes = _sizes(anchors, offset)
     centres = anchors[..., :2] + anchor_sizes / 2 + deltas[..., :2] * anchor_sizes
     sizes = deltas[..., 2:].clamp(max=MAX_LOG_SCALE).exp() * anchor_sizes
@@ -49,12 +49,12 @@ def decode_boxes(deltas: Tensor, anchors: Tensor, offset: int = 0) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, sizes: Tensor, offset: int = 0) -> Tensor:
-    """Move what lies outside the image to its border.
+    """Clip boxes to their image.
 
     Args:
         boxes: (N, M, 4).
         sizes: Height and width of each image (N, 2).
-        offset: See above.
+        offset: See the module.
     """
     limits = (sizes.flip(-1) - offset).repeat(1, 2)[:, None].to(boxes)
     return boxes.clamp(min=0).minimum(limits)
@@ -63,23 +63,23 @@ def clip_boxes(boxes: Tensor, sizes: Tensor, offset: int = 0) -> Tensor:
 def nms(
     boxes: Tensor, scores: Tensor, iou_threshold: float, max_keep: int, offset: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Keep the best boxes that overlap no better kept one by more than a threshold.
+    """Greedily keep the best boxes, dropping boxes that overlap a better one too much.
 
-    Exact and greedy, for a batch at once: each of ``max_keep`` steps takes the best box left in
-    every image and drops what overlaps it. Costs ``max_keep * M`` overlaps instead of the M^2 of
-    all pairs; shapes do not depend on values, so that it can be exported or captured as a graph.
-    Of equal scores the first box wins.
+    Exact, and batched: each of ``max_keep`` steps takes the best remaining box of every image and
+    drops the boxes that overlap it. This computes ``max_keep * M`` overlaps instead of the M^2 of
+    all pairs, and shapes do not depend on values, so it can be exported or captured as a graph.
+    Among equal scores the first box wins.
 
     Args:
         boxes: (N, M, 4).
-        scores: (N, M); boxes of score minus infinity are never kept.
-        iou_threshold: A box is dropped where its intersection over union is larger.
-        max_keep: Boxes to keep at most, of each image.
-        offset: See above.
+        scores: (N, M); boxes with score minus infinity are never kept.
+        iou_threshold: A box is dropped if its intersection over union is larger.
+        max_keep: The largest number of boxes to keep in each image.
+        offset: See the module.
 
     Returns:
-        Indices (N, min(max_keep, M)), best first, and which of them are boxes (N, the same):
-        where fewer are left, the rest is False.
+        Indices (N, min(max_keep, M)), best first, and a bool tensor of the same shape that is False
+        where fewer boxes are left.
     """
     areas = _area(boxes, offset)
     left = scores
@@ -95,7 +95,7 @@ def nms(
             boxes[..., 2:].minimum(winner[..., 2:]),
         )
         inside = (ends - starts + offset).clamp(min=0).prod(-1)
-        # Multiplied out: a division per box would cost as much as all the rest.
+        # Without a division, which would cost as much as everything else.
         overlaps = inside > iou_threshold * (areas + areas.gather(1, index) - inside)
         left = left.masked_fill(overlaps, -torch.inf).scatter(1, index, -torch.inf)
     if not kept:

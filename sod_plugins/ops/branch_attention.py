@@ -21,27 +21,27 @@ def branch_attention(
     spatial_logits: Tensor | None = None,
     implementation: str = 'auto',
 ) -> Tensor:
-    """Weigh feature maps of equal shape by a softmax over them, and sum (Liu et al., TIP).
+    """Weight feature maps of equal shape by a softmax over them, and sum (Liu et al., TIP).
 
-    With both kinds of logits the weights are Eq. 13 of the SAMNet paper, softmax over i of
-    ``d_i * s_i``; with the channel's alone Eq. 9, with the spatial ones alone Eq. 12; with none the
-    plain sum of Eq. 3.
+    With both kinds of logits, the weights are those of Eq. 13 of the SAMNet paper, the softmax over
+    i of ``d_i * s_i``. With channel logits only they are Eq. 9, with spatial logits only Eq. 12,
+    and with neither the result is the plain sum of Eq. 3.
 
     Args:
         branches: The B maps F_i, each (N, C, H, W).
         channel_logits: d, (N, B, C).
         spatial_logits: s, (N, B, H, W); or (N, 1, H, W), one map shared by all branches.
-        implementation: ``'fused'`` goes through the branches one by one, and keeps one map beside
-            them for the backward pass (differentiable once); ``'unrolled'`` is for compilers and
-            exporters of networks, which make one loop of it; ``'auto'`` is unrolled for these,
-            else fused. ``'reference'`` writes the formula down and keeps three maps per branch.
+        implementation: ``'fused'`` processes the branches one by one and keeps one additional map
+            for the backward pass (differentiable once). ``'unrolled'`` is for compilers and
+            exporters, which turn it into one loop. ``'auto'`` is unrolled for these and fused
+            otherwise. ``'reference'`` follows the formula and keeps three maps per branch.
 
     Returns:
         The sum of the weighted maps, (N, C, H, W).
 
     Raises:
-        ValueError: If logits do not fit the branches, or one shared spatial map is all there is,
-            which would weigh all branches alike, or there is no such implementation.
+        ValueError: Logits do not match the branches, a shared spatial map is given without channel
+            logits (it would weight all branches equally), or the implementation is unknown.
     """
     if implementation not in IMPLEMENTATIONS:
         raise ValueError(
@@ -65,7 +65,7 @@ def branch_attention(
 
 
 def _check(branches: Sequence[Tensor], channel: Tensor | None, spatial: Tensor | None) -> None:
-    """Refuse logits that would broadcast to something else than attention over the branches."""
+    """Reject logits that would broadcast to anything but attention over the branches."""
     count = len(branches)
     n, c, h, w = branches[0].shape
     if channel is not None and channel.shape != (n, count, c):
@@ -94,7 +94,7 @@ def _weigh(branches: Sequence[Tensor], weights: Tensor) -> Tensor:
 
 
 def _weigh_by_both(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor) -> Tensor:
-    """Eq. 13 as it is written."""
+    """Eq. 13, literally."""
     weights = (channel[..., None, None] * spatial[:, :, None]).softmax(1)
     return (torch.stack(tuple(branches), 1) * weights).sum(1)
 
@@ -102,9 +102,9 @@ def _weigh_by_both(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor)
 def _weigh_unrolled(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor) -> Tensor:
     """Eq. 13 on four-dimensional maps, with logits relative to the first branch's.
 
-    The order of the operations matters to OpenVINO: only so it fuses all of them.
+    The order of the operations matters to OpenVINO: it fuses all of them only in this one.
     """
-    if len(branches) == 1:  # nothing is relative to it
+    if len(branches) == 1:  # there is no other branch
         return _weigh_by_both(branches, channel, spatial)
     if spatial.shape[1] == 1:
         relative = (channel[:, 1:] - channel[:, :1]).flatten(1)[..., None, None]
@@ -122,10 +122,10 @@ def _weigh_unrolled(branches: Sequence[Tensor], channel: Tensor, spatial: Tensor
 
 
 class _Stereoscopic(torch.autograd.Function):
-    """Eq. 13 and 14 branch by branch; the weights are computed anew in the backward pass.
+    """Eq. 13 and 14 branch by branch; the backward pass recomputes the weights.
 
-    It keeps the branches and the result, which their neighbours keep anyway, the small logits, and
-    the softmax's denominator. Half precision is accumulated in float32.
+    It keeps the branches and the result, which neighbouring layers keep anyway, the small logits,
+    and the denominator of the softmax. Half precision is accumulated in float32.
     """
 
     @staticmethod
@@ -175,9 +175,9 @@ class _Stereoscopic(torch.autograd.Function):
 def _small_logits(
     channel: Tensor, spatial: Tensor, dtype: torch.dtype
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Return d_i / ln 2 (N, C, 1, 1) and s_i (N, 1, H, W) of all branches, in float32 at least.
+    """Return d_i / ln 2 (N, C, 1, 1) and s_i (N, 1, H, W) of all branches, in at least float32.
 
-    Powers of 2 are those of e then, which torch computes thrice as fast on a CPU.
+    Powers of e then become powers of 2, which torch computes three times as fast on a CPU.
     """
     precise = torch.promote_types(dtype, torch.float32)
     d = list((channel.to(precise) / math.log(2))[..., None, None].unbind(1))
@@ -188,15 +188,15 @@ def _small_logits(
 def _weight(d: Tensor, s: Tensor, shift: Tensor) -> Tensor:
     """Return the numerator of the softmax of one branch, at most 1.
 
-    The product is rounded, as the shift was: a fused multiply-add of large logits leaves a
-    difference of which the power overflows. Its memory format would not be told by d and s alone.
+    The product is rounded, as the shift was: with a fused multiply-add, large logits would leave a
+    difference whose power overflows. d and s alone would not determine the memory format.
     """
     return torch.mul(d, s, out=torch.empty_like(shift)).add_(shift).exp2_()
 
 
 def _negative_maximum(d: list[Tensor], s: list[Tensor], like: Tensor) -> Tensor:
     """Return -max over i of d_i * s_i, (N, C, H, W), in the memory format of ``like``."""
-    if all(s_i is s[0] for s_i in s):  # then it is that of the largest or the smallest d
+    if all(s_i is s[0] for s_i in s):  # then the largest or the smallest d decides
         stacked = torch.stack(d)
         d, s = [stacked.amax(0), stacked.amin(0)], [s[0], s[0]]
     maximum = torch.mul(d[0], s[0], out=torch.empty_like(like, dtype=d[0].dtype))

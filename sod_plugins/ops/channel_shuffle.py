@@ -1,4 +1,4 @@
-"""Exchange of channels between the groups of grouped convolutions."""
+"""Channel shuffle between the groups of grouped convolutions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     """Interleave the channels of equal groups (Zhang et al., CVPR 2018, Sec. 3.1).
 
     Args:
-        x: Map (N, C, H, W) whose channels are ``groups`` runs of C / groups.
-        groups: Number of runs; it divides C.
+        x: Map (N, C, H, W) whose channels form ``groups`` blocks of C / groups.
+        groups: Number of blocks; it must divide C.
 
     Returns:
-        Map of the same shape: channel ``k * groups + g`` is channel ``k`` of run ``g``.
+        Map of the same shape: channel ``k * groups + g`` is channel ``k`` of block ``g``.
 
     Raises:
-        ValueError: If ``groups`` does not divide C.
+        ValueError: ``groups`` does not divide C.
     """
     channels = x.shape[1]
     if channels % groups:

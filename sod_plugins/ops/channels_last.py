@@ -1,8 +1,8 @@
-"""Operators of inference on a CPU for maps of few channels that lie channels-last in memory.
+"""CPU inference operators for channels-last maps with few channels.
 
-Torch's own loop over the channels of one pixel after the other, or over pixels with strides; with
-the eight to twenty channels of CSNet's finest scales that leaves most lanes of a vector idle. These
-read the same memory as fewer and longer rows. Each equals the operator that it is named after.
+Torch's own operators loop over the channels of one pixel after another, or over strided pixels.
+With the 8 to 20 channels of CSNet's finest scales, this leaves most vector lanes idle. The
+operators here read the same memory as fewer and longer rows. Each equals its namesake.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PART = 2**16  # numbers that fit the cache of a core twice
+PART = 2**16  # number of elements that fit into the cache of a core twice
 
 
 def pointwise_conv(
     x: Tensor, weight: Tensor, bias: Tensor | None, total: Tensor | None = None
 ) -> Tensor:
-    """Convolve with a 1x1 kernel, ``g`` neighbouring pixels at a time.
+    """Convolve with a 1x1 kernel, processing ``g`` neighbouring pixels at a time.
 
     Args:
         x: Maps (N, C, H, W).
-        weight: (g * O, g * C): ``g`` times the kernel (O, C) along the diagonal, zeros elsewhere;
-            the number of pixels must be a multiple of ``g``.
-        bias: ``g`` times the bias (O), or None.
-        total: Channels-last maps (N, O, H, W) that the result, without a bias, is added to in
+        weight: (g * O, g * C): a block-diagonal matrix of ``g`` copies of the kernel (O, C). The
+            number of pixels must be a multiple of ``g``.
+        bias: ``g`` copies of the bias (O), or None.
+        total: Channels-last maps (N, O, H, W) to which the output, without bias, is added in
             place.
 
     Returns:
@@ -43,14 +43,14 @@ def pointwise_conv(
 
 
 def prelu_(x: Tensor, slopes: Tensor) -> Tensor:
-    """Apply PReLU in place to maps (N, C, H, W) with one slope (C) for each channel."""
+    """Apply PReLU in place to maps (N, C, H, W) with one slope per channel (C)."""
     rows = x.permute(0, 2, 3, 1)
     if not rows.is_contiguous():
         return x.copy_(F.prelu(x, slopes))
-    # A row of pixels as one long row of channels, each with the slope of its channel.
+    # Treat a row of pixels as one long row of channels, each with its slope.
     slopes = slopes.expand(x.shape[3], -1).reshape(-1)
-    # Part by part, since torch has no PReLU in place, and fresh memory takes longer than PReLU. In
-    # a trace their number is fixed, so that only their size may follow the batch.
+    # Part by part: torch has no in-place PReLU, and allocating memory takes longer than the PReLU.
+    # A trace fixes the number of parts, so only their size may follow the batch.
     parts = int(x.numel()) // PART + 1
     for part in torch.tensor_split(rows.view(-1, len(slopes)), parts):
         part.copy_(F.prelu(part, slopes))
@@ -58,7 +58,7 @@ def prelu_(x: Tensor, slopes: Tensor) -> Tensor:
 
 
 def max_pool2d(x: Tensor, cell: int) -> Tensor:
-    """Reduce maps (N, C, H, W) to the maxima of cells; rows and columns left over are dropped."""
+    """Max-pool maps (N, C, H, W) over cells; surplus rows and columns are dropped."""
     rows, columns = (side // cell * cell for side in x.shape[2:])
     x = reduce(torch.maximum, (x[:, :, k:rows:cell] for k in range(cell)))
     return reduce(torch.maximum, (x[..., k:columns:cell] for k in range(cell)))

@@ -1,4 +1,4 @@
-"""Attention over context: pooling and convolution by pixel-wise weights (PiCANet)."""
+"""Contextual attention: pooling and convolution with pixel-wise weights (PiCANet)."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from sod_plugins.ops._context_functions import (
 from sod_plugins.ops.window import Size, Window, pair
 
 IMPLEMENTATIONS = ('auto', 'fused', 'reference')
-SMALL = 2**18  # unfolded elements; below, the number of operations counts, not their memory
+SMALL = 2**18  # unfolded elements, below which the number of operations counts more than memory
 
 
 def global_attention_pool(
     features: Tensor, weights: Tensor, kernel_size: Size = 10, dilation: Size = 3
 ) -> Tensor:
-    """Average a fixed grid of samples by weights of every pixel (Liu et al., Eq. 2).
+    """Average a fixed grid of samples by the weights of every pixel (Liu et al., Eq. 2).
 
-    The grid is anchored at the top left corner and is the same for all pixels: channel k of the
+    The grid is anchored at the top left corner and is the same for all pixels. Channel k of the
     weights belongs to the sample at row ``dilation * (k div K)`` and column
-    ``dilation * (k mod K)``. The defaults reach over a map of 28 x 28.
+    ``dilation * (k mod K)``. With the defaults, the grid covers a map of 28 x 28.
 
     Args:
         features: F, (N, C, H, W).
-        weights: alpha, (N, K*K, P, Q), normalised over the channels by the caller; P and Q need
-            not be H and W.
-        kernel_size: K, samples along each side; an int or (rows, columns).
+        weights: alpha, (N, K*K, P, Q), normalised over the channels by the caller; P and Q may
+            differ from H and W.
+        kernel_size: K, the number of samples along each axis; an int or (rows, columns).
         dilation: Distance of the samples; an int or (rows, columns).
 
     Returns:
-        The attended features, (N, C, P, Q), of the features' dtype.
+        The attended features, (N, C, P, Q), in the dtype of the features.
 
     Raises:
-        ValueError: If a sample lies outside the features, or shapes do not fit.
+        ValueError: A sample lies outside the features, or shapes do not match.
     """
     kernel, steps = pair('kernel_size', kernel_size, 1), pair('dilation', dilation, 1)
     _check_maps('features', features)
@@ -71,10 +71,10 @@ def local_attention_pool(
     padding: Size | None = None,
     implementation: str = 'auto',
 ) -> Tensor:
-    """Average the neighbours of every pixel by weights of its own (Liu et al., Eq. 3).
+    """Average the neighbours of every pixel by its own weights (Liu et al., Eq. 3).
 
     Channel k of the weights belongs to the neighbour at row ``dilation * (k div K) - padding`` and
-    column ``dilation * (k mod K) - padding``, counted from ``stride`` times the output's position.
+    column ``dilation * (k mod K) - padding``, relative to ``stride`` times the output position.
     Neighbours outside the map are zeros, whatever their weight.
 
     Args:
@@ -83,20 +83,20 @@ def local_attention_pool(
         kernel_size: K; this and the following sizes are an int or (rows, columns).
         dilation: Distance of the neighbours.
         stride: Distance of the outputs.
-        padding: Zeros at each border; None is dilation * (K - 1) / 2.
-        implementation: ``'fused'`` goes through shifted views of the features, and holds no
-            unfolded tensor (differentiable once; a compiler or an exporter reads standard operators
-            instead, which take one row of taps after the other and K copies of the features);
-            ``'reference'`` unfolds, which takes K*K copies; ``'auto'`` is fused for all but tiny
+        padding: Zeros at each border; None means dilation * (K - 1) / 2.
+        implementation: ``'fused'`` iterates over shifted views of the features and stores no
+            unfolded tensor. It is differentiable once; compilers and exporters see standard
+            operators instead, which process one row of taps at a time with K copies of the
+            features. ``'reference'`` unfolds, with K*K copies. ``'auto'`` is fused for all but tiny
             maps.
 
     Returns:
-        The attended features, (N, C, H', W'), of the features' dtype; half precision is summed in
-        float32.
+        The attended features, (N, C, H', W'), in the dtype of the features; half precision is
+        accumulated in float32.
 
     Raises:
-        ValueError: If shapes do not fit, the window does not fit into the padded features, or
-            there is no such implementation.
+        ValueError: Shapes do not match, the window does not fit into the padded features, or the
+            implementation is unknown.
     """
     window = Window.of(kernel_size, dilation, stride, padding)
     _check_maps('features', features)
@@ -127,9 +127,9 @@ def attention_conv(
     groups: int = 1,
     implementation: str = 'auto',
 ) -> Tensor:
-    """Convolve, with a gate for every pixel and tap before the weights (Liu et al., Eq. 5).
+    """Convolve, with a gate for every pixel and tap applied to the input (Liu et al., Eq. 5).
 
-    A gate is shared by all input and output channels; gates of one leave ``F.conv2d``.
+    A gate is shared by all input and output channels. With all gates one this is ``F.conv2d``.
 
     Args:
         features: F, (N, C, H, W).
@@ -139,17 +139,17 @@ def attention_conv(
         bias: b, (O,).
         dilation: Distance of the taps; this and the following sizes are an int or (rows, columns).
         stride: Distance of the outputs.
-        padding: Zeros at each border; None is dilation * (K - 1) / 2.
-        groups: Number of groups of channels that are convolved apart.
+        padding: Zeros at each border; None means dilation * (K - 1) / 2.
+        groups: Groups of the convolution.
         implementation: As in :func:`local_attention_pool`.
 
     Returns:
-        The result, (N, O, H', W'), of the features' dtype, under autocast of autocast's; half
-        precision is summed in float32.
+        The output, (N, O, H', W'), in the dtype of the features or, under autocast, in that of
+        autocast; half precision is accumulated in float32.
 
     Raises:
-        ValueError: If shapes do not fit, the window does not fit into the padded features, or
-            there is no such implementation.
+        ValueError: Shapes do not match, the window does not fit into the padded features, or the
+            implementation is unknown.
     """
     _check_maps('features', features)
     _check_convolution(features, weight, bias, groups)
@@ -184,7 +184,7 @@ def attention_conv(
 
 
 def _choose(implementation: str, features: Tensor, window: Window) -> str:
-    """Return 'fused', 'reference', or 'traced': row by row in operators that can be read."""
+    """Return 'fused', 'reference', or 'traced': row by row in standard operators."""
     if implementation not in IMPLEMENTATIONS:
         raise ValueError(
             f'implementation must be one of {IMPLEMENTATIONS}, got {implementation!r}.'
@@ -214,7 +214,7 @@ def _sum(terms: Iterable[Tensor]) -> Tensor:
 
 
 def _check_maps(name: str, x: Tensor) -> None:
-    """Refuse what is no batch of floating point maps."""
+    """Check for a batch of floating-point maps."""
     if x.dim() != 4 or not x.is_floating_point():
         raise ValueError(
             f'{name} must be a floating point tensor with 4 dimensions, got {x.dtype} of shape '
@@ -225,7 +225,7 @@ def _check_maps(name: str, x: Tensor) -> None:
 def _check_weights(
     name: str, weights: Tensor, features: Tensor, count: int, size: tuple[int, int] | None
 ) -> None:
-    """Refuse weights that do not give every output one weight per tap."""
+    """Check that the weights give every output one weight per tap."""
     _check_maps(name, weights)
     expected = (features.shape[0], count, *(size or weights.shape[2:]))
     if weights.shape != expected:
@@ -236,7 +236,7 @@ def _check_weights(
 
 
 def _check_convolution(features: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
-    """Refuse a convolution's weights that do not fit the features."""
+    """Check that the weights of a convolution match the features."""
     _check_maps('weight', weight)
     channels, outputs = features.shape[1], len(weight)
     if groups < 1 or channels % groups or outputs % groups:

@@ -1,4 +1,4 @@
-"""Parallel dilated convolutions of few outputs as one matrix product."""
+"""Parallel dilated convolutions with few outputs as one matrix product."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from torch import Tensor
 def parallel_dilated_conv(
     x: Tensor, taps: Tensor, bias: Tensor, dilations: Sequence[int], channels: Sequence[int]
 ) -> Tensor:
-    """Convolve maps with several 3x3 kernels, each of its own dilation, and concatenate.
+    """Convolve maps with several 3x3 kernels, each with its own dilation, and concatenate.
 
-    A dilated convolution is a sum of shifted products; with one to five outputs each, CSNet's fill
-    no vector by themselves. On a CPU this takes a third of the time of as many calls of ``conv2d``.
+    A dilated convolution is a sum of shifted products. CSNet's have one to five outputs each, which
+    fill no vector register by themselves. On a CPU this takes a third of the time of separate calls
+    of ``conv2d``.
 
     Args:
         x: Maps (N, C, H, W).
-        taps: The kernels (O, C, 3, 3) of all dilations, one after the other, as (9 * O, C): tap by
-            tap, row by row from the top left, each with all outputs.
+        taps: The kernels (O, C, 3, 3) of all dilations, concatenated and reshaped to (9 * O, C):
+            tap by tap, row by row from the top left, each with all outputs.
         bias: Bias (O) of all outputs.
-        dilations: Dilation of each convolution; its padding keeps the size.
-        channels: Outputs of each, O in all.
+        dilations: Dilation of each convolution; padding keeps the size.
+        channels: Output channels of each convolution, O in total.
 
     Returns:
         Maps (N, O, H, W).
@@ -44,7 +45,7 @@ def parallel_dilated_conv(
 
 
 def _shifts(dilation: int, length: int) -> dict[int, tuple[slice, slice]]:
-    """Return, for each tap that reaches a side of some length, where to it leads and where from."""
+    """Return the target and source slices of each tap that reaches a side of this length."""
     shifts = {1: (slice(None), slice(None))}
     if dilation < length:
         ahead, behind = slice(dilation, None), slice(None, length - dilation)

@@ -1,7 +1,7 @@
 """Generalized octave convolution (CSNet, Sec. 3.1, Eq. 1 and 2) as a function on lists of maps.
 
 A multi-scale feature is a list of maps, finest first; entry s has 2**s times fewer rows and columns
-than entry 0. An entry is None where a scale has no channels.
+than entry 0. An entry is None if a scale has no channels.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class HasShape(Protocol):
 
     @property
     def shape(self) -> Sequence[int]:
-        """Its dimensions."""
+        """The dimensions."""
 
 
 def scale_sizes(inputs: Sequence[HasShape | None], scales: int) -> list[tuple[int, int]]:
     """Return the (height, width) of the first ``scales`` scales of a multi-scale feature.
 
     A scale that ``inputs`` lacks takes the size of the nearest finer map, halved and rounded down
-    once per scale, or else that of the nearest coarser one, doubled.
+    once per scale, or else that of the nearest coarser map, doubled once per scale.
 
     Raises:
-        ValueError: If no input has channels.
+        ValueError: No input has channels.
     """
     known = {s: (x.shape[-2], x.shape[-1]) for s, x in enumerate(inputs) if x is not None}
     if not known:
@@ -55,7 +55,7 @@ def scale_sizes(inputs: Sequence[HasShape | None], scales: int) -> list[tuple[in
 
 
 def pooling_cell(size: Sequence[int], coarser: tuple[int, int]) -> int | None:
-    """Return the side of the cells that make a coarser map of one, or None if there are none."""
+    """Return the side of the cells that pool a map to a coarser one, or None if they do not fit."""
     cell = size[0] // coarser[0]
     return cell if (size[0] // cell, size[1] // cell) == coarser else None
 
@@ -66,11 +66,11 @@ def coarsen(
     mode: str,
     max_pool: Callable[[Tensor, int], Tensor] = F.max_pool2d,
 ) -> Tensor:
-    """Reduce maps (N, C, H, W) to a coarser size, by the maximum of each cell or bilinearly."""
+    """Reduce maps (N, C, H, W) to a coarser size, by max pooling or bilinearly."""
     if mode == 'bilinear':
         return resize_bilinear(x, size)
     cell = pooling_cell(x.shape[-2:], size)
-    if cell is None:  # a foreign pyramid that rounds its halves up
+    if cell is None:  # a pyramid of another network that rounds up
         return F.adaptive_max_pool2d(x, size)
     return max_pool(x, cell)
 
@@ -89,15 +89,15 @@ def octave_conv(
 ) -> Maps:
     """Convolve a multi-scale feature into another: every output scale sums over all input scales.
 
-    A path to a coarser scale pools and then convolves; one to a finer scale convolves at the coarse
-    size and then up-samples bilinearly. With ``cross_scale=False`` each scale is convolved on its
-    own, channel by channel: the paper's *simplified* instance (Sec. 4.2).
+    A path to a coarser scale pools first and then convolves. A path to a finer scale convolves at
+    the coarse size and then upsamples bilinearly. With ``cross_scale=False`` each scale is
+    convolved separately and depthwise: the paper's *simplified* instance (Sec. 4.2).
 
     Args:
-        inputs: One map (N, C_i, H / 2**i, W / 2**i) per input scale, or None where C_i is 0.
-        weight: All paths in one tensor: (sum of out_channels, sum of in_channels, k, k), rows and
-            columns ordered finest scale first; (sum of channels, 1, k, k) without cross-scale
-            paths.
+        inputs: One map (N, C_i, H / 2**i, W / 2**i) per input scale, or None if C_i is 0.
+        weight: All paths in one tensor (sum of out_channels, sum of in_channels, k, k), with rows
+            and columns ordered from the finest scale; (sum of channels, 1, k, k) without
+            cross-scale paths.
         in_channels: Channels C_i of each input scale.
         out_channels: Channels of each output scale.
         stride: 1, or 2, which halves every input by 2x2 average pooling before anything else.
@@ -108,10 +108,10 @@ def octave_conv(
 
     Returns:
         One map (N, C_j, H / 2**j, W / 2**j) per output scale, halved once more by stride 2; None
-        where C_j is 0. Odd sizes are rounded down on the way to a coarser scale.
+        if C_j is 0. Odd sizes are rounded down at each step to a coarser scale.
 
     Raises:
-        ValueError: If no input has channels.
+        ValueError: No input has channels.
     """
     if stride == 2:
         inputs = [None if x is None else F.avg_pool2d(x, 2) for x in inputs]
@@ -140,7 +140,7 @@ def octave_conv(
 def _depthwise(
     inputs: Sequence[Tensor | None], weight: Tensor, rows: list[int], padding: int, dilation: int
 ) -> Maps:
-    """Convolve every channel of every scale by itself."""
+    """Convolve every scale depthwise."""
     outputs: Maps = []
     for x, start, end in zip(inputs, rows, rows[1:], strict=False):
         if x is None:

@@ -1,4 +1,4 @@
-"""The one bilinear resize of the package, and other ways to resize where a network may choose."""
+"""The bilinear resize of the package, and the other modes that networks may choose."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def resize_bilinear(
 ) -> Tensor:
     """Resize maps bilinearly, by default without antialiasing and with half-pixel centres.
 
-    Inputs of a network, features between scales and saliency maps all go through this function, so
-    that training, ``tools/test.py`` and ``sod predict`` see the same pixels.
+    The inputs of a network, features between scales and saliency maps are all resized by this
+    function, so that training, ``tools/test.py`` and ``sod predict`` see the same pixels.
 
     Args:
         x: Maps of shape (N, C, H, W), floating point.
-        size: Height and width of the result, in pixels.
-        align_corners: Whether the centres of the corner pixels are aligned instead, as inside
-            networks whose paper or release has it so.
-        antialias: Whether a reduction averages all pixels that fall into a new one (a triangle as
-            wide as the factor), where bilinear interpolation reads four of them.
+        size: Height and width of the output, in pixels.
+        align_corners: Whether to align the centres of the corner pixels instead, for networks whose
+            paper or release does so.
+        antialias: Whether to antialias when downsampling: average all pixels under a triangle as
+            wide as the factor, instead of interpolating between four.
 
     Returns:
         Maps of shape (N, C, *size).
@@ -33,7 +33,7 @@ def resize_bilinear(
             x, size=size, mode='bilinear', align_corners=align_corners, antialias=True
         )
     if x.shape[1] == 1 and _is_exported_for(x, size):
-        # Inference engines are slow at single channels: theirs is a loop over pixels.
+        # Inference engines loop over pixels, which is slow for single channels.
         for axis in (2, 3):
             x = _resize_axis(x, axis, size[axis - 2], align_corners)
         return x
@@ -41,17 +41,17 @@ def resize_bilinear(
 
 
 def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Reduce maps to the means of size[0] x size[1] regions, which overlap where it does not fit.
+    """Average-pool maps to size[0] x size[1] regions, which overlap if the size is not a multiple.
 
     Args:
         x: Maps of shape (N, C, H, W), floating point.
-        size: Rows and columns of regions.
+        size: Number of rows and columns of regions.
 
     Returns:
         Maps of shape (N, C, *size).
     """
     if _is_exported_for(x, size):
-        # ONNX has no such operator, and gathering the pixels of every region takes longer.
+        # ONNX has no such operator, and gathering the pixels of every region is slower.
         rows = _regions(x, x.shape[-2], size[0])
         return rows @ x @ _regions(x, x.shape[-1], size[1]).T
     return F.adaptive_avg_pool2d(x, size)
@@ -67,15 +67,15 @@ def _regions(x: Tensor, length: int, count: int) -> Tensor:
 
 
 def _is_exported_for(x: Tensor, size: tuple[int, int]) -> bool:
-    """Whether an exporter reads the code, and both sizes are numbers."""
+    """Return whether an exporter is tracing and both sizes are numbers."""
     fixed = all(isinstance(side, int) for side in (*x.shape[-2:], *size))
     return fixed and torch.compiler.is_exporting()
 
 
 def _resize_axis(x: Tensor, axis: int, size: int, align_corners: bool) -> Tensor:
-    """Resize one axis linearly: gather both neighbours of every position, then mix them."""
+    """Resize one axis linearly: gather both neighbours of every position, then interpolate."""
     last = x.shape[axis] - 1
-    # In float32 at least, like the operator: exact positions would differ from its by 1e-5 pixels.
+    # In at least float32, like the operator: more exact positions would differ from its by 1e-5.
     dtype = torch.promote_types(x.dtype, torch.float32)
     positions = torch.arange(size, dtype=dtype, device=x.device)
     if align_corners:
@@ -102,13 +102,13 @@ RESIZE_MODES: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
 
 
 def resize(x: Tensor, size: tuple[int, int], mode: str = 'bilinear') -> Tensor:
-    """Resize maps in one of several ways; of the same size they are returned as they are.
+    """Resize maps in one of several modes; maps of the right size are returned unchanged.
 
     Args:
         x: Maps of shape (N, C, H, W), floating point.
-        size: Height and width of the result, in pixels.
+        size: Height and width of the output, in pixels.
         mode: ``'bilinear'`` as in :func:`resize_bilinear`; ``'nearest'``, the pixel at the centre;
-            ``'area'``, the mean of all pixels that a pixel of the result touches; ``'max'``, their
+            ``'area'``, the mean of all pixels that an output pixel touches; ``'max'``, their
             maximum.
 
     Returns:

@@ -1,4 +1,4 @@
-"""RoIAlign, RoIPool and their counterpart: maps of regions laid back onto the image."""
+"""RoIAlign, RoIPool, and their inverse: pasting maps of regions back onto the image."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ LOBES = 4
 def roi_align(
     features: Tensor, rois: Tensor, output_size: Size, spatial_scale: float, sampling_ratio: int = 2
 ) -> Tensor:
-    """Sample each region to one size bilinearly (He et al., "Mask R-CNN", ICCV 2017).
+    """Resample each region bilinearly to a fixed size (He et al., "Mask R-CNN", ICCV 2017).
 
-    Half-pixel centres (``aligned=True`` of mmcv). Bilinear samples on a grid are products of a
-    matrix for the rows and one for the columns, and so is their mean over a bin.
+    Uses half-pixel centres (``aligned=True`` of mmcv). Bilinear sampling on a grid is a product
+    with one matrix for the rows and one for the columns, and so is the mean over a bin.
 
     Args:
         features: Maps (N, C, H, W).
         rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels of the input.
-        output_size: Rows and columns of the result.
+        output_size: Rows and columns of the output.
         spatial_scale: Cells per pixel.
-        sampling_ratio: Samples per bin and direction.
+        sampling_ratio: Samples per bin and axis.
 
     Returns:
         Maps (K, C, *output_size).
@@ -41,15 +41,15 @@ def roi_align(
 
 
 def roi_pool(features: Tensor, rois: Tensor, output_size: Size, spatial_scale: float) -> Tensor:
-    """Take the maxima of each region's bins (Girshick, "Fast R-CNN", ICCV 2015).
+    """Max-pool each region over bins (Girshick, "Fast R-CNN", ICCV 2015).
 
-    Corners are rounded to cells, both included; bins are widened to whole cells. An empty bin,
-    outside the map, is 0.
+    Corners are rounded to cells, both inclusive, and bins are widened to whole cells. An empty bin
+    outside the map is 0.
 
     Args:
         features: Maps (N, C, H, W).
         rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels of the input.
-        output_size: Rows and columns of the result.
+        output_size: Rows and columns of the output.
         spatial_scale: Cells per pixel.
 
     Returns:
@@ -63,17 +63,18 @@ def roi_pool(features: Tensor, rois: Tensor, output_size: Size, spatial_scale: f
 
 
 def paste_maps(maps: Tensor, regions: Tensor, size: Size, *, lanczos: bool = False) -> Tensor:
-    """Lay maps onto an image: what RoIAlign did, undone.
+    """Paste maps onto an image: the inverse of RoIAlign.
 
     Args:
         maps: (K, h, w).
-        regions: Where each map lies, (K, 4) x1, y1, x2, y2 in pixels of the image; (1, 4) for all.
+        regions: The position of each map, (K, 4) x1, y1, x2, y2 in pixels of the image; (1, 4) for
+            all.
         size: Height and width of the image.
-        lanczos: Whether values between cells are those of Lanczos' kernel of four lobes, which
-            keeps thin parts that bilinear ones blur, but goes beyond the maps' values a little.
+        lanczos: Whether to interpolate by Lanczos' kernel with four lobes. It keeps thin parts that
+            bilinear interpolation blurs, but slightly overshoots the values of the maps.
 
     Returns:
-        Maps (K, *size); outside its region a map goes on with its border.
+        Maps (K, *size); outside its region a map repeats its border.
     """
     rows, columns = (
         _paste_matrix(regions[:, axis], regions[:, axis + 2], cells, pixels, lanczos)
@@ -88,14 +89,14 @@ def _sampling_matrix(start: Tensor, end: Tensor, bins: int, length: int, samples
     count = bins * samples
     steps = (torch.arange(count, device=start.device, dtype=start.dtype) + 0.5) / count
     positions = start[:, None] + (end - start)[:, None] * steps
-    # As in every implementation: up to a cell outside the border's value counts, further off 0.
+    # As in all implementations: the border value up to one cell outside, and 0 beyond.
     valid = (positions >= -1) & (positions <= length)
     weights = _bilinear_weights(positions, length) * valid[..., None]
     return weights.view(len(start), bins, samples, length).mean(2)
 
 
 def _paste_matrix(start: Tensor, end: Tensor, cells: int, pixels: int, lanczos: bool) -> Tensor:
-    """Return the matrices (K, pixels, cells) that read an axis of maps at the pixels' centres."""
+    """Return the matrices (K, pixels, cells) that sample an axis of maps at pixel centres."""
     centres = torch.arange(pixels, device=start.device, dtype=start.dtype) + 0.5
     scale = cells / (end - start).clamp(min=1e-6)
     positions = (centres - start[:, None]) * scale[:, None] - 0.5
@@ -103,14 +104,14 @@ def _paste_matrix(start: Tensor, end: Tensor, cells: int, pixels: int, lanczos: 
 
 
 def _bilinear_weights(positions: Tensor, length: int) -> Tensor:
-    """Return the weights (..., length) of the cells at positions (...), kept inside the map."""
+    """Return the bilinear weights (..., length) of the cells at positions (...) inside the map."""
     cells = torch.arange(length, device=positions.device, dtype=positions.dtype)
     distance = (positions.clamp(0, length - 1)[..., None] - cells).abs()
     return (1 - distance).clamp(min=0)
 
 
 def _lanczos_weights(positions: Tensor, length: int) -> Tensor:
-    """Return the same of Lanczos' kernel; beyond the map its border goes on."""
+    """Return the weights of Lanczos' kernel; beyond the map its border is repeated."""
     cells = torch.arange(-LOBES, length + LOBES, device=positions.device, dtype=positions.dtype)
     distance = positions.clamp(0, length - 1)[..., None] - cells
     weights = torch.sinc(distance) * torch.sinc(distance / LOBES) * (distance.abs() < LOBES)
@@ -122,11 +123,11 @@ def _lanczos_weights(positions: Tensor, length: int) -> Tensor:
 
 
 def _pool_axis(regions: Tensor, first: Tensor, last: Tensor, bins: int, axis: int) -> Tensor:
-    """Take the maxima of bins along an axis; minus infinity where a bin is empty."""
+    """Max-pool over bins along an axis; an empty bin is minus infinity."""
     length = regions.shape[axis]
     width = (last - first + 1).clamp(min=1)[:, None]
     index = torch.arange(bins, device=first.device)
-    # Whole numbers, floor(i * width / bins) and the ceiling: floats would round some bins wrongly.
+    # Integer floor and ceiling of i * width / bins, because floats would round some bins wrongly.
     start = (first[:, None] + index * width // bins).clamp(0, length)
     end = (first[:, None] - (-(index + 1) * width // bins)).clamp(0, length)
     shape = [len(regions), 1, 1, 1]

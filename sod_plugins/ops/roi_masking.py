@@ -1,4 +1,4 @@
-"""RoIMasking: a feature map for each region, signed by what is inside the region and around it.
+"""RoIMasking: a feature map for each region, positive inside the region and negative around it.
 
 Paper: Fan et al., "S4Net: Single Stage Salient-Instance Segmentation", CVPR 2019, Sec. 3.3.
 """
@@ -27,24 +27,24 @@ def roi_masking(
 ) -> Tensor:
     """Multiply the features of each region's image by the region's mask.
 
-    Beyond the result, memory is needed for the masks alone, one channel each, and in the backward
-    pass for 8 channels of each region. No gradient reaches the regions.
+    Besides the result, memory is needed only for the masks, one channel each, and in the backward
+    pass for 8 channels of each region. No gradient flows to the regions.
 
     Args:
-        features: Maps (N, C, H, W), floating point; non-negative ones (behind a ReLU) keep the
-            surroundings of a region, which get a negative sign, apart from its inside.
+        features: Maps (N, C, H, W), floating point. If they are non-negative (after a ReLU), the
+            surroundings of a region, which become negative, stay distinct from its inside.
         rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels of the input.
         spatial_scale: Cells per pixel: 1 / stride.
-        mode: See :func:`roi_masks`, also for the rest.
-        alpha: Likewise.
-        quantized: Likewise.
-        negative_slicing: Likewise.
+        mode: See :func:`roi_masks`.
+        alpha: See :func:`roi_masks`.
+        quantized: See :func:`roi_masks`.
+        negative_slicing: See :func:`roi_masks`.
 
     Returns:
-        Maps (K, C, H, W) of the features' type.
+        Maps (K, C, H, W) in the dtype of the features.
 
     Raises:
-        ValueError: If the shapes or the arguments do not fit.
+        ValueError: A shape or an argument is invalid.
     """
     if features.dim() != 4:
         raise ValueError(f'features must be (N, C, H, W), got {tuple(features.shape)}.')
@@ -64,10 +64,10 @@ def roi_masking(
 
 
 def check_masking(mode: str, alpha: float, quantized: bool, negative_slicing: bool) -> None:
-    """Refuse what :func:`roi_masks` cannot make.
+    """Check the arguments of :func:`roi_masks`.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: An argument is invalid.
     """
     if mode not in ROI_MASKING_MODES:
         raise ValueError(f'mode must be one of {ROI_MASKING_MODES}, got {mode!r}.')
@@ -90,47 +90,47 @@ def roi_masks(
 ) -> Tensor:
     """Return the mask of each region on a map.
 
-    A box w pixels wide and h high is surrounded by the expanded box, which reaches ``alpha * w``
-    further on the left and right and ``alpha * h`` above and below. Inside the box the mask is 1,
-    between both boxes -1 (``'ternary'``), 0 (``'binary'``) or 1 (``'expanded'``), outside 0.
+    A box of width w and height h is surrounded by the expanded box, which extends ``alpha * w``
+    further on the left and right and ``alpha * h`` above and below. The mask is 1 inside the box;
+    -1 (``'ternary'``), 0 (``'binary'``) or 1 (``'expanded'``) between the two boxes; and 0 outside.
 
-    By default it is exact by area: cell (i, j) covers the pixels [i s, (i + 1) s) of the rows and
-    [j s, (j + 1) s) of the columns, s = 1 / ``spatial_scale``, and gets the mean of the mask over
-    its pixels. The sum over the ternary mask is (2 * area of the box - area of the expanded box)
-    / s^2, with the areas inside the map. A box without area gives zeros.
+    By default it is exact by area. Cell (i, j) covers the pixels [i s, (i + 1) s) of the rows and
+    [j s, (j + 1) s) of the columns, with s = 1 / ``spatial_scale``, and gets the mean of the mask
+    over its pixels. The ternary mask sums to (2 * area of the box - area of the expanded box) /
+    s^2, with both areas clipped to the map. A box without area gives zeros.
 
     Args:
         rois: Regions (K, 5): image index, x1, y1, x2, y2 in pixels.
         size: Height and width of the map.
         spatial_scale: Cells per pixel.
         mode: ``'ternary'``, ``'binary'`` or ``'expanded'``.
-        alpha: Width of the surroundings as a share of the box's; the paper's best is 1/3.
-        quantized: The released form, which rounds: a box has all cells from that of its corner
-            (x1, y1) to that of (x2, y2), both included, and the surroundings reach
-            floor(alpha * cells) further. Here they are cut off at the map's border.
-        negative_slicing: With ``quantized``, what the released code does at the upper and the left
-            border instead: a first row or column of -n counts from the other end of the map, so
-            that the surroundings are empty or elsewhere. Only for released weights.
+        alpha: Width of the surroundings as a fraction of the box; the paper's best is 1/3.
+        quantized: The released form, which rounds. A box has all cells from that of its corner
+            (x1, y1) to that of (x2, y2), both inclusive, and the surroundings extend
+            floor(alpha * cells) further. Here they are clipped to the map.
+        negative_slicing: With ``quantized``, reproduces the released code at the upper and left
+            border: a first row or column of -n counts from the other end of the map, so the
+            surroundings are empty or elsewhere. Use it only for released weights.
 
     Returns:
         Masks (K, *size), float32.
 
     Raises:
-        ValueError: If the shape or an argument does not fit.
+        ValueError: The shape or an argument is invalid.
     """
     if rois.dim() != 2 or rois.shape[1] != 5:
         raise ValueError(f'rois must be (K, 5): index, x1, y1, x2, y2; got {tuple(rois.shape)}.')
     if spatial_scale <= 0:
         raise ValueError(f'spatial_scale must be positive, got {spatial_scale}.')
     check_masking(mode, alpha, quantized, negative_slicing)
-    # Columns, then rows. Coordinates of half precision are off by up to a pixel: they are computed
-    # with in float32.
+    # Columns, then rows. Half-precision coordinates are off by up to a pixel, so compute in
+    # float32.
     starts, ends = rois[:, 1:3].float() * spatial_scale, rois[:, 3:5].float() * spatial_scale
     if quantized:
         starts, ends = starts.floor(), ends.floor() + (ends >= starts)
     margins = (ends - starts).clamp(min=0) * alpha
     if quantized:
-        margins = (margins + 1e-4).floor()  # a third of 3 cells is one, whatever the rounding
+        margins = (margins + 1e-4).floor()  # so that a third of 3 cells is one despite rounding
     inside = _coverage(starts, ends, size, negative_slicing)
     if mode == 'binary':
         return inside
@@ -145,9 +145,10 @@ def roi_masks(
 
 
 class _Masked(torch.autograd.Function):
-    """Masks times features, whose gradient needs a few channels of memory at a time.
+    """Masks times features, with a gradient that needs memory for only a few channels at a time.
 
-    Autograd's own would multiply all of the incoming gradient first, a second stack of maps.
+    Autograd's own would first multiply the whole incoming gradient, which is a second stack of
+    maps.
     """
 
     @staticmethod
@@ -163,8 +164,8 @@ class _Masked(torch.autograd.Function):
         result = gradient.new_empty(ctx.shape)
         for some in range(0, ctx.shape[1], CHANNELS_AT_ONCE):
             channels = slice(some, some + CHANNELS_AT_ONCE)
-            # Adding up in place, index_add_ would take several times as long: with several images
-            # these channels of the result are not contiguous.
+            # index_add_ would take several times as long in place: with several images, these
+            # channels of the result are not contiguous.
             sums = torch.zeros_like(result[:, channels], memory_format=torch.contiguous_format)
             sums.index_add_(0, images, gradient[:, channels] * masks[:, None])
             result[:, channels] = sums
@@ -172,7 +173,7 @@ class _Masked(torch.autograd.Function):
 
 
 def _coverage(starts: Tensor, ends: Tensor, size: tuple[int, int], wrap: bool) -> Tensor:
-    """Return the share of each cell (K, H, W) that lies in boxes given in cells (K, 2)."""
+    """Return the fraction of each cell (K, H, W) that lies in boxes given in cells (K, 2)."""
     shares = []
     for axis, length in ((1, size[0]), (0, size[1])):
         start, end = starts[:, axis, None], ends[:, axis, None]

@@ -1,4 +1,4 @@
-"""Where the taps of a dilated, strided window lie on a padded map."""
+"""The positions of the taps of a dilated, strided window on a padded map."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Size = int | tuple[int, int]
 
 
 def pair(name: str, value: Size, least: int) -> tuple[int, int]:
-    """Return (rows, columns) of a size that may be one number.
+    """Return a size as (rows, columns); a single number stands for both.
 
     Raises:
-        ValueError: If it is something else, or smaller than ``least``.
+        ValueError: The value is neither, or smaller than ``least``.
     """
     sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(sizes) != 2 or any(not isinstance(x, int) or x < least for x in sizes):
@@ -28,10 +28,10 @@ def pair(name: str, value: Size, least: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Window:
-    """A window of K_r x K_c taps, each field (rows, columns); taps count row by row.
+    """A window of K_r x K_c taps, with each field as (rows, columns); taps count row by row.
 
-    Tap k of output (y, x) lies at row ``stride * y + dilation * (k div K_c) - padding`` and, with
-    the columns' numbers, at column ``stride * x + dilation * (k mod K_c) - padding``.
+    Tap k of output (y, x) lies at row ``stride * y + dilation * (k div K_c) - padding`` and column
+    ``stride * x + dilation * (k mod K_c) - padding``, with the values of each axis.
     """
 
     kernel: tuple[int, int]
@@ -41,10 +41,10 @@ class Window:
 
     @classmethod
     def of(cls, kernel: Size, dilation: Size, stride: Size, padding: Size | None) -> Window:
-        """Return a window by the arguments of a convolution; padding None centres it.
+        """Create a window from the arguments of a convolution; None for padding centres it.
 
         Raises:
-            ValueError: If an argument is out of range, or no padding centres the window.
+            ValueError: An argument is out of range, or no padding centres the window.
         """
         kernel = pair('kernel_size', kernel, 1)
         dilation = pair('dilation', dilation, 1)
@@ -67,7 +67,7 @@ class Window:
         """Return (H', W') for features (N, C, H, W).
 
         Raises:
-            ValueError: If the window is larger than the padded map.
+            ValueError: The window is larger than the padded map.
         """
         height, width = features.shape[2:]
         rows = height + 2 * self.padding[0] - self.dilation[0] * (self.kernel[0] - 1) - 1
@@ -85,25 +85,25 @@ class Window:
         return F.pad(features, (*2 * (self.padding[1],), *2 * (self.padding[0],)))
 
     def crop(self, padded: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-        """Return the view of a padded map where features of size (H, W) lie."""
+        """Return the view of the unpadded features of size (H, W) in a padded map."""
         (top, left), (height, width) = self.padding, size
         return padded[..., top : top + height, left : left + width]
 
     def offsets(self) -> Iterator[tuple[int, int]]:
-        """Go through the taps: row and column on the padded map, for the first output."""
+        """Iterate over the taps: row and column on the padded map, for the first output."""
         for row in range(self.kernel[0]):
             for column in range(self.kernel[1]):
                 yield row * self.dilation[0], column * self.dilation[1]
 
     def views(self, padded: Tensor, size: tuple[int, int] | torch.Size) -> Iterator[Tensor]:
-        """Go through the taps: views (..., H', W') of a padded map, each shifted by its offset."""
+        """Iterate over the taps: views (..., H', W') of a padded map, shifted by the offsets."""
         down, right = self.stride
         height, width = down * (size[0] - 1) + 1, right * (size[1] - 1) + 1
         for row, column in self.offsets():
             yield padded[..., row : row + height : down, column : column + width : right]
 
     def rows(self, features: Tensor, size: tuple[int, int] | torch.Size) -> Iterator[Tensor]:
-        """Go through the rows of taps: all neighbours (N, C, K_c, H', W') that lie in the row."""
+        """Iterate over the rows of taps: all neighbours (N, C, K_c, H', W') in the row."""
         padded = self.pad(features)[:, :, None]
         (down, right), (step_down, step_right) = self.stride, self.dilation
         height, width = down * (size[0] - 1) + 1, right * (size[1] - 1) + 1
