@@ -55,6 +55,7 @@ EXTRAS = {
         'mypy',
         'numba',
         'onnxruntime',
+        'openmim',
         'playwright',
         'pre-commit',
         'pycocotools',
@@ -82,17 +83,18 @@ def read_version() -> str:
 
 
 class BuildWithMim(build_py):
-    """Builds the package with ``configs/`` and ``tools/`` in ``sod_plugins/.mim/``.
+    """Builds the package with ``configs/``, ``tools/`` and the index in ``sod_plugins/.mim/``.
 
-    That is where mmengine looks for the configs of an installed package. The files are copied
-    into the build folder, never into the checkout, and an editable install needs none of them:
-    mmengine then finds the folders beside the package.
+    That is where mim looks for the configs and scripts of an installed package. The files are
+    copied into the build folder, never into the checkout; of an editable install,
+    ``sod_plugins.configs`` finds the folders beside the package.
     """
 
     def mim_files(self) -> dict[str, str]:
         """Return the shipped files, path in the build folder -> path in the checkout."""
         target = Path(self.build_lib, 'sod_plugins', '.mim')
-        sources = (path for top in ('configs', 'tools') for path in (ROOT / top).rglob('*'))
+        folders = (path for top in ('configs', 'tools') for path in (ROOT / top).rglob('*'))
+        sources = (ROOT / 'model-index.yml', *folders)
         files = sorted(
             path.relative_to(ROOT)
             for path in sources

@@ -247,6 +247,8 @@ def test_settings_of_detection_differ_in_nothing_else():
 
 @each(LEAVES)
 def test_training_parts_build_and_fit(leaf):
+    # Where the hosts' scripts look for it.
+    assert leaf.data_preprocessor == leaf.model.data_preprocessor
     dataset = leaf.train_dataloader.dataset
     for part in dataset.get('datasets', [dataset]):
         for step in part.pipeline:

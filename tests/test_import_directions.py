@@ -33,6 +33,7 @@ TO_CHECKPOINTS = TO_NETWORKS | {'checkpoints'}
 TO_ANALYSIS = TO_CHECKPOINTS | {'optim', 'analysis', 'transforms'}
 ARROWS = {
     '_common': set(),
+    'configs': set(),
     'data': set(),
     'metrics': {'data'},
     'visualization': {'data', 'metrics'},
@@ -46,10 +47,10 @@ ARROWS = {
     'zoo': TO_ANALYSIS | FIRST_STAIR,
     'inference': TO_ANALYSIS | FIRST_STAIR | {'zoo'},
     'registry': set(),
-    'openmmlab': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'registry'},
+    'openmmlab': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'registry', 'configs'},
     'detectron2': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference'},
     'serve': {*FIRST_STAIR, 'zoo', 'inference'},
-    'cli': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'serve'},
+    'cli': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'serve', 'configs'},
 }
 METHODS = {'csnet', 'itdbu', 'picanet', 's4net', 'samnet'}
 INNER = set(ARROWS) - {'registry', 'openmmlab', 'detectron2'}
@@ -60,6 +61,7 @@ EXCEPTIONS = {('networks/__init__.py', part) for part in ('analysis', 'checkpoin
 NUMERIC = {'numpy', 'scipy', 'PIL', 'tqdm'}
 THIRD_PARTY = {
     '_common': set(),
+    'configs': set(),
     'data': NUMERIC,
     'metrics': NUMERIC,
     'visualization': NUMERIC,

@@ -45,7 +45,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the build needs: a build leaves its own folders beside its sources."""
     copy = tmp_path_factory.mktemp('checkout')
-    for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
+    for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE', 'model-index.yml'):
         shutil.copy(ROOT / name, copy)
     for name in ('sod_plugins', *SHIPPED):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
@@ -80,6 +80,7 @@ def test_wheel_holds_package_configs_and_tools(checkout: Path, wheel: Path) -> N
         for top in SHIPPED
         for name in relative_files(checkout / top)
     }
+    shipped.add('sod_plugins/.mim/model-index.yml')
     assert 'sod_plugins/.mim/tools/train.py' in shipped
     assert names == modules | shipped
     assert not [name for name in everything if name.endswith('model.safetensors')]
@@ -91,16 +92,22 @@ def test_building_leaves_the_package_folder_as_it_was(checkout: Path, wheel: Pat
     assert not any(path.is_symlink() for path in checkout.rglob('*'))
 
 
-def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
-    site, python = fresh_environment(tmp_path)
+@pytest.fixture(scope='module')
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The site-packages and the interpreter of an environment that holds the wheel alone."""
+    folder = tmp_path_factory.mktemp('installed')
+    site, python = fresh_environment(folder)
     pip = [sys.executable, '-m', 'pip', '--python', python, 'install', '--no-deps', '--no-index']
-    run(*pip, wheel, cwd=tmp_path)
+    run(*pip, wheel, cwd=folder)
+    return site, python
 
+
+def test_installed_wheel_works(installed: tuple[Path, Path], tmp_path: Path) -> None:
+    site, python = installed
     answer = run(python.with_name('sod'), '--version', cwd=tmp_path)
     assert answer == f'sod_plugins {sod_plugins.__version__}\n'
 
-    # The requirements come from the environment of the tests, the package from the wheel.
-    (site / 'requirements.pth').write_text(sysconfig.get_path('purelib') + '\n', 'utf-8')
+    with_requirements(site)
     code = (
         'import json, sod_plugins.networks as n; from importlib.metadata import version;'
         'print(json.dumps([n.__file__, version("sod-plugins"), n.CSNet.__name__]))'
@@ -108,6 +115,41 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
     file, version, name = json.loads(run(python, '-c', code, cwd=tmp_path))
     assert Path(file).is_relative_to(site)
     assert (version, name) == (sod_plugins.__version__, 'CSNet')
+
+
+@pytest.mark.slow
+@pytest.mark.host
+def test_mim_trains_tests_and_runs_scripts(installed: tuple[Path, Path], tmp_path: Path) -> None:
+    """The doors of OpenMMLab's package manager, by names alone, on the wheel."""
+    pytest.importorskip('mmseg')
+    site, python = installed
+    with_requirements(site)
+    mim = (python, '-W', 'ignore', '-m', 'mim')
+    name = 'csnet-x1_1xb16-450i_synthetic-64x64'
+    for split in ('train', 'val', 'test'):
+        words = ['--count', '2', '--size', '48', '64', '--split', split]
+        out = tmp_path / 'data/synthetic' / split
+        run(python.with_name('sod'), 'data', 'synth', out, *words, cwd=tmp_path)
+    single = [f'{split}_dataloader.num_workers=0' for split in ('train', 'val', 'test')]
+    single += [f'{split}_dataloader.persistent_workers=False' for split in ('train', 'val')]
+    options = ['--cfg-options', 'train_cfg.max_iters=2', 'default_hooks.logger.interval=1', *single]
+    # mim adds .py to no name.
+    words = ['sod_plugins', f'{name}.py', '--gpus', '0', '--work-dir', 'work']
+    run(*mim, 'train', *words, *options, cwd=tmp_path)
+    checkpoint = ['--checkpoint', 'work/iter_2.pth', '--out', 'maps']
+    printed = run(*mim, 'test', *words, *checkpoint, *options, cwd=tmp_path)
+    assert 'Testing finished successfully' in printed
+    assert len(list((tmp_path / 'maps/maps').glob('*.png'))) == 2
+    run(*mim, 'run', 'sod_plugins', 'log_to_csv', 'work', '-o', 'log.csv', cwd=tmp_path)
+    assert len((tmp_path / 'log.csv').read_text().splitlines()) == 1 + 2  # iterations
+    listed = 'csnet-x1_1xb24-300e_duts-224x224'
+    printed = run(*mim, 'search', 'sod_plugins', '--config', listed, cwd=tmp_path)
+    assert '210985' in printed
+
+
+def with_requirements(site: Path) -> None:
+    """Let the requirements come from the environment of the tests, the package from the wheel."""
+    (site / 'requirements.pth').write_text(sysconfig.get_path('purelib') + '\n', 'utf-8')
 
 
 def fresh_environment(folder: Path) -> tuple[Path, Path]:
@@ -152,6 +194,13 @@ def test_every_requirement_is_pinned(wheel: Path, line: str, other: str) -> None
     pinned = {row.split('==')[0] for row in text.splitlines() if '==' in row}
     assert {'torch', 'pytest', DETECTION_HOST[line]} <= required
     assert required - {'sod-plugins'} <= pinned
+
+
+def test_the_index_names_every_metafile() -> None:
+    yaml = pytest.importorskip('yaml')
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text('utf-8'))
+    metafiles = (ROOT / 'configs').glob('*/metafile.yml')
+    assert index['Import'] == sorted(path.relative_to(ROOT).as_posix() for path in metafiles)
 
 
 @pytest.mark.parametrize('metafile', sorted((ROOT / 'configs').glob('*/metafile.yml')), ids=str)

@@ -6,16 +6,17 @@ _base_ = [
     '../_base_/default_runtime_mmdet.py',
 ]
 channels = 128
+data_preprocessor = dict(
+    type='DetDataPreprocessor',
+    mean=[127.0] * 3,  # as the backbone's weights expect
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    pad_mask=True,
+    pad_size_divisor=32,
+)
 model = dict(
     type='MaskRCNN',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[127.0] * 3,  # as the backbone's weights expect
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        pad_mask=True,
-        pad_size_divisor=32,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         out_indices=(1, 2, 3, 4),

@@ -8,16 +8,17 @@ _base_ = [
 channels = 96
 norm_cfg = dict(type='BN')
 act_cfg = dict(type='SiLU', inplace=True)
+data_preprocessor = dict(
+    type='DetDataPreprocessor',
+    mean=[127.0] * 3,  # as the backbone's weights expect
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    pad_mask=True,
+    pad_size_divisor=32,
+)
 model = dict(
     type='RTMDet',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[127.0] * 3,  # as the backbone's weights expect
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        pad_mask=True,
-        pad_size_divisor=32,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         out_indices=(2, 3, 4),

@@ -16,15 +16,16 @@ head = dict(
     norm_cfg=norm_cfg,
 )
 loss = dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True)
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],  # RGB
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size_divisor=1,  # all images have one size: nothing is padded
+)
 model = dict(
     type='sod_plugins.SaliencySegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],  # RGB
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size_divisor=1,  # all images have one size: nothing is padded
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='ICNet',
         in_channels=3,

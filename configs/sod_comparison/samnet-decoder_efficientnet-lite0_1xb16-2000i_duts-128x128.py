@@ -5,8 +5,9 @@ _base_ = [
     '../_base_/schedules/adamw_ema.py',
     '../_base_/default_runtime.py',
 ]
+data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3)  # as its weights expect
 model = dict(
-    data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),  # as its weights expect
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         _delete_=True,
         type='sod_plugins.EfficientNetLite',

@@ -14,6 +14,7 @@ from sod_plugins import __version__
 from sod_plugins.cli import (
     attention,
     complexity,
+    configs,
     convert,
     data_check,
     data_instances,
@@ -42,6 +43,7 @@ VERBS: dict[str, ModuleType] = {
     **HOST_VERBS,
     'serve': serve,
     'models': models,
+    'configs': configs,
     'convert': convert,
     'extract': extract,
     'export': export,

@@ -25,7 +25,7 @@ from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
 def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> int:
     """Train as the words of a command line say, and return the exit status."""
     parser = argparse.ArgumentParser(prog=prog, description='Train a model from a config.')
-    parser.add_argument('config', help='the config file')
+    parser.add_argument('config', help='the config file, or the name of one that sod configs lists')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -57,7 +57,7 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
 def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> int:
     """Test as the words of a command line say, and return the exit status."""
     parser = argparse.ArgumentParser(prog=prog, description='Test a trained checkpoint.')
-    parser.add_argument('config', help='the config file')
+    parser.add_argument('config', help='the config file, or the name of one that sod configs lists')
     parser.add_argument('checkpoint', help='the checkpoint file')
     parser.add_argument(
         '--out',

@@ -20,6 +20,7 @@ from torch import nn
 from sod_plugins._common.reading import read_text
 from sod_plugins.checkpoints.description import not_finite, some
 from sod_plugins.checkpoints.network_file import state_dict_of
+from sod_plugins.configs import config_path
 from sod_plugins.data import list_files, require_writable
 from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.openmmlab.errors import LaunchError
@@ -164,13 +165,16 @@ def load_config(
 ) -> Config:
     """Read a config, set options in it and choose its work folder.
 
+    Args:
+        path: The file, or the name of a config of this package (``sod_plugins.configs``).
+        options: Values to set, by dotted key.
+        work_dir: By default the config's own, or ``work_dirs/<name of the config>``.
+
     Raises:
         LaunchError: The file is missing or wrong, an option does not fit the config, or the work
             folder cannot be written to.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise LaunchError(f"There is no config '{path}': correct the path.")
+    path = _existing_config(path)
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python code, which may fail in any way
@@ -186,6 +190,17 @@ def load_config(
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs', path.stem))
     _require_writable(cfg.work_dir)
     return cfg
+
+
+def _existing_config(path: str | Path) -> Path:
+    if Path(path).is_file():
+        return Path(path)
+    if Path(path).name == str(path):  # else it names a folder, too
+        try:
+            return Path(config_path(str(path)))
+        except FileNotFoundError as error:
+            raise LaunchError(str(error)) from error
+    raise LaunchError(f"There is no config '{path}': correct the path.")
 
 
 def _require_writable(folder: str | Path) -> None:

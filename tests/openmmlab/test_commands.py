@@ -29,7 +29,8 @@ def test_bad_input_is_one_sentence(toy_config, photos, tmp_path, capsys):
     config.dump(path)
     status = train_command(['absent.py'])
     assert error_of(capsys, status) == (
-        "train.py: error: There is no config 'absent.py': correct the path."
+        "train.py: error: There is no config 'absent.py': "
+        'name a file, or one that sod configs lists.'
     )
     status = run_test_command([str(path), 'absent.pth'])
     assert error_of(capsys, status) == (

@@ -5,6 +5,7 @@ The scripts lie in the hosts' packages, as ``mim`` finds them.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,63 @@ def test_mmseg_s_analysis_tools_run(checkpoint, folder, script, words, expected)
     words = [word.format(**values) for word in words]
     printed = run(host_script('mmseg', f'analysis_tools/{script}'), *words, cwd=folder)
     assert expected in printed
+
+
+CAM = """
+import numpy as np
+import torch
+
+class GradCAM:
+    def __init__(self, model, target_layers, use_cuda):
+        self.model = model.eval()
+        target_layers[0].register_forward_hook(self.keep)
+
+    def keep(self, module, inputs, output):
+        output.retain_grad()
+        self.maps = output
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def __call__(self, input_tensor, targets):
+        outputs = self.model(input_tensor.requires_grad_())
+        sum(target(output) for target, output in zip(targets, outputs)).backward()
+        weights = self.maps.grad.mean((2, 3), keepdim=True)
+        cam = (weights * self.maps).sum(1, keepdim=True).clamp_min(0)
+        cam = torch.nn.functional.interpolate(cam, input_tensor.shape[2:])[:, 0]
+        return (cam / cam.max()).detach().numpy()
+"""
+IMAGE = """
+import numpy as np
+import torch
+
+def preprocess_image(image, mean, std):
+    return torch.tensor(((image - mean) / std).transpose(2, 0, 1)[None]).float()
+
+def show_cam_on_image(image, cam, use_rgb):
+    return np.uint8(255 * (image + cam[..., None]) / 2)
+"""
+
+
+def test_mmseg_draws_class_activations(checkpoint, folder, tmp_path, monkeypatch):
+    """With what the script takes from pytorch_grad_cam, which needs torchvision."""
+    package = tmp_path / 'stand_in/pytorch_grad_cam'
+    (package / 'utils').mkdir(parents=True)
+    (package / '__init__.py').write_text(CAM)
+    (package / 'utils/__init__.py').touch()
+    (package / 'utils/image.py').write_text(IMAGE)
+    paths = [str(package.parent), os.environ.get('PYTHONPATH', '')]
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(filter(None, paths)))
+    photo = sorted((folder / 'data/test/images').iterdir())[0]
+    words = [photo, folder / 'config.py', checkpoint, '--device', 'cpu', '--category-index', '0']
+    words += ['--target-layers', 'decode_head.net.dilated[0]']
+    run(host_script('mmseg', 'analysis_tools/visualization_cam.py'), *words, cwd=tmp_path)
+    drawn = np.asarray(Image.open(tmp_path / 'vis_cam.png'), int)
+    assert drawn.shape == (48, 64, 3)
+    assert np.ptp(drawn - read_image(photo) // 2) > 20
 
 
 def test_tensorboard_gets_predictions_during_validation(folder, tmp_path):

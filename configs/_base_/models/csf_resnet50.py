@@ -1,13 +1,14 @@
 # CSF+R: the cross-stage fusion of CSNet on ResNet-50, 36,367,169 parameters.
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],  # RGB
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size_divisor=1,  # one image at a time: nothing is padded
+)
 model = dict(
     type='sod_plugins.SaliencySegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],  # RGB
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size_divisor=1,  # one image at a time: nothing is padded
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.ResNet',
         depth=50,

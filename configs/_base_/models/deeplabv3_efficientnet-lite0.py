@@ -1,16 +1,17 @@
 # DeepLabv3 in narrow on EfficientNet-Lite0 with ImageNet weights (extra: weights), for small photos
 # on a CPU. The backbone ends with its 112 channels, of stride 16.
 crop_size = (160, 160)  # height, width
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[127.0] * 3,
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    size=crop_size,  # in training; narrow photos are padded to it
+    seg_pad_val=255,
+)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[127.0] * 3,
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        size=crop_size,  # in training; narrow photos are padded to it
-        seg_pad_val=255,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         out_indices=(3,),

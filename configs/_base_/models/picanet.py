@@ -1,14 +1,15 @@
 # PiCANet as its paper has it: VGG-16 with DeepLab's changes, GAP in D6 and AC in D5 to D2.
 # 57,145,278 parameters, of which 36,661,374 are the decoder's.
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],  # RGB
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size_divisor=1,  # all images have one size: nothing is padded
+)
 model = dict(
     type='sod_plugins.SaliencySegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],  # RGB
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size_divisor=1,  # all images have one size: nothing is padded
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.VGG',
         depth=16,

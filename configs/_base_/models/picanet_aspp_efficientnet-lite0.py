@@ -2,15 +2,16 @@
 # for small photos on a CPU. The backbone ends with its 112 channels, of stride 16, and is dilated
 # to stride 8, where 160x160 pixels are a map of 20x20; the branches' dilations are half of the
 # paper's, whose 321x321 pixels are 41x41.
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[127.0] * 3,
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    size_divisor=1,  # all crops have one size: nothing is padded
+)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[127.0] * 3,
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        size_divisor=1,  # all crops have one size: nothing is padded
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         out_indices=(3,),

@@ -1,15 +1,16 @@
 # The same four branches where DeepLabV3 has its own, on mmseg's dilated ResNet-50 at stride 8.
 norm_cfg = dict(type='BN')
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size=(321, 321),  # crops of small photos are padded in training
+    seg_pad_val=255,
+)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=(321, 321),  # crops of small photos are padded in training
-        seg_pad_val=255,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='ResNetV1c',
         depth=50,

@@ -1,15 +1,16 @@
 # PiCANet on EfficientNet-Lite0 with a narrow decoder, for one CPU core. Its five maps have strides
 # 2 to 32: at 112x112 GAP in D5 sees 4x4 pixels, all of which are in its grid; AC in D4 to D2.
 # 3,349,622 parameters, of which 390,774 are the decoder's.
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[127.0] * 3,  # RGB, as its weights expect
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    size_divisor=1,
+)
 model = dict(
     type='sod_plugins.SaliencySegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[127.0] * 3,  # RGB, as its weights expect
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        size_divisor=1,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         init_cfg=dict(

@@ -1,14 +1,15 @@
 # SSD300 on VGG-16 (Liu et al., ECCV 2016) with PiCANet's neck: maps of 38, 19, 10, 5, 3 and 1
 # pixels. A config chooses the neck's setting; with LAP the head's first two maps are twice as wide.
+data_preprocessor = dict(
+    type='DetDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[1, 1, 1],
+    bgr_to_rgb=True,
+    pad_size_divisor=1,
+)
 model = dict(
     type='SingleStageDetector',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[1, 1, 1],
-        bgr_to_rgb=True,
-        pad_size_divisor=1,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='SSDVGG',
         depth=16,

@@ -1,14 +1,15 @@
 # SSD300 in small with PiCANet's neck: the maps of EfficientNet-Lite0 at strides 8 and 16 have the
 # sizes of Conv4_3 and FC7. What follows has half of SSD's channels, and BatchNorm.
+data_preprocessor = dict(
+    type='DetDataPreprocessor',
+    mean=[127.0] * 3,  # as its weights expect
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    pad_size_divisor=1,
+)
 model = dict(
     type='SingleStageDetector',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[127.0] * 3,  # as its weights expect
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        pad_size_divisor=1,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         out_indices=(2, 3),

@@ -1,15 +1,16 @@
 # S4Net on ResNet-50 as in the paper: conv3 to conv6, ternary RoIMasking with alpha = 1/3, the
 # segmentation branch of Fig. 2(c), 20 proposals. A config may put another backbone in its place.
+data_preprocessor = dict(
+    type='DetDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    pad_mask=True,
+    pad_size_divisor=32,
+)
 model = dict(
     type='sod_plugins.S4Net',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_mask=True,
-        pad_size_divisor=32,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.ResNet',
         depth=50,

@@ -1,14 +1,15 @@
 # S4Net on EfficientNet-Lite0 with ImageNet weights (extra: weights), all widths halved, for CPUs.
+data_preprocessor = dict(
+    type='DetDataPreprocessor',
+    mean=[127.0] * 3,  # as the backbone's weights expect
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    pad_mask=True,
+    pad_size_divisor=32,
+)
 model = dict(
     type='sod_plugins.S4Net',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[127.0] * 3,  # as the backbone's weights expect
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        pad_mask=True,
-        pad_size_divisor=32,
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         out_indices=(2, 3, 4),

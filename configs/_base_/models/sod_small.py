@@ -1,13 +1,14 @@
 # SAMNet's decoder with global context on EfficientNet-Lite0 (ImageNet weights: extra `weights`).
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[127.0] * 3,  # RGB, as the backbone's weights expect
+    std=[128.0] * 3,
+    bgr_to_rgb=True,
+    size_divisor=1,  # all images have one size: nothing is padded
+)
 model = dict(
     type='sod_plugins.SaliencySegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[127.0] * 3,  # RGB, as the backbone's weights expect
-        std=[128.0] * 3,
-        bgr_to_rgb=True,
-        size_divisor=1,  # all images have one size: nothing is padded
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(
         type='sod_plugins.EfficientNetLite',
         init_cfg=dict(

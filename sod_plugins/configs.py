@@ -1,0 +1,56 @@
+"""Where the configs of this package lie, by their names: in an installed package or a checkout.
+
+mmengine's own ``package::name`` knows a fixed list of packages, and this is none of them
+(``MODULE2PACKAGE`` in ``mmengine/config/utils.py``). A config of a user inherits one of these by::
+
+    _base_ = __import__('sod_plugins.configs').configs.config_path('csnet-x1_1xb24-...')
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def config_folder() -> Path:
+    """Return the folder of the configs, which has one folder a method.
+
+    Raises:
+        FileNotFoundError: The package was installed without it.
+    """
+    for folder in (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs'):
+        if (folder / '_base_').is_dir():
+            return folder
+    raise FileNotFoundError(f'{_PACKAGE} has no configs. Install the package anew.')
+
+
+def list_configs() -> list[str]:
+    """Name the configs, sorted, such as ``'csnet/csnet-x1_1xb24-300e_duts-224x224'``."""
+    folder = config_folder()
+    paths = (path.relative_to(folder) for path in folder.glob('*/*.py'))
+    return sorted(
+        path.as_posix().removesuffix('.py') for path in paths if path.parts[0] != '_base_'
+    )
+
+
+def config_path(name: str) -> str:
+    """Return the path of a config.
+
+    Args:
+        name: As in :func:`list_configs`, with or without the folder and the extension.
+
+    Raises:
+        FileNotFoundError: There is none of that name; the message has the nearest ones.
+    """
+    wanted = name.removesuffix('.py')
+    names = list_configs()
+    for known in names:
+        if wanted in (known, known.partition('/')[2]):
+            return str(config_folder() / f'{known}.py')
+    near = difflib.get_close_matches(wanted, [n.partition('/')[2] for n in names], n=3)
+    hint = f' Did you mean {", ".join(map(repr, near))}?' if near else ''
+    raise FileNotFoundError(
+        f"There is no config '{name}': name a file, or one that sod configs lists.{hint}"
+    )
