@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from sod_plugins.data import ImageSource, Photo, read_photo
 
 PredictorInput: TypeAlias = 'ImageSource | NDArray[np.uint8] | Tensor'
+Result = TypeVar('Result')
 
 
 def check_image(image: PredictorInput) -> NDArray[np.uint8]:
@@ -51,3 +53,37 @@ def as_photo(image: PredictorInput) -> Photo:
             'Pass RGB as uint8 (H, W, 3).'
         )
     return Photo(image)
+
+
+def check_batch_size(batch_size: int) -> int:
+    """Return how many images go through a network at once.
+
+    Raises:
+        ValueError: It is not 1 or more.
+    """
+    if batch_size < 1:
+        raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
+    return batch_size
+
+
+def in_batches(
+    images: PredictorInput | list[Any] | tuple[Any, ...],
+    predict: Callable[[Sequence[NDArray[np.uint8]]], list[Result]],
+    batch_size: int,
+) -> Result | list[Result]:
+    """Read an image, or a list of them batch by batch, and predict.
+
+    Args:
+        images: An image that :func:`check_image` takes, or a list of them.
+        predict: From RGB arrays ``(H, W, 3)``, each of its own size, to a result for each.
+        batch_size: How many images of a list it gets at once.
+
+    Returns:
+        The result; of a list, a list of them.
+    """
+    if not isinstance(images, (list, tuple)):
+        return predict([check_image(images)])[0]
+    results: list[Result] = []
+    for start in range(0, len(images), batch_size):
+        results += predict([check_image(image) for image in images[start : start + batch_size]])
+    return results

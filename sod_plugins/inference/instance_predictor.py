@@ -14,7 +14,7 @@ from torch import nn
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import Instances
 from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
-from sod_plugins.inference.inputs import PredictorInput, check_image
+from sod_plugins.inference.inputs import PredictorInput, check_batch_size, in_batches
 from sod_plugins.inference.predictor import model_file
 from sod_plugins.networks import InstanceTensors
 
@@ -53,8 +53,7 @@ class InstancePredictor:
         device: str | torch.device | None = None,
         batch_size: int = 8,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
+        self.batch_size = check_batch_size(batch_size)
         if not isinstance(network, nn.Module):
             network = zero_denormals(load_network(model_file(network, 'instances')))
         if getattr(network, 'task', None) != 'instances':
@@ -64,7 +63,6 @@ class InstancePredictor:
             )
         self.network: Any
         self.network, self.device = move_network(network, device)
-        self.batch_size = batch_size
 
     @overload
     def predict(self, images: list[Any] | tuple[Any, ...]) -> list[Instances]: ...
@@ -87,13 +85,7 @@ class InstancePredictor:
             DataError: A file cannot be read as an image.
             ValueError: An array is not an RGB image of uint8, or the network gives NaN.
         """
-        if not isinstance(images, (list, tuple)):
-            return self._predict_batch([check_image(images)])[0]
-        found: list[Instances] = []
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
-            found += self._predict_batch([check_image(image) for image in batch])
-        return found
+        return in_batches(images, self._predict_batch, self.batch_size)
 
     @torch.inference_mode()
     def _predict_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Instances]:

@@ -15,7 +15,12 @@ from sod_plugins._common.choices import require_choice
 from sod_plugins._common.names import PICTURE_KINDS
 from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
-from sod_plugins.inference.inputs import PredictorInput, as_photo, check_image
+from sod_plugins.inference.inputs import (
+    PredictorInput,
+    as_photo,
+    check_batch_size,
+    in_batches,
+)
 from sod_plugins.inference.outputs import encode_prediction
 from sod_plugins.inference.pictures import PictureOptions
 from sod_plugins.networks import Preprocessing, saliency_map
@@ -53,8 +58,7 @@ class SaliencyPredictor:
         device: str | torch.device | None = None,
         batch_size: int = 8,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
+        self.batch_size = check_batch_size(batch_size)
         if not isinstance(network, nn.Module):
             network = zero_denormals(load_network(model_file(network)))
         preprocessing = getattr(network, 'preprocessing', None)
@@ -70,7 +74,6 @@ class SaliencyPredictor:
             )
         self.network, self.device = move_network(network, device)
         self.preprocessing = preprocessing
-        self.batch_size = batch_size
 
     @overload
     def predict(self, images: list[Any] | tuple[Any, ...]) -> list[SaliencyArray]: ...
@@ -96,13 +99,7 @@ class SaliencyPredictor:
             DataError: A file cannot be read as an image.
             ValueError: An array is not an RGB image of uint8, or the network gives NaN.
         """
-        if not isinstance(images, (list, tuple)):
-            return self._predict_batch([check_image(images)])[0]
-        found: list[SaliencyArray] = []
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
-            found += self._predict_batch([check_image(image) for image in batch])
-        return found
+        return in_batches(images, self._predict_batch, self.batch_size)
 
     @overload
     def predict_png(
