@@ -31,6 +31,7 @@ from sod_plugins.openmmlab.loading import (
     require_training_state,
     resume_here,
 )
+from sod_plugins.zoo.resolver import PREFIX, find_model
 
 LONGEST_NOTE = 1 << 16
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -59,7 +60,7 @@ def train(
         work_dir: Where logs and checkpoints go; by default the config's, or
             ``work_dirs/<name of the config>``.
         resume: A checkpoint to go on from, or ``'auto'`` for the newest one of the work folder
-            (from the beginning where there is none yet).
+            (where there is none yet, from the beginning, which may be the config's ``load_from``).
         amp: Whether to train in mixed precision; on a CPU that is bfloat16.
         channels_last: Whether convolutions keep the channels of a pixel side by side in memory,
             which is faster on GPUs in mixed precision and on CPUs.
@@ -105,7 +106,7 @@ def test(
 
     Args:
         config: The config file.
-        checkpoint: The checkpoint file.
+        checkpoint: The checkpoint file, or ``zoo:`` and the name of a model.
         work_dir: Where logs go, as in ``train``.
         out_dir: Where to save the saliency maps, measures and curves (see ``SaliencyMetric``), or
             the instances and measures (see ``SalientInstanceMetric``).
@@ -233,14 +234,27 @@ def _use_amp(cfg: Config) -> None:
 
 
 def _resume(cfg: Config, resume: str | Path) -> None:
-    cfg.resume = True
-    cfg.load_from = None if str(resume) == 'auto' else _existing_checkpoint(resume)
+    if str(resume) != 'auto':
+        cfg.resume, cfg.load_from = True, _existing_checkpoint(resume)
+    elif (newest := _newest_checkpoint(cfg.work_dir)) is not None:
+        cfg.resume, cfg.load_from = True, newest
+    else:  # a first start, with the weights that the config may name
+        cfg.resume = False
 
 
 def _existing_checkpoint(path: str | Path) -> str:
+    if str(path).startswith(PREFIX):
+        return _zoo_file(str(path))
     if not Path(path).is_file():
         raise LaunchError(f"There is no checkpoint '{path}': correct the path.")
     return str(path)
+
+
+def _zoo_file(name: str) -> str:
+    try:
+        return str(find_model(name))
+    except (OSError, ValueError) as error:
+        raise LaunchError(str(error)) from error
 
 
 def _newest_checkpoint(work_dir: str) -> str | None:

@@ -16,12 +16,14 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def find_model(name: str) -> Path:
     """Return the weights file of a model, downloading it if necessary.
 
+    The file is verified by the SHA-256 of the model's card.
+
     Args:
         name: The name of a model, with or without the prefix ``zoo:``.
 
     Raises:
-        ValueError: The model is unknown, or its weights are not distributed; the message says how
-            to create them.
+        ValueError: The model is unknown, its weights are not distributed (the message says how to
+            create them), or the file does not match the card.
         OSError: The weights cannot be downloaded.
     """
     card = model_card(name.removeprefix(PREFIX))
@@ -31,6 +33,11 @@ def find_model(name: str) -> Path:
     for folder in (PACKAGE, PACKAGE.parent):
         path = folder / card.file
         if path.is_file():
+            if sha256_of(path) != card.sha256:
+                raise ValueError(
+                    f'{path} is not the file of {card.name} that its card describes: its '
+                    'SHA-256 differs. Install the package again.'
+                )
             return path
     if card.url:
         return download(card.url, card.sha256)
@@ -54,12 +61,4 @@ def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
         ValueError: The model is unknown, or the weights do not match its card.
         OSError: The weights cannot be found or downloaded.
     """
-    name = name or default_model(task)
-    path = find_model(name)
-    card = model_card(name.removeprefix(PREFIX))
-    if card.sha256 and sha256_of(path) != card.sha256:
-        raise ValueError(
-            f'{path} is not the file of {card.name} that its card describes: its '
-            'SHA-256 differs. Install the package again.'
-        )
-    return load_network(path)
+    return load_network(find_model(name or default_model(task)))

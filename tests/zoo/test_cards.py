@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sod_plugins.analysis import count_macs, count_parameters
-from sod_plugins.zoo import cards, default_model, find_model, list_models, load, model_card
+from sod_plugins.cli import main
+from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.zoo import (
+    cards,
+    default_model,
+    find_model,
+    list_models,
+    load,
+    model_card,
+    resolver,
+)
 from sod_plugins.zoo.cards import ModelCard, read_card
 from sod_plugins.zoo.tables import insert_table, models_markdown
 
@@ -94,12 +106,66 @@ def test_every_card_describes_its_file(name):
         return
     path = find_model(name)
     assert path.stat().st_size == card.size <= 10_000_000
-    network = load(name)  # which compares the SHA-256
+    network = load(name)
     assert type(network).__name__ == card.network
     assert json.loads(json.dumps(network.arguments)) == card.arguments
     assert json.loads(json.dumps(network.preprocessing.to_dict())) == card.preprocessing
     assert count_parameters(network) == card.parameters
     assert count_macs(network, network.preprocessing.size) == card.macs
+
+
+@pytest.mark.parametrize(
+    'use',
+    [
+        lambda name: find_model(name),
+        lambda name: load(name),
+        lambda name: load(),
+        lambda name: SaliencyPredictor(),
+        lambda name: SaliencyPredictor(f'zoo:{name}'),
+    ],
+)
+def test_a_file_that_was_changed_is_refused(use, monkeypatch, tmp_path):
+    card = model_card('sod-small')
+    path = tmp_path / card.file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(find_model('sod-small').read_bytes()[:-1] + b'?')
+    monkeypatch.setattr(resolver, 'PACKAGE', tmp_path)
+    with pytest.raises(ValueError, match=r'is not the file of sod-small .* SHA-256 differs'):
+        use('sod-small')
+
+
+@pytest.mark.parametrize('words', [[], ['--model', 'sod-small']])
+def test_predict_refuses_a_changed_file_before_any_work(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(resolver, 'sha256_of', lambda path: '0' * 64)
+    assert main(['predict', 'photo.jpg', '-o', str(tmp_path / 'out'), *words]) == 2
+    assert 'SHA-256 differs. Install the package again.' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_files_are_found_in_the_package_beside_it_and_by_address(toy, monkeypatch, tmp_path):
+    """In the wheel, in a clone, else in the cache; without any of them it is said."""
+    content = b'weights'
+    known = hashlib.sha256(content).hexdigest()
+    card = replace(toy, file='weights/toy.safetensors', sha256=known)
+    monkeypatch.setattr(cards, '_cards', lambda: {'toy': card})
+    monkeypatch.setattr(resolver, 'PACKAGE', tmp_path / 'clone/package')
+    with pytest.raises(FileNotFoundError, match='they come with a clone of the repository'):
+        find_model('zoo:toy')
+    beside = tmp_path / 'clone' / card.file
+    beside.parent.mkdir(parents=True)
+    beside.write_bytes(content)
+    assert find_model('zoo:toy') == beside
+    inside = tmp_path / 'clone/package' / card.file
+    inside.parent.mkdir(parents=True)
+    inside.write_bytes(content)
+    assert find_model('toy') == inside
+    for path in (inside, beside):
+        path.unlink()
+    asked = []
+    monkeypatch.setattr(resolver, 'download', lambda *words: asked.append(words) or inside)
+    card = replace(card, url='https://example.org/toy.safetensors')
+    assert find_model('toy') == inside
+    assert asked == [(card.url, known)]
 
 
 def test_the_docs_show_the_cards():
