@@ -1,7 +1,7 @@
-"""Whole networks in plain PyTorch: images in, saliency logits or instances out.
+"""Complete networks in plain PyTorch: images in, saliency logits or instances out.
 
-Functions about networks that live elsewhere (``load_network``, ``count_macs``, ...) are importable
-from here too.
+Functions about networks that are defined elsewhere (``load_network``, ``count_macs``, ...) can be
+imported from here too.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sod_plugins.inference.dense_crf import DenseCRF
     from sod_plugins.inference.fused import fuse
 
-# Where the names are that moved up in the house: importing them here would close a circle.
+# Names defined in outer packages, which are imported lazily to avoid a circular import.
 _MOVED = {
     'DenseCRF': 'sod_plugins.inference.dense_crf',
     'count_macs': 'sod_plugins.analysis.complexity',
@@ -113,7 +113,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name that moved, when it is first asked for."""
+    """Import a name of an outer package on first access."""
     if name not in _MOVED:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(importlib.import_module(_MOVED[name]), name)

@@ -1,4 +1,4 @@
-"""What the feature extractors, and what the whole networks of this package have in common."""
+"""The base classes of backbones, decoders and complete networks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Parts = Mapping[str, type[nn.Module]]
 
 
 class Extractor(nn.Module):
-    """A network from normalised images (N, 3, H, W) to a tuple of maps, finest first.
+    """A backbone: maps normalised images (N, 3, H, W) to a tuple of maps, finest first.
 
     Attributes:
-        stages: Parts that run one after the other, of which the first ones can be frozen.
+        stages: The parts that run in sequence, the first of which can be frozen.
         out_indices: Stages (from 0) whose map is returned, in order.
         out_channels: Channels of each returned map.
-        out_strides: Its stride in input pixels.
+        out_strides: Stride of each returned map in input pixels.
         arguments: Constructor arguments, by name.
     """
 
@@ -40,15 +40,15 @@ class Extractor(nn.Module):
 
 
 class InstanceTensors(NamedTuple):
-    """Instances of one image, best first: what a network that finds instances returns for each.
+    """The instances of one image, best first, as tensors; the output of instance networks.
 
-    The fields are those of :class:`sod_plugins.data.Instances`, the arrays.
+    The fields are those of :class:`sod_plugins.data.Instances`, which holds arrays.
 
     Attributes:
-        boxes: (K, 4) x1, y1, x2, y2 in pixels, x2 and y2 excluded.
+        boxes: (K, 4) x1, y1, x2, y2 in pixels, x2 and y2 exclusive.
         masks: (K, H, W), bool.
         scores: (K,) in [0, 1].
-        labels: (K,) numbers of classes from 0, int64; all 0 where salient is the only one.
+        labels: (K,) class indices from 0, int64; all 0 if salient is the only class.
     """
 
     boxes: Tensor
@@ -65,37 +65,37 @@ class Supervised(NamedTuple):
 
 
 class SaliencyDecoder(nn.Module):
-    """The part of a network that turns an extractor's maps into saliency logits, with its losses.
+    """The part of a network that turns a backbone's maps into saliency logits, with its losses.
 
-    A trainer that composes extractor and decoder itself calls the decoder in training mode on the
-    maps, and then :meth:`losses` on what it returns.
+    A trainer that composes backbone and decoder itself calls the decoder in training mode on the
+    maps, and then :meth:`losses` on the output.
     """
 
     def training_outputs(self, maps: Sequence[Tensor]) -> Any:
-        """Return what :meth:`losses` takes, in the training mode or not.
+        """Return the outputs for :meth:`losses`, in training mode or not.
 
         Args:
-            maps: Maps (N, C_i, H_i, W_i) of the extractor, finest first.
+            maps: Maps (N, C_i, H_i, W_i) of the backbone, finest first.
         """
         return self(maps)
 
     def losses(
         self, outputs: Any, masks: Tensor, ignore_value: float | None = None
     ) -> dict[str, Tensor]:
-        """Compare what the decoder returns in training with the masks.
+        """Compare the training outputs of the decoder with the masks.
 
         Args:
-            outputs: Of the decoder in training, or of :meth:`training_outputs`.
+            outputs: Outputs of the decoder in training mode, or of :meth:`training_outputs`.
             masks: The ground truth (N, 1, H, W) in [0, 1], of any height and width.
-            ignore_value: Pixels of the masks with this value do not count; None lets all count.
+            ignore_value: Mask pixels with this value are ignored; None ignores none.
 
         Returns:
-            Weighted scalars by name, whose sum is to be minimised. Here they are binary
-            cross-entropies, averaged over the pixels: ``loss_bce``, with the suffix of
+            Weighted scalars by name, whose sum is to be minimised. In this class they are binary
+            cross-entropies, averaged over the pixels: ``loss_bce``, with the suffix from
             :meth:`supervised`.
 
         Raises:
-            ValueError: If the masks do not fit or lie outside [0, 1].
+            ValueError: The masks have the wrong shape or lie outside [0, 1].
         """
         check_masks(masks, _batch_of(outputs), ignore_value)
         terms = self.supervised(outputs, (masks.shape[-2], masks.shape[-1]))
@@ -105,32 +105,32 @@ class SaliencyDecoder(nn.Module):
         }
 
     def supervised(self, outputs: Any, size: tuple[int, int]) -> dict[str, Supervised]:
-        """Bring each map to the size of the masks; the keys end the names of the losses."""
+        """Resize each map to the size of the masks; the keys are suffixes of the loss names."""
         return {'': Supervised(resize_bilinear(outputs, size))}
 
 
 def _batch_of(outputs: Tensor | Sequence[Tensor]) -> int:
-    """Return the number of images."""
+    """Return the number of images in the batch."""
     return len(outputs if isinstance(outputs, Tensor) else outputs[0])
 
 
 class DescribedNetwork(nn.Module):
-    """A whole network on normalised images (N, 3, H, W), which a checkpoint can describe.
+    """A complete network on normalised images (N, 3, H, W), which a checkpoint can describe.
 
-    A subclass becomes known by :func:`~sod_plugins.networks.register_network`.
+    Register a subclass by :func:`~sod_plugins.networks.register_network`.
 
     Args:
-        arguments: Constructor arguments as a checkpoint holds them; by default those that the
-            constructor of the registered class is called with.
+        arguments: Constructor arguments as a checkpoint holds them; by default those of the call
+            to the constructor of the registered class.
 
     Attributes:
-        task: What it finds: ``'saliency'``, ``'instances'`` or ``'classes'``.
-        folds_norms: Whether it is predicted with its BatchNorms folded into the convolutions, see
-            :func:`~sod_plugins.networks.fuse`: that pays for its trial run where the convolutions
-            are many and small.
+        task: The kind of output: ``'saliency'``, ``'instances'`` or ``'classes'``.
+        folds_norms: Whether prediction folds its BatchNorms into the convolutions, see
+            :func:`~sod_plugins.networks.fuse`. The trial run that this needs pays off if the
+            convolutions are many and small.
         arguments: Constructor arguments, plain values: with the class name they rebuild it.
         preprocessing: Input size and normalisation that the weights expect.
-        parts: Classes of the parts that a trainer may have put together by itself, by their names.
+        parts: Classes of the parts from which a trainer may assemble the network, by name.
     """
 
     task: ClassVar[Task]
@@ -145,7 +145,7 @@ class DescribedNetwork(nn.Module):
         self.preprocessing = Preprocessing()
 
     def described_arguments(self) -> dict[str, Any]:
-        """Return what :meth:`from_arguments` takes."""
+        """Return the arguments for :meth:`from_arguments`."""
         return self.arguments
 
     @classmethod
@@ -153,29 +153,29 @@ class DescribedNetwork(nn.Module):
         """Build a network from the arguments in a checkpoint.
 
         Raises:
-            TypeError, ValueError: If the class does not take them.
+            TypeError, ValueError: The class does not accept them.
         """
         return cls(**arguments)
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the constructor arguments of the network that some modules make.
+        """Return the constructor arguments of the network that consists of these modules.
 
         Args:
-            parts: A module for each of ``parts`` of the class.
+            parts: One module for each of the ``parts`` of the class.
 
         Raises:
-            ValueError: If they make another network; the message says why.
+            ValueError: They make another network; the message says why.
         """
         raise NotImplementedError
 
 
 class SaliencyNetwork(DescribedNetwork):
-    """A network from normalised images (N, 3, H, W) to logits (N, 1, H, W).
+    """A network that maps normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
     Attributes:
-        backbone: The feature extractor, see :class:`Extractor`.
-        decode_head: From its maps to logits, see :class:`SaliencyDecoder`.
+        backbone: The backbone, see :class:`Extractor`.
+        decode_head: The decoder from maps to logits, see :class:`SaliencyDecoder`.
     """
 
     task = 'saliency'
@@ -189,14 +189,14 @@ class SaliencyNetwork(DescribedNetwork):
 
         Args:
             images: Normalised images (N, 3, H, W).
-            targets: Their masks (N, 1, H, W) in [0, 1].
-            ignore_value: Pixels of the masks with this value do not count; None lets all count.
+            targets: The masks (N, 1, H, W) of the images, in [0, 1].
+            ignore_value: Mask pixels with this value are ignored; None ignores none.
 
         Returns:
             Weighted scalars by name, see the ``losses`` of the decoder.
 
         Raises:
-            ValueError: If the targets do not fit the images or lie outside [0, 1].
+            ValueError: The targets have the wrong shape or lie outside [0, 1].
         """
         if targets.shape[-2:] != images.shape[-2:]:
             raise ValueError(

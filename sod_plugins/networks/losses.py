@@ -1,4 +1,4 @@
-"""Losses that several networks share, and the check of the masks that they take."""
+"""Losses shared by several networks, and checks of their targets."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ TOLERANCE = 1e-3  # a resized mask may exceed 1 by its rounding
 
 
 def check_masks(masks: Tensor, batch: int, ignore_value: float | None = None) -> None:
-    """Refuse masks that do not fit the batch or lie outside [0, 1].
+    """Check that masks match the batch and lie in [0, 1].
 
     Args:
-        masks: What is compared with the logits of a batch.
-        batch: Images of the batch.
-        ignore_value: Value of pixels that do not count, which may be any.
+        masks: The masks to be compared with the logits of a batch.
+        batch: Number of images in the batch.
+        ignore_value: Value of ignored pixels, which may be any number.
 
     Raises:
-        ValueError: If they are not (batch, 1, H, W) or some pixel that counts is not in [0, 1].
+        ValueError: They are not (batch, 1, H, W), or a pixel that is not ignored is outside [0, 1].
     """
     if masks.dim() != 4 or tuple(masks.shape[:2]) != (batch, 1):
         raise ValueError(f'The masks must be ({batch}, 1, H, W), got {tuple(masks.shape)}.')
-    if torch.compiler.is_compiling() or not masks.numel():  # when compiling, no value is known
+    if torch.compiler.is_compiling() or not masks.numel():  # values are unknown when compiling
         return
     values = masks if ignore_value is None else masks.masked_fill(masks == ignore_value, 0)
     low, high = values.aminmax()
-    if not ((low >= -TOLERANCE) & (high <= 1 + TOLERANCE)):  # so written, NaN is refused too
+    if not ((low >= -TOLERANCE) & (high <= 1 + TOLERANCE)):  # written this way, NaN is rejected too
         raise ValueError(
             f'The masks must lie in [0, 1], got values from {low:g} to {high:g}: divide masks of '
             '8 bits by 255, and name the value of pixels that do not count by ignore_value.'
@@ -38,15 +38,15 @@ def check_masks(masks: Tensor, batch: int, ignore_value: float | None = None) ->
 def binary_cross_entropy(
     logits: Tensor, masks: Tensor, ignore_value: float | None = None
 ) -> Tensor:
-    """Average the binary cross-entropy over the pixels that count.
+    """Return the binary cross-entropy, averaged over the pixels that are not ignored.
 
     Args:
         logits: (N, 1, H, W); half precision is compared in float32.
         masks: (N, 1, H, W) in [0, 1].
-        ignore_value: Pixels of the masks with this value do not count; None lets all count.
+        ignore_value: Mask pixels with this value are ignored; None ignores none.
 
     Returns:
-        A scalar; 0 with a gradient of 0 where no pixel counts.
+        A scalar; a differentiable 0 if all pixels are ignored.
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)
     logits, masks = logits.to(dtype), masks.to(dtype)
@@ -59,16 +59,16 @@ def binary_cross_entropy(
 def check_labels(
     labels: Tensor, batch: int, num_classes: int, ignore_value: float | None = None
 ) -> None:
-    """Refuse labels that do not fit the batch or name a class that is not there.
+    """Check that labels match the batch and are valid classes.
 
     Args:
-        labels: What is compared with the scores of a batch.
-        batch: Images of the batch.
-        num_classes: Classes of the scores.
-        ignore_value: Label of pixels that do not count.
+        labels: The labels to be compared with the scores of a batch.
+        batch: Number of images in the batch.
+        num_classes: Number of classes.
+        ignore_value: Label of ignored pixels.
 
     Raises:
-        ValueError: If they are not (batch, 1, H, W) or some label that counts is not a class.
+        ValueError: They are not (batch, 1, H, W), or a label that is not ignored is not a class.
     """
     if labels.dim() != 4 or tuple(labels.shape[:2]) != (batch, 1):
         raise ValueError(f'The labels must be ({batch}, 1, H, W), got {tuple(labels.shape)}.')
@@ -85,15 +85,15 @@ def check_labels(
 
 
 def cross_entropy(scores: Tensor, labels: Tensor, ignore_value: float | None = None) -> Tensor:
-    """Average the cross-entropy over the pixels that count, at the size of the labels.
+    """Return the cross-entropy at the size of the labels, averaged over the counted pixels.
 
     Args:
         scores: (N, num_classes, h, w), resized bilinearly; half precision is compared in float32.
-        labels: (N, 1, H, W), classes from 0 on.
-        ignore_value: Pixels with this label do not count; None lets all count.
+        labels: (N, 1, H, W), class indices from 0.
+        ignore_value: Pixels with this label are ignored; None ignores none.
 
     Returns:
-        A scalar; 0 with a gradient of 0 where no pixel counts.
+        A scalar; a differentiable 0 if all pixels are ignored.
     """
     size = (labels.shape[-2], labels.shape[-1])
     if scores.shape[-2:] != size:
@@ -106,27 +106,27 @@ def cross_entropy(scores: Tensor, labels: Tensor, ignore_value: float | None = N
 
 
 def mean_of_counted(values: Tensor, counted: Tensor) -> Tensor:
-    """Average the values where ``counted``, of their shape, is 1 and not 0; 0 if it never is."""
+    """Average the values where ``counted``, of the same shape, is 1; 0 if it never is."""
     return (values * counted).sum() / counted.sum().clamp_min(1)
 
 
 def boundary_weights(masks: Tensor, window: int = 31, strength: float = 5.0) -> Tensor:
-    """Weigh pixels by how much their surroundings differ from them: 1 + strength |mean - mask|.
+    """Weight pixels by how much they differ from their surroundings: 1 + strength |mean - mask|.
 
-    The weights of F3Net (Wei et al., AAAI 2020). The mean over a large window is smooth, so it is
-    taken at half the size, rows first and columns then, which costs a fiftieth of the plain window.
-    Pixels outside do not count.
+    These are the weights of F3Net (Wei et al., AAAI 2020). The mean over a large window is smooth,
+    so it is computed at half the size, first over rows and then over columns. This costs a fiftieth
+    of the plain window. Pixels outside the image are ignored.
 
     Args:
         masks: Saliency in [0, 1], (N, 1, H, W).
         window: Side of the window in pixels, odd.
-        strength: Weight of a pixel all of whose neighbours are unlike it, less 1.
+        strength: Additional weight of a pixel whose neighbours are all different.
 
     Returns:
         Weights from 1 to 1 + strength, (N, 1, H, W).
     """
     half = F.avg_pool2d(masks, 2, ceil_mode=True, count_include_pad=False)
-    side = window // 4 * 2 + 1  # half of it, made odd
+    side = window // 4 * 2 + 1  # half of it, rounded to an odd number
     for kernel in ((side, 1), (1, side)):
         padding = (kernel[0] // 2, kernel[1] // 2)
         half = F.avg_pool2d(half, kernel, 1, padding, count_include_pad=False)
@@ -135,22 +135,22 @@ def boundary_weights(masks: Tensor, window: int = 31, strength: float = 5.0) -> 
 
 
 def weighted_bce(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
-    """Return the binary cross-entropy of each image, a mean by the pixels' weights, averaged.
+    """Return the binary cross-entropy of each image, weighted by pixel, averaged over the images.
 
     Args:
         logits: (N, 1, H, W).
-        masks: Saliency in [0, 1] of that shape; soft edges stay soft.
-        weights: 0 or larger, of that shape; 0 leaves a pixel out.
+        masks: Saliency in [0, 1], of the same shape; soft edges stay soft.
+        weights: 0 or larger, of the same shape; 0 ignores a pixel.
     """
     entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction='none')
     return _mean_of_images(entropy * weights, weights)
 
 
 def weighted_iou(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
-    """Return 1 - intersection over union of each image, by the pixels' weights, averaged.
+    """Return 1 - IoU of each image, weighted by pixel, averaged over the images.
 
-    Intersection and union are sums of products; one pixel of weight 1 is added to both, so that an
-    empty mask has a loss. Arguments as in :func:`weighted_bce`.
+    Intersection and union are sums of products. One pixel of weight 1 is added to both, so that an
+    empty mask has a loss. The arguments are those of :func:`weighted_bce`.
     """
     saliency = logits.sigmoid()
     product = saliency * masks

@@ -1,4 +1,4 @@
-"""What happens to pixels before a network and to logits after it, in one place."""
+"""Preprocessing of images and postprocessing of logits, in one place."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from torch import Tensor
 
 from sod_plugins.ops.resize import resize_bilinear
 
-_LARGE = 1 << 24  # values, beyond which memory is saved
+_LARGE = 1 << 24  # number of values above which memory is saved
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Input size and normalisation of a network; travels in its checkpoint.
+    """Input size and normalisation of a network; stored in its checkpoint.
 
     Args:
-        size: Height and width that images are resized to, in pixels.
+        size: Height and width to which images are resized, in pixels.
         mean: Mean of the red, green and blue channel, on the scale 0 to 255.
-        std: Their standard deviations, on the same scale.
-        antialias: Whether images are reduced with antialiasing. The released networks were trained
-            without; networks that were trained with it need it.
+        std: Standard deviations of the channels, on the same scale.
+        antialias: Whether to antialias when downsampling images. The released networks were trained
+            without antialiasing; networks trained with it need it.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -34,11 +34,11 @@ class Preprocessing:
     antialias: bool = False
 
     def apply(self, image: npt.NDArray[np.uint8]) -> Tensor:
-        """Turn an RGB image (H, W, 3) of 8 bits into a normalised batch (1, 3, *size), float32.
+        """Convert an 8-bit RGB image (H, W, 3) to a normalised batch (1, 3, *size), float32.
 
-        The image's strides may be any, negative ones included.
+        The image may have any strides, including negative ones.
         """
-        # In float32 a large image would take four times its memory: then a channel at a time.
+        # In float32 a large image takes four times its memory, so process one channel at a time.
         step = 3 if image.size <= _LARGE else 1
         resized = [self._resize(image[..., first : first + step]) for first in range(0, 3, step)]
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
@@ -50,12 +50,12 @@ class Preprocessing:
         return resize_bilinear(pixels.permute(2, 0, 1)[None], self.size, antialias=self.antialias)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a checkpoint."""
+        """Return the settings as plain values for a checkpoint."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """Build from :meth:`to_dict`'s values."""
+        """Create from the values of :meth:`to_dict`."""
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list | tuple) else value
             for name, value in values.items()
@@ -64,7 +64,7 @@ class Preprocessing:
 
 
 def saliency_map(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn logits (N, 1, h, w) into saliency (N, 1, *size) in [0, 1]: the sigmoid, then the resize.
+    """Convert logits (N, 1, h, w) to saliency (N, 1, *size) in [0, 1]: sigmoid, then resize.
 
     The order is that of the released test code; resizing logits first would sharpen every edge.
     """
@@ -74,7 +74,7 @@ def saliency_map(logits: Tensor, size: tuple[int, int]) -> Tensor:
 def to_uint8(saliency: Tensor) -> npt.NDArray[np.uint8]:
     """Quantise saliency in [0, 1] to 8 bits by truncation, as the papers' maps were saved."""
     levels = torch.empty(saliency.shape, dtype=torch.uint8)
-    # A part at a time: the product of a large map would take its memory again.
+    # Part by part, because the product of a large map would take its memory again.
     rows = max(1, _LARGE * len(saliency) // max(1, saliency.numel()))
     for row in range(0, len(saliency), rows):
         levels[row : row + rows] = (saliency[row : row + rows] * 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""The networks that a checkpoint can name."""
+"""The registry of networks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NETWORKS: dict[str, type[DescribedNetwork]] = {}
 
 
 def register_network(cls: Network) -> Network:
-    """Make a class of networks known by its name: to checkpoints, the command line and adapters.
+    """Register a network class by its name, for checkpoints, the command line and adapters.
 
-    A decorator, and all that a new network needs::
+    A class decorator, which is all that a new network needs::
 
         @register_network
         class MyNet(SaliencyNetwork):
@@ -27,11 +27,11 @@ def register_network(cls: Network) -> Network:
                 super().__init__()
                 ...
 
-    Its objects keep their constructor arguments in ``arguments``, so these must be plain values.
+    Objects record their constructor arguments in ``arguments``, so these must be plain values.
 
     Raises:
-        TypeError: If it is no class of networks.
-        ValueError: If another class has that name.
+        TypeError: It is not a network class.
+        ValueError: Another class has that name.
     """
     if not (isinstance(cls, type) and issubclass(cls, DescribedNetwork)):
         raise TypeError(f'register_network takes a subclass of DescribedNetwork, got {cls!r}.')
@@ -43,16 +43,16 @@ def register_network(cls: Network) -> Network:
 
 
 def network_names() -> list[str]:
-    """Return the names of all registered networks, those of installed packages included."""
+    """Return the names of all registered networks, including those of installed packages."""
     import_entry_points()
     return sorted(_NETWORKS)
 
 
 def find_network(name: str) -> type[DescribedNetwork]:
-    """Return the class of networks of a name.
+    """Return a network class by name.
 
     Raises:
-        ValueError: If none is registered; the message names those that are.
+        ValueError: The name is unknown; the message lists the known names.
     """
     if name not in _NETWORKS:
         import_entry_points()
@@ -67,13 +67,13 @@ def find_network(name: str) -> type[DescribedNetwork]:
 def network_of_parts(
     parts: Mapping[str, nn.Module],
 ) -> tuple[type[DescribedNetwork], dict[str, Any]]:
-    """Return which network some modules make together, and its constructor arguments.
+    """Return the network class that consists of these modules, and its constructor arguments.
 
     Args:
         parts: The modules by their names in the network, such as ``backbone``.
 
     Raises:
-        ValueError: If they make none; the message says why.
+        ValueError: They make no registered network; the message says why.
     """
     candidates = [
         cls
@@ -81,7 +81,7 @@ def network_of_parts(
         if cls.parts.keys() == parts.keys()
         and all(isinstance(parts[name], kind) for name, kind in cls.parts.items())
     ]
-    # Of a network for any backbone and one for this backbone, the latter.
+    # Prefer a network for this backbone to one for any backbone.
     candidates.sort(key=lambda cls: -sum(type(parts[n]) is kind for n, kind in cls.parts.items()))
     reasons = []
     for cls in candidates:

@@ -1,4 +1,4 @@
-"""Feature extractors: images in, a tuple of maps out, finest first."""
+"""Backbones: images in, a tuple of maps out, finest first."""
 
 from sod_plugins.networks.backbones.base import Backbone
 from sod_plugins.networks.backbones.build import (

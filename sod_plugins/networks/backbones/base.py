@@ -1,4 +1,4 @@
-"""What the backbones with other people's key names have in common."""
+"""The base class of backbones that keep the key names of other libraries."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from sod_plugins.networks.base import Extractor
 
 
 class Backbone(Extractor):
-    """A feature extractor that runs its stages in turn and returns the maps of some.
+    """A backbone that runs its stages in turn and returns the maps of some of them.
 
-    Its submodules keep the names of the weight files that it shall load, so the stages are no
-    submodules of their own: a subclass lists the modules of each one in :meth:`stage_modules`.
-    All stages are built, those behind the last returned one are not run.
+    Submodules keep the names of the weight files that they load, so the stages are not submodules
+    of their own. A subclass lists the modules of each stage in :meth:`stage_modules`. All stages
+    are built, but those after the last returned one are not run.
 
     Args:
         channels: Channels of the map of each stage.
-        strides: Its stride in input pixels.
+        strides: Stride of the map of each stage in input pixels.
         out_indices: Stages (from 0) whose map is returned.
 
     Attributes:
-        smallest_input: Side in pixels from which on every map has a pixel.
-        left_out: Prefixes of the keys that a classification network has beyond this one.
+        smallest_input: Smallest side in pixels for which every map has a pixel.
+        left_out: Prefixes of the keys of a classification network that this one lacks.
 
     Raises:
-        ValueError: If a stage does not exist, or an input is too small.
+        ValueError: A stage does not exist, or an input is too small.
     """
 
     smallest_input = 1
@@ -50,7 +50,7 @@ class Backbone(Extractor):
 
     @property
     def stages(self) -> nn.ModuleList:  # type: ignore[override]  # nothing sets it
-        """The stages, sharing their modules with this network: for freezing and looking."""
+        """The stages, which share their modules with this network, for freezing and inspection."""
         return nn.ModuleList(nn.Sequential(*modules) for modules in self.stage_modules())
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -72,7 +72,7 @@ class Backbone(Extractor):
 
 
 def init_he_normal(network: nn.Module) -> None:
-    """Draw convolutions from He's normal distribution of the fan-out; set biases to 0."""
+    """Initialise convolutions with He's normal distribution (fan-out), and biases with 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')

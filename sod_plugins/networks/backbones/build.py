@@ -1,4 +1,4 @@
-"""Backbones by name, for networks that take any of them."""
+"""Build backbones by name."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
-    """Build a backbone with fresh weights.
+    """Build a backbone with newly initialised weights.
 
     Args:
         spec: A name in ``PRESETS``, or ``{'type': ...}`` with a type in ``BACKBONES`` and arguments
-            of that class.
+            of its class.
 
     Returns:
         A module that maps normalised images (N, 3, H, W) to a tuple of maps, finest first.
 
     Raises:
-        ValueError: If there is no such backbone, or its class refuses an argument.
+        ValueError: The backbone is unknown, or its class rejects an argument.
     """
     spec = plain_spec(spec)
     if isinstance(spec, str):
@@ -68,10 +68,10 @@ def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
 
 
 def plain_spec(spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
-    """Return what :func:`build_backbone` takes as values that a checkpoint can hold.
+    """Convert a spec for :func:`build_backbone` to plain values that a checkpoint can hold.
 
     Raises:
-        ValueError: If it is neither a name nor a mapping.
+        ValueError: The spec is neither a name nor a mapping.
     """
     if isinstance(spec, str):
         return spec
@@ -83,10 +83,10 @@ def plain_spec(spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
 
 
 def spec_of(backbone: Extractor) -> dict[str, Any]:
-    """Return what :func:`build_backbone` makes such a backbone of, without its class's defaults.
+    """Return the spec from which :func:`build_backbone` builds a backbone, without defaults.
 
     Raises:
-        ValueError: If its class is none of ``BACKBONES``.
+        ValueError: The class is not in ``BACKBONES``.
     """
     for name, cls in BACKBONES.items():
         if type(backbone) is cls:
@@ -99,14 +99,14 @@ def spec_of(backbone: Extractor) -> dict[str, Any]:
 
 
 def composed_arguments(network: type, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a network that hands its own on to its decoder.
+    """Return the arguments of a network that passes its own on to its decoder.
 
     Args:
         network: Its class, with an argument ``backbone``.
-        parts: ``backbone``, an extractor, and ``decode_head``, which keeps its ``arguments``.
+        parts: ``backbone``, a backbone, and ``decode_head``, which records its ``arguments``.
 
     Raises:
-        ValueError: If the backbone is of another package.
+        ValueError: The backbone belongs to another package.
     """
     names = inspect.signature(network).parameters
     decoder = {k: v for k, v in parts['decode_head'].arguments.items() if k in names}

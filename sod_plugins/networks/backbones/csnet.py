@@ -1,9 +1,9 @@
-"""CSNet's feature extractor.
+"""The backbone of CSNet.
 
 Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
-TPAMI; section and table numbers are those of this text. Where it and the released network
-differ (18 blocks instead of 17, a factor of 100 on some weights) the released one is the default,
-because only it has the published parameter counts; the arguments give the other.
+TPAMI; section and table numbers refer to this text. Where it and the released network differ (18
+blocks instead of 17, a factor of 100 on some weights), the release is the default, because only it
+has the published parameter counts; the arguments select the other.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ SMALLEST_INPUT = 16
 
 
 class CSNetExtractor(Extractor):
-    """Feature extractor of CSNet: four stages of in-layer multi-scale blocks (Tab. 2).
+    """Backbone of CSNet: four stages of in-layer multi-scale blocks (Tab. 2).
 
-    The last block of stages 2, 3 and 4 merges both scales into the high one, as the last block of
-    stage 1 does where its output is asked for.
+    The last block of stages 2, 3 and 4 merges both scales into the high one, and so does the last
+    block of stage 1 if its output is requested.
 
     Args:
         width: Factor on the channels of every stage; 1 means 20, 40, 80 and 80 channels.
-        split_ratio: Share of the high and the low resolution, C_H and C_L.
-        stage_blocks: Blocks per stage. The paper counts (3, 4, 6, 4); the released network opens
-            stage 1 with one block more.
+        split_ratio: Fractions of high- and low-resolution channels, C_H and C_L.
+        stage_blocks: Blocks per stage. The paper counts (3, 4, 6, 4); the released network has one
+            more block in stage 1.
         out_indices: Stages (from 0) whose merged map is returned.
-        weight_scale: Factor on the weights of depthwise convolutions; 1 is the paper's text.
-        vanilla: Use vanilla OctConvs throughout (Tab. 6).
+        weight_scale: Factor on the weights of depthwise convolutions; 1 as in the paper's text.
+        vanilla: Whether to use vanilla OctConvs throughout (Tab. 6).
         block_widths: Output channels per scale of every block, for learned channels; they replace
             ``width`` and ``split_ratio``.
 
     Attributes:
         block_widths: Output channels per scale of every block.
         out_channels: Channels of each returned map.
-        out_strides: Its stride in input pixels.
+        out_strides: Stride of each returned map in input pixels.
 
     Raises:
-        ValueError: If an argument does not describe a network, or an input is smaller than 16x16.
+        ValueError: An argument does not describe a network, or an input is smaller than 16x16.
     """
 
     def __init__(
@@ -114,10 +114,10 @@ class CSNetExtractor(Extractor):
 
 
 def check_input_size(images: Tensor) -> None:
-    """Refuse images (N, 3, H, W) of which the coarsest map would have no pixel.
+    """Reject images (N, 3, H, W) for which the coarsest map would have no pixel.
 
     Raises:
-        ValueError: If a side is shorter than 16 pixels.
+        ValueError: A side is shorter than 16 pixels.
     """
     if min(images.shape[-2:]) < SMALLEST_INPUT:
         raise ValueError(

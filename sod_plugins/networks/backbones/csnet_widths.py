@@ -1,4 +1,4 @@
-"""How many channels CSNet has where: the rules of the regular network, and learned widths."""
+"""The channel counts of CSNet: the rules of the regular network, and learned widths."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BASE_WIDTH = 20
 
 
 def split_channels(channels: int, split_ratio: tuple[float, float]) -> tuple[int, ...]:
-    """Divide channels between the high and the low resolution by the ratio C_H / C_L (Sec. 4.4).
+    """Split channels between the high and the low resolution by the ratio C_H / C_L (Sec. 4.4).
 
-    A ratio of (1, 0) gives one scale; (0, 1) keeps two, the high one empty.
+    A ratio of (1, 0) gives one scale; (0, 1) keeps two, of which the high one is empty.
     """
     high, low = split_ratio
     if min(high, low) < 0 or high + low == 0:
@@ -27,7 +27,7 @@ def split_channels(channels: int, split_ratio: tuple[float, float]) -> tuple[int
 
 
 def dilated_split(channels: int, branches: int = len(DILATIONS)) -> tuple[int, ...]:
-    """Divide a scale's channels between its dilations, the remainder to the last (Tab. 1)."""
+    """Split the channels of a scale between its dilations, the remainder in the last (Tab. 1)."""
     share = channels // branches
     return (share,) * (branches - 1) + (channels - share * (branches - 1),)
 
@@ -51,18 +51,18 @@ def regular_block_widths(
 def regular_fuse_channels(in_channels: Sequence[int]) -> tuple[int, ...]:
     """Return the channels of each scale after the first gOctConv of the fusion.
 
-    A third of what comes in, and a quarter for the full-resolution map of a four-stage fusion: the
-    reduction behind the widths and counts that the paper gives.
+    A third of the input channels, or a quarter for the full-resolution map of a four-stage fusion.
+    This reduction reproduces the widths and parameter counts that the paper gives.
     """
     four_stages = len(in_channels) == len(STAGE_MULTIPLIERS)
     return tuple(c // (4 if four_stages and i == 0 else 3) for i, c in enumerate(in_channels))
 
 
 def check_learned_widths(learned_widths: Mapping[str, Any], *, fusion: bool) -> None:
-    """Refuse a mapping that lacks an entry or has one too many.
+    """Check that a mapping has exactly the required entries.
 
     Raises:
-        ValueError: If it does.
+        ValueError: An entry is missing or unexpected.
     """
     expected = {'blocks', 'fuse', 'dilated', 'merged'} if fusion else {'blocks'}
     if set(learned_widths) != expected:

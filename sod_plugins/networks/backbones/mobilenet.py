@@ -1,4 +1,4 @@
-"""MobileNet, the first: depthwise separable convolutions throughout."""
+"""MobileNet (V1): depthwise separable convolutions throughout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.networks.backbones.base import Backbone
 
-# Channels of the depthwise separable convolutions; the first of a stage but stage 0 has stride 2.
+# Channels of the depthwise separable convolutions. The first of stages 1 to 4 has stride 2.
 STAGES = ((64,), (128, 128), (256, 256), (512,) * 6, (1024, 1024))
 STEM_CHANNELS = 32
 
@@ -18,16 +18,16 @@ STEM_CHANNELS = 32
 class MobileNet(Backbone):
     """MobileNet (Howard et al., 2017, Tab. 1) without its classifier.
 
-    Stages 0 to 4 give 64, 128, 256, 512 and 1024 channels at strides 2 to 32. Sizes are rounded up,
-    and any input size is taken. ``MobileNet()`` has 3,206,976 parameters; with the paper's
-    classifier they are 4,231,976, its 4.2 million.
+    Stages 0 to 4 return 64, 128, 256, 512 and 1024 channels at strides 2 to 32. Sizes are rounded
+    up, and any input size is accepted. ``MobileNet()`` has 3,206,976 parameters; with the paper's
+    classifier it would have 4,231,976, the published 4.2 million.
 
     Args:
         width: Factor on all channels, the paper's alpha.
         out_indices: Stages (from 0) whose map is returned.
 
     Raises:
-        ValueError: If there is no such stage.
+        ValueError: A stage does not exist.
     """
 
     def __init__(self, width: float = 1.0, out_indices: Sequence[int] = (0, 1, 2, 3, 4)) -> None:
@@ -43,7 +43,7 @@ class MobileNet(Backbone):
                 previous = current
 
     def stage_modules(self) -> Sequence[Iterable[nn.Module]]:
-        """List the convolutions of each stage; the stem belongs to stage 0."""
+        """List the modules of each stage; the stem belongs to stage 0."""
         layers = list(self.features)
         ends = accumulate(map(len, STAGES), initial=1)
         stages = [layers[start:end] for start, end in pairwise(ends)]

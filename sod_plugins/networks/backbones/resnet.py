@@ -1,4 +1,4 @@
-"""ResNet with the names of torchvision, its stem's map among the returned ones."""
+"""ResNet with torchvision's key names; it can also return the map of its stem."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ BLOCKS = {
 class ResNet(Backbone):
     """ResNet (He et al., CVPR 2016) without its classifier, keys as in torchvision.
 
-    Stage 0 is the stem: 64 channels at stride 2, behind the ReLU and before the pooling. Stages 1
-    to 4 are the four groups of blocks, C2 to C5: 256, 512, 1024 and 2048 channels (a quarter of
-    these for depths 18 and 34) at strides 4, 8, 16 and 32. The stride of a bottleneck is in its 3x3
-    convolution. ``ResNet(50)`` has 23,508,032 parameters, ``ResNet(101)`` 42,500,160. Sizes are
-    rounded up, and any input size is taken. It expects images normalised by the mean and standard
-    deviation of ImageNet, as torchvision's files do.
+    Stage 0 is the stem: 64 channels at stride 2, after the ReLU and before the pooling. Stages 1 to
+    4 are the four groups of blocks, C2 to C5: 256, 512, 1024 and 2048 channels (a quarter of these
+    for depths 18 and 34) at strides 4, 8, 16 and 32. The stride of a bottleneck is in its 3x3
+    convolution. ``ResNet(50)`` has 23,508,032 parameters, ``ResNet(101)`` has 42,500,160. Sizes are
+    rounded up, and any input size is accepted. Images must be normalised by the mean and standard
+    deviation of ImageNet, as for torchvision's weights.
 
     Args:
         depth: 18, 34, 50, 101 or 152 layers.
         out_indices: Stages (from 0) whose map is returned.
         strides: Stride of the first block of stages 1 to 4; ``(1, 2, 1, 1)`` keeps stride 8.
-        dilations: Dilation of all 3x3 convolutions of stages 1 to 4; the hosts' networks of 18 and
-            34 layers dilate the first one of each block only.
+        dilations: Dilation of all 3x3 convolutions of stages 1 to 4. (The hosts' networks of 18 and
+            34 layers dilate only the first one of each block.)
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     left_out = ('fc.',)
@@ -91,13 +91,13 @@ class ResNet(Backbone):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity.
+    """Two 3x3 convolutions with an identity shortcut.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
         channels: Channels of the convolutions and of the output.
         stride: Stride of the first convolution.
-        dilation: Dilation of both.
+        dilation: Dilation of both convolutions.
     """
 
     expansion = 1
@@ -120,13 +120,13 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two 1x1 convolutions, beside an identity.
+    """A 3x3 convolution between two 1x1 convolutions, with an identity shortcut.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
         channels: Channels of the 3x3 convolution, a quarter of the output's.
-        stride: Its stride.
-        dilation: Its dilation.
+        stride: Stride of the 3x3 convolution.
+        dilation: Dilation of the 3x3 convolution.
     """
 
     expansion = 4
@@ -159,7 +159,7 @@ def _conv3x3(in_channels: int, out_channels: int, stride: int, dilation: int) ->
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """Return the projection of a block's input, or None where its shape is the output's."""
+    """Return the projection shortcut of a block, or None if input and output have equal shapes."""
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.Sequential(

@@ -16,27 +16,27 @@ STAGES = 5
 class SAMNetBackbone(Extractor):
     """Backbone of SAMNet (Liu et al., IEEE TIP, Tab. I): 1,221,404 parameters.
 
-    Each stage halves the map, by a 3x3 convolution in the first and a depthwise separable one in
-    the others, and goes on with SAM modules. Every entry of Tab. I is an argument, for Tab. V.
+    Each stage halves the map, by a 3x3 convolution in the first stage and a depthwise separable one
+    in the others, followed by SAM modules. Every entry of Tab. I is an argument, for Tab. V.
 
     Args:
         width: Factor on the channels of all stages.
         channels: Channels of each stage.
-        modules: SAM modules of each stage.
+        modules: Number of SAM modules of each stage.
         dilations: Dilations of the branches in each stage.
         attention: Fusion of the branches, see :class:`~sod_plugins.layers.SAM`.
-        shared_spatial: Whether one spatial map serves all branches, as released.
+        shared_spatial: Whether all branches share one spatial map, as released.
         out_indices: Stages (from 0) whose map is returned; stage i has stride 2**(i + 1).
-        zero_init_residual: Whether every SAM module begins as the identity (its last BatchNorm
-            scales by 0). Without, the gradient at the first layer of a fresh network is hundreds of
+        zero_init_residual: Whether every SAM module starts as the identity (its last BatchNorm
+            scales by 0). Otherwise the gradient at the first layer of a new network is hundreds of
             times larger, and SGD with ResNet's learning rate does not train. The paper is silent.
 
     Attributes:
         out_channels: Channels of each returned map.
-        out_strides: Its stride in input pixels.
+        out_strides: Stride of each returned map in input pixels.
 
     Raises:
-        ValueError: If an argument does not describe a network, or a single image is trained on
+        ValueError: An argument does not describe a network, or it is trained on a single image
             (BatchNorm of pooled features needs two).
     """
 
@@ -83,7 +83,7 @@ class SAMNetBackbone(Extractor):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, 3, H, W) to one map (N, C, H / s, W / s) per out index.
 
-        Sizes are rounded up, and any input size is taken.
+        Sizes are rounded up, and any input size is accepted.
         """
         outputs = []
         x = images

@@ -1,4 +1,4 @@
-"""ShuffleNet, the first: grouped 1x1 convolutions with a shuffle between them."""
+"""ShuffleNet (V1): grouped 1x1 convolutions with a channel shuffle between them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ UNITS = (4, 8, 4)
 class ShuffleNet(Backbone):
     """ShuffleNet (Zhang et al., CVPR 2018, Tab. 1) without its classifier.
 
-    Index 0 is the first convolution (stride 2) and index 1 its max-pooled map (stride 4), both of
-    24 channels; indices 2 to 4 are the paper's stages 2 to 4, of 240, 480 and 960 channels for
-    three groups, at strides 8, 16 and 32. Sizes are rounded up, and any input size is taken.
+    Index 0 is the first convolution (stride 2) and index 1 its max-pooled map (stride 4), both with
+    24 channels. Indices 2 to 4 are the paper's stages 2 to 4, with 240, 480 and 960 channels for
+    three groups, at strides 8, 16 and 32. Sizes are rounded up, and any input size is accepted.
     ``ShuffleNet()`` has 904,728 parameters.
 
     Args:
         groups: Groups of the 1x1 convolutions: 1, 2, 3, 4 or 8.
-        width: Factor on all channels, "ShuffleNet s×".
+        width: Factor on all channels, the s of "ShuffleNet s×".
         out_indices: Stages (from 0) whose map is returned.
 
     Raises:
-        ValueError: If there is no such stage or number of groups, or the groups do not divide the
+        ValueError: A stage or the number of groups does not exist, or the groups do not divide the
             scaled channels.
     """
 
@@ -54,7 +54,7 @@ class ShuffleNet(Backbone):
         previous = stem
         stages = []
         for index, (current, count) in enumerate(zip(channels, UNITS, strict=True)):
-            # The paper leaves the very first 1x1 convolution ungrouped: its input is too narrow.
+            # The paper leaves the very first 1x1 convolution ungrouped: its input is narrow.
             first = ShuffleUnit(previous, current, groups, 1 if index == 0 else groups, stride=2)
             units = [ShuffleUnit(current, current, groups, groups) for _ in range(count - 1)]
             stages.append(nn.Sequential(first, *units))
@@ -73,8 +73,8 @@ class ShuffleUnit(nn.Module):
         in_channels: Channels of the input (N, in_channels, H, W).
         out_channels: Channels of the output; the depthwise convolution has a quarter of them.
         groups: Groups of the second 1x1 convolution, and of the shuffle.
-        first_groups: Groups of the first one.
-        stride: 1 adds the input; 2 concatenates its average-pooled map.
+        first_groups: Groups of the first 1x1 convolution.
+        stride: 1 adds the input; 2 concatenates the average-pooled input.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""ShuffleNetV2 with the names of torchvision."""
+"""ShuffleNetV2 with torchvision's key names."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ UNITS = (4, 8, 4)
 class ShuffleNetV2(Backbone):
     """ShuffleNetV2 (Ma et al., ECCV 2018, Tab. 5) without its classifier, keys as in torchvision.
 
-    Index 0 is the first convolution (stride 2) and index 1 its max-pooled map (stride 4), both of
-    24 channels; indices 2 to 4 are the paper's stages 2 to 4, of 116, 232 and 464 channels for
-    width 1, at strides 8, 16 and 32. Sizes are rounded up, and any input size is taken.
-    ``ShuffleNetV2()`` has 776,420 parameters, and 1,253,604 with the last convolution. It expects
-    images normalised by the mean and standard deviation of ImageNet, as torchvision's files do.
+    Index 0 is the first convolution (stride 2) and index 1 its max-pooled map (stride 4), both with
+    24 channels. Indices 2 to 4 are the paper's stages 2 to 4, with 116, 232 and 464 channels for
+    width 1, at strides 8, 16 and 32. Sizes are rounded up, and any input size is accepted.
+    ``ShuffleNetV2()`` has 776,420 parameters, or 1,253,604 with the last convolution. Images must
+    be normalised by the mean and standard deviation of ImageNet, as for torchvision's weights.
 
     Args:
         width: 0.5, 1, 1.5 or 2, the paper's factors on the channels.
@@ -37,7 +37,7 @@ class ShuffleNetV2(Backbone):
             precedes the classifier.
 
     Raises:
-        ValueError: If there is no such width or stage.
+        ValueError: The width or a stage does not exist.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class ShuffleNetV2(Backbone):
 class ShuffleV2Unit(nn.Module):
     """A unit of ShuffleNetV2 (Fig. 3 c and d), whose output channels are shuffled in two groups.
 
-    With stride 1 half of the channels pass unchanged; with stride 2 both branches see all of them.
+    With stride 1, half of the channels pass unchanged; with stride 2, both branches see all.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
-        out_channels: Channels of the output; for stride 1 the same.
+        out_channels: Channels of the output; with stride 1 equal to the input.
         stride: Stride of the depthwise convolutions.
     """
 
@@ -105,7 +105,7 @@ class ShuffleV2Unit(nn.Module):
 def _conv(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
 ) -> list[nn.Module]:
-    """Convolution, BatchNorm and ReLU, flat as the names of torchvision have them."""
+    """Convolution, BatchNorm and ReLU, in a flat list as in torchvision's key names."""
     conv = nn.Conv2d(
         in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False
     )

@@ -1,4 +1,4 @@
-"""VGG, plain or with the changes that DeepLab made to it."""
+"""VGG, plain or with DeepLab's changes."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ STAGE_CONVS = {
 class VGG(Backbone):
     """Convolutional part of VGG (Simonyan and Zisserman, ICLR 2015), keys as in torchvision.
 
-    Stage i gives the map of its last convolution behind the ReLU: conv1_2, conv2_2, conv3_3,
+    Stage i returns the map of its last convolution after the ReLU: conv1_2, conv2_2, conv3_3,
     conv4_3 and conv5_3 of VGG-16, with 64, 128, 256, 512 and 512 channels at strides 1, 2, 4, 8
-    and 16; sizes are rounded down. ``VGG(16)`` has 14,714,688 parameters. It expects images
-    normalised by the mean and standard deviation of ImageNet, as torchvision's files do.
+    and 16. Sizes are rounded down. ``VGG(16)`` has 14,714,688 parameters. Images must be normalised
+    by the mean and standard deviation of ImageNet, as for torchvision's weights.
 
     DeepLab's form, at stride 8 with the map of its Fc7 as stage 5, is ``VGG(pool_size=3,
     pool_strides=(2, 2, 2, 1, 1), dilations=(1, 1, 1, 1, 2), fc_channels=1024, fc_dilation=12,
-    out_indices=range(6))`` with 20,483,904 parameters; its sizes are rounded up.
+    out_indices=range(6))`` with 20,483,904 parameters; it rounds sizes up.
 
     Args:
-        depth: 11, 13, 16 or 19 layers, three of which belong to the classifier left out.
+        depth: 11, 13, 16 or 19 layers, three of which belong to the omitted classifier.
         batch_norm: Whether BatchNorm follows every convolution of the five stages.
         width: Factor on the channels of all five stages.
         out_indices: Stages (from 0) whose map is returned; 5 is Fc7.
-        pool_size: Side of the pooling windows of stride 2; 3 is DeepLab's, without padding and
-            with incomplete windows at the border. A pooling of stride 1 is 3x3 and padded.
-        pool_strides: Stride of the pooling behind each stage.
+        pool_size: Side of the pooling windows at stride 2; 3 is DeepLab's, without padding and with
+            incomplete windows at the border. A pooling of stride 1 is 3x3 and padded.
+        pool_strides: Stride of the pooling after each stage.
         dilations: Dilation of the convolutions of each stage.
-        fc_channels: Channels of Fc6 and Fc7 as convolutions, 3x3 and 1x1, each with a ReLU; None
-            leaves them out, and the last pooling too.
+        fc_channels: Channels of Fc6 and Fc7 as 3x3 and 1x1 convolutions, each with a ReLU; None
+            omits them and the last pooling.
         fc_dilation: Dilation of Fc6.
-        dropout: Share of dropped values between Fc6 and Fc7.
-        pre_activation: Whether the maps of the five stages are returned as before their last ReLU
-            (with ``batch_norm`` behind the norm); Fc7's is always behind it.
+        dropout: Dropout probability between Fc6 and Fc7.
+        pre_activation: Whether the maps of the five stages are returned from before their last ReLU
+            (with ``batch_norm``, after the norm); that of Fc7 is always from after it.
 
     Raises:
-        ValueError: If the arguments do not describe a network, or an image side is smaller than
-            the stride of the last returned map.
+        ValueError: The arguments do not describe a network, or an image side is smaller than the
+            stride of the last returned map.
     """
 
     left_out = ('classifier.',)
@@ -99,7 +99,7 @@ class VGG(Backbone):
                 )
                 if batch_norm:
                     self.features.append(nn.BatchNorm2d(current))
-                # In place, it would overwrite a map that is returned as before it.
+                # In place, it would overwrite the map that is returned from before it.
                 self.features.append(nn.ReLU(inplace=not pre_activation))
                 previous = current
             self._ends.append(len(self.features) - pre_activation)
@@ -114,7 +114,7 @@ class VGG(Backbone):
         init_he_normal(self)
 
     def stage_modules(self) -> Sequence[Iterable[nn.Module]]:
-        """List the modules of each stage; its pooling comes first."""
+        """List the modules of each stage, starting with its pooling."""
         layers = list(self.features)
         starts = [0, *self._ends]
         stages = [layers[start:end] for start, end in zip(starts, self._ends, strict=False)]
@@ -124,10 +124,10 @@ class VGG(Backbone):
         return stages
 
     def convert_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Thin out the first two layers of torchvision's classifier to Fc6 and Fc7, as DeepLab did.
+        """Subsample the first two layers of torchvision's classifier to Fc6 and Fc7, as in DeepLab.
 
-        Of Fc6's 7x7 positions the corners, the centre and the middles of the edges are kept, and of
-        the 4096 channels an even choice.
+        Of the 7x7 positions of Fc6, the corners, the centre and the middles of the edges are kept;
+        of its 4096 channels, an evenly spaced selection.
 
         Args:
             weights: A state dict, with or without a classifier.

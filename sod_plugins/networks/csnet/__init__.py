@@ -1,4 +1,4 @@
-"""CSNet: its decoder, the whole network, the decoder on other backbones, and a classifier."""
+"""CSNet: its decoder, the complete network, the decoder on other backbones, and a classifier."""
 
 from sod_plugins.networks.backbones.csnet import CSNetExtractor
 from sod_plugins.networks.csnet.classifier import CSNetClassifier

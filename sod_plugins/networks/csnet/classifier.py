@@ -18,14 +18,14 @@ from sod_plugins.networks.registry import register_network
 
 @register_network
 class CSNetClassifier(DescribedNetwork):
-    """CSNet that classifies (Sec. 5.1.2): fusion to the lowest resolution, then GAP and FC.
+    """CSNet as a classifier (Sec. 5.1.2): fusion to the lowest resolution, then GAP and FC.
 
-    Everything but the last layer has the shapes of the saliency network, so that either task can go
-    on from the weights of the other.
+    All layers but the last have the same shapes as in the saliency network, so that training on
+    either task can start from the weights of the other.
 
     Args:
-        network: The CSNet whose weights it starts from, and shares none with; a fresh one for a
-            classifier from scratch. A pruned one gives a pruned classifier.
+        network: The CSNet from whose weights it starts, without sharing them; use a new one for a
+            classifier from scratch. A pruned CSNet gives a pruned classifier.
         num_classes: Number of classes.
 
     Attributes:
@@ -33,7 +33,7 @@ class CSNetClassifier(DescribedNetwork):
         preprocessing: Input size and normalisation.
 
     Raises:
-        ValueError: If the CSNet has no fusion part.
+        ValueError: The CSNet has no fusion part.
     """
 
     task = 'classes'
@@ -76,7 +76,7 @@ class CSNetClassifier(DescribedNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what :meth:`from_arguments` makes a classifier of such parts of."""
+        """Return the arguments of :meth:`from_arguments` for a classifier of these parts."""
         network = {'backbone': parts['backbone'], 'decode_head': parts['neck']}
         arguments = CSNet.arguments_of_parts(network)
         return {**arguments, 'num_classes': parts['classifier'].out_features}
@@ -87,20 +87,20 @@ class CSNetClassifier(DescribedNetwork):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Map normalised images to the features (N, C, h, w) that are pooled."""
+        """Map normalised images to the features (N, C, h, w) before pooling."""
         fused: Tensor = self.neck(self.backbone(images))
         return fused
 
     def activation_maps(self, images: Tensor) -> Tensor:
         """Map normalised images to the class activation maps (N, num_classes, h, w) of Fig. 9.
 
-        The features weighted by the last layer (Zhou et al., CVPR 2016): the mean of a map over its
-        positions is the logit of its class, less the bias.
+        These are the features weighted by the last layer (Zhou et al., CVPR 2016): the mean of a
+        map over its positions is the logit of its class, minus the bias.
         """
         return torch.einsum('kc,nchw->nkhw', self.classifier.weight, self.features(images))
 
     def to_saliency(self) -> CSNet:
-        """Return the CSNet with these weights, its 1x1 classifier a fresh one."""
+        """Return the CSNet with these weights and a newly initialised 1x1 classifier."""
         weight = self.classifier.weight
         network = CSNet(**self.arguments).to(weight.device, weight.dtype)
         network.preprocessing = self.preprocessing
@@ -116,7 +116,7 @@ class CSNetClassifier(DescribedNetwork):
 def weights_at_coarsest(decoder: CSFDecoder) -> dict[str, Tensor]:
     """Return a decoder's weights for a :class:`CrossStageFusion` to the coarsest scale.
 
-    The merging gOctConv's normalisation and activation stand at the index of that scale.
+    The merging gOctConv's normalisation and activation get the index of that scale.
     """
     scale = len(decoder.dilated_widths) - 1
     return {

@@ -1,7 +1,7 @@
-"""CSNet's cross-stage fusion on other backbones, as a whole network.
+"""CSNet's cross-stage fusion on other backbones, as a complete network.
 
 Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
-TPAMI; section and table numbers are those of this text.
+TPAMI; section and table numbers refer to this text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CSF(SaliencyNetwork):
         norm_groups: Groups of the decoder's GroupNorm; None for BatchNorm.
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': CSFDecoder}
@@ -97,7 +97,7 @@ def _halving(channels: Sequence[int], strides: Sequence[int]) -> Sequence[int]:
     """Return the channels of maps each of which has half the size of the one before.
 
     Raises:
-        ValueError: If a map has another size.
+        ValueError: A map has another size.
     """
     if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
         raise ValueError(f'CSF needs maps that halve in size, got strides {tuple(strides)}.')

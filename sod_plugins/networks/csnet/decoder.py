@@ -1,7 +1,7 @@
 """CSNet's decoder: the cross-stage fusion part, with and without a classifier.
 
 Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
-TPAMI; section and table numbers are those of this text.
+TPAMI; section and table numbers refer to this text.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from sod_plugins.ops.octave_conv import Maps
 class CrossStageFusion(nn.Module):
     """Cross-stage fusion part of CSNet (Sec. 4.3, Tab. 1) without its last 1x1 convolution.
 
-    A 1x1 gOctConv across the stages, parallel dilated convolutions in each scale and a 1x1 gOctConv
-    to one scale, for any pyramid of halving maps.
+    It consists of a 1x1 gOctConv across the stages, parallel dilated convolutions in each scale,
+    and a 1x1 gOctConv to one scale. It works on any pyramid of halving maps.
 
     Args:
         in_channels: Channels of each map, finest first; each has half the size of the one before.
         fuse_channels: Channels of each scale after the first gOctConv; by default a third of
             ``in_channels`` (see :func:`regular_fuse_channels`).
-        dilated_channels: Per scale, the channels of each dilation; by default equal shares, the
-            remainder in the last.
+        dilated_channels: Channels of each dilation per scale; by default equal, with the remainder
+            in the last.
         channels: Channels of the fused map; by default the sum of ``fuse_channels``.
-        out_scale: Scale of the fused map: 0 is the finest, -1 the coarsest, which classification
-            takes (Sec. 5.1.2).
+        out_scale: Scale of the fused map: 0 is the finest; -1 is the coarsest, which is used for
+            classification (Sec. 5.1.2).
         weight_scale: Factor on the weights of the dilated convolutions; 1 for plain ones.
         coarsening: ``'max_pool'``, or ``'bilinear'`` as in CSF on ResNet.
-        norm_layer: Makes a normalisation from a number of channels.
+        norm_layer: Creates a normalisation from a number of channels.
 
     Attributes:
-        fuse_channels: Channels of each scale after the first gOctConv, given or found by default.
-        dilated_channels: Per scale, the channels of each dilation.
+        fuse_channels: Channels of each scale after the first gOctConv, given or by default.
+        dilated_channels: Channels of each dilation per scale.
         channels: Channels of the fused map.
 
     Raises:
-        ValueError: If the widths do not fit each other.
+        ValueError: The widths contradict each other.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class CrossStageFusion(nn.Module):
             coarsening=coarsening,
             norm_layer=norm_layer,
         )
-        # A scale without channels keeps its index.
+        # An empty scale keeps its index.
         self.dilated = nn.ModuleList(
             ParallelDilatedConv(c, out, DILATIONS, weight_scale=weight_scale, norm_layer=norm_layer)
             if c and sum(out)
@@ -123,7 +123,7 @@ class CrossStageFusion(nn.Module):
 @records_arguments
 @passes_on(CrossStageFusion, without=('out_scale',))
 class CSFDecoder(CrossStageFusion, SaliencyDecoder):
-    """Cross-stage fusion part of CSNet with its 1x1 classifier: from stages to saliency logits.
+    """Cross-stage fusion part of CSNet with its 1x1 classifier, from maps to saliency logits.
 
     Its loss is the binary cross-entropy at the size of the mask, averaged over the pixels, as
     released: ``loss_bce``.
@@ -141,7 +141,7 @@ class CSFDecoder(CrossStageFusion, SaliencyDecoder):
 
 @records_arguments
 class LastMapClassifier(SaliencyDecoder):
-    """A 1x1 classifier on the coarsest map: the head of an extractor without fusion (Tab. 6).
+    """A 1x1 classifier on the coarsest map: the head of a backbone without fusion (Tab. 6).
 
     Its loss is that of :class:`CSFDecoder`.
     """
@@ -151,6 +151,6 @@ class LastMapClassifier(SaliencyDecoder):
         self.classifier = nn.Conv2d(in_channels[-1], 1, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Map a pyramid to logits (N, 1, H, W) at its last map's size."""
+        """Map a pyramid to logits (N, 1, H, W) at the size of its last map."""
         logits: Tensor = self.classifier(maps[-1])
         return logits

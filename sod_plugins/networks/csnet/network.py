@@ -1,7 +1,7 @@
-"""CSNet: a salient object detector of 100K parameters, as a whole network.
+"""CSNet: a salient object detector of 100K parameters, as a complete network.
 
 Paper: Cheng et al., "A Highly Efficient Model to Study the Semantics of Salient Object Detection",
-TPAMI; section and table numbers are those of this text.
+TPAMI; section and table numbers refer to this text.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from sod_plugins.ops.resize import resize_bilinear
 
 @register_network
 class CSNet(SaliencyNetwork):
-    """CSNet (Sec. 4): the extractor and the cross-stage fusion part, from images to logits.
+    """CSNet (Sec. 4): the backbone and the cross-stage fusion part, from images to logits.
 
     ``CSNet(width=w)`` has 210,985 / 298,633 / 455,631 / 645,565 / 788,631 parameters for w = 1,
-    1.2, 1.5, 1.8, 2. Any input size from 16x16 on works: where a size is odd, the coarser scale
-    drops the last row or column; on the way back, maps are resized to the exact size of the finer
-    scale, and the logits to that of the input.
+    1.2, 1.5, 1.8, 2. Any input size from 16x16 works. If a size is odd, the coarser scale drops the
+    last row or column; on the way back, maps are resized to the exact size of the finer scale, and
+    the logits to that of the input.
 
     Args:
         width: Factor k of "CSNet x k".
-        split_ratio: C_H and C_L, the shares of high- and low-resolution channels.
+        split_ratio: Fractions of high- and low-resolution channels, C_H and C_L.
         stage_blocks: Blocks of each stage; the paper's text has (3, 4, 6, 4).
-        fuse_stages: Stages (from 1) that the fusion reads: (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4);
-            () leaves the fusion out, with a 1x1 classifier on stage 4: the extractor of Tab. 6.
+        fuse_stages: Stages (from 1) that the fusion takes: (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4).
+            () omits the fusion and puts a 1x1 classifier on stage 4: the extractor of Tab. 6.
         weight_scale: Factor on the weights of depthwise and dilated convolutions (released: 100).
-        learned_widths: Channels found by pruning, in place of ``width`` and ``split_ratio``: a
+        learned_widths: Channels found by pruning, instead of ``width`` and ``split_ratio``: a
             mapping of ``blocks`` (output channels per scale of every block), ``fuse`` (per scale),
             ``dilated`` (per scale and dilation) and ``merged`` (before the classifier).
-        vanilla: Use vanilla OctConvs in the blocks (Tab. 6).
+        vanilla: Whether to use vanilla OctConvs in the blocks (Tab. 6).
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     folds_norms = True
@@ -102,10 +102,10 @@ class CSNet(SaliencyNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the CSNet that an extractor and a decoder make.
+        """Return the arguments of the CSNet that consists of a backbone and a decoder.
 
         Raises:
-            ValueError: If the decoder is of another form than that of a CSNet.
+            ValueError: The decoder differs from that of a CSNet.
         """
         extractor, decoder = parts['backbone'], parts['decode_head']
         given, widths = extractor.arguments, decoder.arguments
@@ -126,7 +126,7 @@ class CSNet(SaliencyNetwork):
 
 
 def _widths(extractor: CSNetExtractor, decoder: CSFDecoder) -> dict[str, Any]:
-    """Describe the channels of two parts as ``learned_widths``."""
+    """Return the channels of the two parts as ``learned_widths``."""
     return {
         'blocks': extractor.block_widths,
         'fuse': decoder.fuse_channels,

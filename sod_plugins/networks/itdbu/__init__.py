@@ -1,4 +1,4 @@
-"""ITDBU: its layers, decoder and loss, and the whole network."""
+"""ITDBU: its layers, decoder and loss, and the complete network."""
 
 from sod_plugins.networks.itdbu.decoder import ITDBUDecoder
 from sod_plugins.networks.itdbu.layers import SideOutput

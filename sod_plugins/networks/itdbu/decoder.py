@@ -1,8 +1,8 @@
 """The iterative top-down and bottom-up decoder of ITDBU, for any pyramid of feature maps.
 
 Paper: Wang et al., "An Iterative and Cooperative Top-down and Bottom-up Inference Network for
-Salient Object Detection", CVPR 2019. There is no released code: what the paper leaves open is an
-argument here, its default with its reason.
+Salient Object Detection", CVPR 2019. There is no released code. Where the paper is open, there is
+an argument, with a reason for its default.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sod_plugins.networks.itdbu.layers import (
 from sod_plugins.networks.itdbu.losses import deeper_supervision_loss
 from sod_plugins.ops.resize import RESIZE_MODES, resize
 
-# For which parts of its place an inference layer, or a unifying layer, has weights of its own.
+# The parts of the place by which inference layers, or unifying layers, have separate weights.
 SHARINGS = {
     'i': ('direction', 'level', 'iteration'),
     'ii': ('direction', 'level'),
@@ -47,11 +47,11 @@ UNIFY_SHARINGS = {
     'none': ('direction', 'level', 'iteration'),
 }
 TOP_SALIENCIES = ('inference', 'readout')
-TOP_READOUT = 'top_readout'  # the layer of the latter
+TOP_READOUT = 'top_readout'  # the name of the layer in the latter case
 
 
 class Visit(NamedTuple):
-    """One run of an inference layer: where, and under which names its weights are."""
+    """One run of an inference layer: its place, and the names of its weights."""
 
     place: Place
     layer: str
@@ -65,64 +65,65 @@ class ITDBUDecoder(SaliencyDecoder):
     The first saliency map is that of the top level L. Iteration n runs the top-down layers
     S^l = T^l(R^l([U(S^(l+1)), F^l])), l = L - 1 .. 1, and, unless it is the last, the bottom-up
     layers S^l = B^l(R^l([D(S^(l-1)), F^l])), l = 2 .. L (Eq. 4). A layer takes T steps over its
-    input and reads logits out at each; the sigmoid of the last ones is passed on. Every pass
-    depends on the one before, so the last map needs all of them, but only their last steps.
+    input and reads out logits at each; the sigmoid of the last ones is passed on. Every pass
+    depends on the previous one, so the last map needs all of them, but only their last steps.
 
     With c_l channels at level l, u unified and h hidden ones, kernel k and G gates (1 for cnn and
-    rnn, 3 gru, 4 lstm), it has these parameters for N > 1 and T > 1:
+    rnn, 3 for gru, 4 for lstm), it has these parameters for N > 1 and T > 1:
 
     * layers of G h (k² u + 1) + G h (k² h + 1) + h + 1 (without the middle term for cnn):
       (2N - 1)(L - 1) + 1 of them under i, 2L - 1 under ii, 2 under iii and 1 under iv;
-    * unifying layers of u (c_l + 3), without ``unify_norm`` of u (c_l + 2), one per level.
+    * unifying layers of u (c_l + 3), or u (c_l + 2) without ``unify_norm``, one per level.
 
-    For N = 1 nothing is there for the bottom-up direction, and R^L has u weights fewer, those of
-    the saliency map that it never gets; for T = 1 without ``carry_hidden`` the middle term goes,
-    as no hidden map is ever convolved.
+    With N = 1 there are no bottom-up layers, and R^L has u fewer weights, those of the saliency map
+    that it never gets. With T = 1 and no ``carry_hidden`` the middle term vanishes, because no
+    hidden map is ever convolved.
 
-    In training every read-out is supervised at the size of its own level: ``loss_top_down`` and
+    In training every read-out is supervised at the size of its own level. ``loss_top_down`` and
     ``loss_bottom_up`` (absent for N = 1) are the sums of :func:`deeper_supervision_loss` over the
-    side outputs of either direction (Eq. 6).
+    side outputs of each direction (Eq. 6).
 
     Args:
-        in_channels: Channels of each map, finest first; their strides are free.
+        in_channels: Channels of each map, finest first; any strides.
         cell: ``'gru'`` (best in Tab. 2), ``'rnn'``, ``'lstm'`` or ``'cnn'``.
-        iterations: N, the top-down passes; N - 1 bottom-up ones lie between them (Tab. 3).
-        steps: T, the steps of each layer; 'cnn' always takes one.
-        sharing: Strategy of Fig. 3 (d) to (g). i: every layer by itself; ii: T^l shared over the
-            iterations, B^l likewise (the main tables' choice); iii: one T and one B for all
-            levels; iv: one layer for everything.
-        unify_channels: Channels after R. None leaves R out (Eq. 1 and 2), under i and ii only.
+        iterations: Top-down passes N; N - 1 bottom-up ones are between them (Tab. 3).
+        steps: T, the number of steps of each layer; 'cnn' always takes one.
+        sharing: Strategy of Fig. 3 (d) to (g). i: no sharing; ii: T^l and B^l are shared over the
+            iterations (used in the main tables); iii: one T and one B for all levels; iv: one layer
+            for everything.
+        unify_channels: Channels after R. None omits R (Eq. 1 and 2), under i and ii only.
         hidden_channels: Channels of the hidden maps.
         kernel_size: Kernel of the cells, odd.
         unify_sharing: ``'level'``: one R per level, since Eq. 4 writes the same R^l in both
-            directions; ``'direction'``: one each for T^l and B^l; ``'none'``: one per iteration
-            too. It holds under every strategy: the steps between the sizes of Tab. 5, 46 MB from
-            21 to 9 layers and 27 MB from 9 to 2, leave no room for more R under i than under iii.
-        unify_norm: Whether the features' part of R passes BatchNorm. The paper names none, but
-            features that no norm has tamed drive the cells' tanh into saturation, where neither
-            they nor the saliency map are learned from: on EfficientNet-Lite0, whose maps deviate by
-            3 to 9, two thirds of the hidden values lay beyond 0.95. The first author's earlier
-            ASNet has BatchNorm in this place.
-        top_saliency: How the first S^L comes about. ``'inference'``: by a layer T^L without an
-            S^(L+1), because Sec. 3.1 counts T^l up to L, the sizes of Tab. 5 fit with it (2L - 1
-            layers under ii) and it keeps all side outputs alike. ``'readout'``: a 1x1 convolution
-            of R^L(F^L), as Eq. 1 has no T^L; it counts as step T.
+            directions; ``'direction'``: one each for T^l and B^l; ``'none'``: separate for each
+            iteration too. It applies under every strategy: the differences between the sizes of
+            Tab. 5, 46 MB from 21 to 9 layers and 27 MB from 9 to 2, leave no room for more R under
+            i than under iii.
+        unify_norm: Whether the features' part of R passes through BatchNorm. The paper names none,
+            but unnormalised features saturate the cells' tanh, so that neither the features nor the
+            saliency map are learned from: on EfficientNet-Lite0, whose maps have standard
+            deviations of 3 to 9, two thirds of the hidden values were beyond 0.95. The first
+            author's earlier ASNet has BatchNorm in this place.
+        top_saliency: How the first S^L is computed. ``'inference'``: by a layer T^L without an
+            S^(L+1), because Sec. 3.1 counts T^l up to L, the sizes of Tab. 5 agree with it (2L - 1
+            layers under ii), and all side outputs are then alike. ``'readout'``: a 1x1 convolution
+            of R^L(F^L), because Eq. 1 has no T^L; it counts as step T.
         carry_hidden: Whether a layer starts from the last state at its level and direction, one
-            iteration before. By default each starts from zero: Eq. 5 indexes states by t alone.
-        upsample: U, a mode of :func:`sod_plugins.ops.resize`. Bilinear, the field's habit.
-        downsample: D, likewise; bilinear is the mean of 2x2 pixels where a level has exactly half
-            the size of the one below, which ``'area'`` gives for every ratio.
-        detach_saliency: Whether no gradient flows into a layer through its map. By default it
-            does: the paper trains end to end.
-        nonlinearity: ``'tanh'``, the cells' own, or ``'relu'`` ('cnn' has always ReLU). The paper
-            names ReLU after R; for the cells that stays a guess.
-        with_cp: Whether training recomputes each layer in the backward pass, which saves memory
-            and leaves the gradients as they are.
+            iteration before. By default each starts from zero: Eq. 5 indexes states only by t.
+        upsample: U, a mode of :func:`sod_plugins.ops.resize`; bilinear, as is common in the field.
+        downsample: D, likewise. Bilinear is the mean of 2x2 pixels if a level has exactly half the
+            size of the one below; ``'area'`` gives the mean for every ratio.
+        detach_saliency: Whether to stop gradients at the input map of a layer. By default they
+            flow, because the paper trains end to end.
+        nonlinearity: ``'tanh'``, as usual in the cells, or ``'relu'`` ('cnn' always has ReLU). The
+            paper names ReLU after R; for the cells it would be a guess.
+        with_cp: Whether to recompute each layer in the backward pass (gradient checkpointing). This
+            saves memory and does not change the gradients.
         last_step_only: Whether only step T of every layer is supervised (Tab. 6).
-        mask_resize: How masks reach the size of a level, see :func:`deeper_supervision_loss`.
+        mask_resize: How masks are resized to a level, see :func:`deeper_supervision_loss`.
 
     Raises:
-        ValueError: If an argument does not describe a decoder, or the maps do not fit it.
+        ValueError: An argument does not describe a decoder, or the maps do not match it.
     """
 
     def __init__(
@@ -194,7 +195,7 @@ class ITDBUDecoder(SaliencyDecoder):
         self.layers = self._build_layers(cell, hidden_channels, kernel_size, nonlinearity)
 
     def _build_unify(self, channels: int | None, norm: bool) -> nn.ModuleDict:
-        guided = {visit.unify for visit in self.visits[1:]}  # all but the first get a saliency map
+        guided = {visit.unify for visit in self.visits[1:]}  # all but the first take a saliency map
         modules = nn.ModuleDict()
         for place, _, name in self.visits:
             if name not in modules:
@@ -227,9 +228,9 @@ class ITDBUDecoder(SaliencyDecoder):
         return modules
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor | list[Tensor]:
-        """Map (N, C_l, H_l, W_l), finest first, to the last map's logits (N, 1, H_1, W_1).
+        """Map (N, C_l, H_l, W_l), finest first, to the logits (N, 1, H_1, W_1) of the last map.
 
-        In training to those of all side outputs instead, see :meth:`training_outputs`.
+        In training mode, returns the logits of all side outputs, see :meth:`training_outputs`.
         """
         if self.training:
             return self.training_outputs(maps)
@@ -245,17 +246,17 @@ class ITDBUDecoder(SaliencyDecoder):
     ) -> list[SideOutput]:
         """Return the map of every level, direction, iteration and step, in the order of inference.
 
-        The last one is the network's result.
+        The last one is the output of the network.
 
         Args:
             maps: Features (N, C_l, H_l, W_l), finest first.
-            last_step_only: Whether the read-outs before step T are left out.
+            last_step_only: Whether to omit the read-outs before step T.
         """
         logits = [x for _, steps in self._run(maps, every_step=not last_step_only) for x in steps]
         return self.labelled(logits, last_step_only)
 
     def labelled(self, logits: Sequence[Tensor], last_step_only: bool) -> list[SideOutput]:
-        """Say of all side outputs, in the order of inference, where they stand."""
+        """Label the logits of all side outputs, given in the order of inference."""
         places = [
             (*visit.place, step)
             for visit in self.visits
@@ -287,7 +288,7 @@ class ITDBUDecoder(SaliencyDecoder):
     def _run(
         self, maps: Sequence[Tensor], every_step: bool
     ) -> Iterator[tuple[Place, list[Tensor]]]:
-        """Yield the logits of each visit, at every step or at the last."""
+        """Yield the logits of each visit, at every step or only at the last."""
         if len(maps) != len(self.in_channels):
             raise ValueError(f'ITDBU needs {len(self.in_channels)} maps, got {len(maps)}.')
         last_use = {visit.unify: visit for visit in self.visits}
@@ -336,6 +337,6 @@ class ITDBUDecoder(SaliencyDecoder):
 
 
 def _name(place: Place, parts: Sequence[str]) -> str:
-    """Name the weights that are used where these parts of the place are the same."""
+    """Return the name of the weights shared by places that agree in these parts."""
     values = {part: getattr(place, part) for part in parts}
     return '_'.join(v if isinstance(v, str) else f'{k}{v}' for k, v in values.items()) or 'shared'

@@ -31,7 +31,7 @@ CELLS = ('cnn', *RECURRENT_CELLS)
 
 
 class Place(NamedTuple):
-    """Where an inference layer runs; levels (1 is the finest) and iterations count from 1."""
+    """The place of an inference layer; levels (1 is the finest) and iterations count from 1."""
 
     direction: str
     level: int
@@ -55,8 +55,9 @@ class SideOutput(NamedTuple):
 def schedule(levels: int, iterations: int) -> Iterator[Place]:
     """Yield the places of all inference layers in the order of the paper (Fig. 3, Tab. 3).
 
-    First the top level; then top-down passes to level 1 with bottom-up passes to the top between
-    them. So no bottom-up pass re-estimates level 1, and no later top-down pass the top level.
+    The top level comes first, followed by top-down passes to level 1 with bottom-up passes to the
+    top between them. Bottom-up passes do not re-estimate level 1, and later top-down passes do not
+    re-estimate the top level.
     """
     yield Place(TOP_DOWN, levels, 1)
     for iteration in range(1, iterations + 1):
@@ -75,7 +76,7 @@ def build_cell(
     nonlinearity: str,
     recurrent: bool,
 ) -> ConvCell:
-    """Build one of ``CELLS``; the last two arguments mean nothing to ``'cnn'``."""
+    """Build one of ``CELLS``; ``'cnn'`` ignores the last two arguments."""
     if name == 'cnn':
         return ConvCNNCell(in_channels, hidden_channels, kernel_size)
     return RECURRENT_CELLS[name](
@@ -86,17 +87,17 @@ def build_cell(
 
 
 class UnifyingLayer(nn.Conv2d):
-    """Dimension-unifying layer R of Eq. 4: a 1x1 convolution of [S, F] and ReLU.
+    """Dimension-unifying layer R of Eq. 4: a 1x1 convolution of [S, F], and ReLU.
 
-    The features F do not change between iterations, so their part of the convolution is computed
+    The features F are the same in all iterations, so their part of the convolution is computed
     once by :meth:`project`; each run adds the part of the saliency map S.
 
     Args:
         in_channels: Channels of F.
-        channels: Channels of the result.
-        with_saliency: False where S is always absent, and would have an idle weight.
-        norm: Whether BatchNorm, in place of the bias, follows the part of F. The weights of S
-            then begin between -1 and 1: as loud as the features.
+        channels: Channels of the output.
+        with_saliency: False if S is always absent; its weight would be idle.
+        norm: Whether BatchNorm, instead of the bias, follows the part of F. The weights of S are
+            then initialised between -1 and 1, on the scale of the features.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class UnifyingLayer(nn.Conv2d):
         return projected
 
     def forward(self, projected: Tensor, saliency: Tensor | None = None) -> Tensor:
-        """Add the part of S (N, 1, H, W), by default zero, to that of F; then ReLU."""
+        """Add the part of S (N, 1, H, W), by default zero, to that of F, and apply ReLU."""
         if saliency is None:
             return projected.relu()
         weight = self.weight[:, :1].view(1, -1, 1, 1).to(projected.dtype)
@@ -123,7 +124,7 @@ class UnifyingLayer(nn.Conv2d):
 
 
 class Concatenation(nn.Module):
-    """Stands in for :class:`UnifyingLayer` where there is none (Eq. 1 and 2): [S, F] itself."""
+    """Replaces :class:`UnifyingLayer` if there is none (Eq. 1 and 2): [S, F] itself."""
 
     def __init__(self, in_channels: int, with_saliency: bool) -> None:
         super().__init__()
@@ -134,7 +135,7 @@ class Concatenation(nn.Module):
         return features
 
     def forward(self, features: Tensor, saliency: Tensor | None = None) -> Tensor:
-        """Return (N, 1 + C, H, W), or F where there is no S."""
+        """Return (N, 1 + C, H, W), or F if there is no S."""
         return features if saliency is None else torch.cat((saliency, features), dim=1)
 
 
@@ -151,7 +152,7 @@ class InferenceLayer(nn.Module):
     ) -> tuple[list[Tensor], State]:
         """Take ``steps`` steps over ``x`` (N, C, H, W); return logits (N, 1, H, W) and the state.
 
-        The logits are those of the last step only, unless ``every_step``.
+        The logits are those of the last step, or of every step if ``every_step``.
         """
         states: list[State] = self.cell(x, state, steps)
         read = states if every_step else states[-1:]

@@ -24,24 +24,24 @@ def deeper_supervision_loss(
 ) -> Tensor:
     """Sum the binary cross-entropies of all side outputs, each averaged over its pixels (Eq. 6).
 
-    No map is up-sampled: the mask is resized to each level's size, once for all maps of the level.
+    No map is upsampled: the mask is resized to each level, once for all maps of the level.
 
     Args:
-        side_outputs: Of :meth:`ITDBU.side_outputs`, or some of them.
+        side_outputs: All or some outputs of :meth:`ITDBU.side_outputs`.
         mask: The ground truth (N, 1, H, W) in [0, 1].
         last_step_only: Whether only the last step of every layer counts (Tab. 6).
-        mask_resize: How the mask is reduced, a mode of :func:`sod_plugins.ops.resize`. ``'area'``,
-            the share of a pixel that is salient, loses no thin object at 1/16 of the size;
-            ``'nearest'`` keeps the mask binary, as Eq. 6 writes it.
-        ignore_value: Pixels of the mask with this value do not count; a reduced pixel counts by the
-            share that does, with 'area'. None lets all count.
+        mask_resize: How to downsample the mask, a mode of :func:`sod_plugins.ops.resize`.
+            ``'area'``, the salient fraction of a pixel, loses no thin object at 1/16 of the size;
+            ``'nearest'`` keeps the mask binary, as in Eq. 6.
+        ignore_value: Mask pixels with this value are ignored; with 'area', a downsampled pixel
+            counts by its fraction of other pixels. None ignores none.
 
     Returns:
         The loss, a scalar.
 
     Raises:
-        ValueError: If there is no side output, the mask does not fit or lies outside [0, 1], or the
-            mode is unknown.
+        ValueError: There is no side output, the mask has the wrong shape or lies outside [0, 1], or
+            the mode is unknown.
     """
     require_choice('mask_resize', mask_resize, RESIZE_MODES)
     if not side_outputs:
@@ -68,7 +68,7 @@ def deeper_supervision_loss(
 def _reduce_mask(
     mask: Tensor, size: tuple[int, int], mode: str, ignore_value: float | None
 ) -> tuple[Tensor, Tensor]:
-    """Resize the mask; return it and the weights of its pixels, whose sum is 1."""
+    """Resize the mask; return it and the weights of its pixels, which sum to 1."""
     counted = torch.ones_like(mask, dtype=torch.bool)
     if ignore_value is not None:
         counted = mask != ignore_value

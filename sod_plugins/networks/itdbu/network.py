@@ -1,4 +1,4 @@
-"""ITDBU: any feature extractor with the iterative top-down and bottom-up decoder.
+"""ITDBU: any backbone with the iterative top-down and bottom-up decoder.
 
 Paper: Wang et al., "An Iterative and Cooperative Top-down and Bottom-up Inference Network for
 Salient Object Detection", CVPR 2019.
@@ -44,15 +44,15 @@ DECODER_ARGUMENTS = (
 class ITDBU(SaliencyNetwork):
     """ITDBU (Sec. 3): images to saliency logits by alternating top-down and bottom-up passes.
 
-    The features are computed once for all passes. In evaluation only what the last map needs is
-    computed; :meth:`side_outputs` gives all maps in either mode. With VGG-16 the finest map has the
-    size of the input; with ``'resnet50'``, whose finest map is half of it (a stride-2 convolution
-    is its first layer), or any coarser one, the last logits are resized bilinearly to that of the
+    The features are computed once for all passes. In evaluation mode only what the last map needs
+    is computed; :meth:`side_outputs` returns all maps in either mode. With VGG-16 the finest map
+    has the size of the input. With ``'resnet50'``, whose first layer is a stride-2 convolution, or
+    another backbone with coarser maps, the last logits are resized bilinearly to the size of the
     input, a step that the paper does not describe.
 
     ``ITDBU()`` is VGG-16 without its last pooling, L = 5, convGRU, N = 3, T = 2 and strategy ii:
     407,225 parameters in the decoder. The sizes in Tab. 5 (364 to 448 MB) are far from any reading
-    of the text and cannot be met.
+    of the text and cannot be reproduced.
 
     Args:
         backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
@@ -77,7 +77,7 @@ class ITDBU(SaliencyNetwork):
         mask_resize: Likewise.
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': ITDBUDecoder}

@@ -1,4 +1,4 @@
-"""PiCANet: its decoder and losses, the whole network, and its use in DeepLab and SSD."""
+"""PiCANet: its decoder and losses, the complete network, and its use in DeepLab and SSD."""
 
 from sod_plugins.networks.picanet.aspp import PiCANetASPP
 from sod_plugins.networks.picanet.attentive_decoder import Decoded

@@ -16,35 +16,36 @@ JOINS = ('output', 'input')
 
 
 class PiCANetASPP(nn.Module):
-    """DeepLab's four branches, each with a local PiCANet beside its Fc6 (Sec. 5.6, Tab. 3).
+    """DeepLab's four branches, each with a local PiCANet parallel to its Fc6 (Sec. 5.6, Tab. 3).
 
-    Paper: Liu, Han and Yang, IEEE TIP 2020, on DeepLab-ASPP-L of Chen et al., TPAMI 2018. A branch
-    is Fc6, 3x3 with a dilation of its own, Fc7 and Fc8, both 1x1; ReLU and dropout follow Fc6 and
-    Fc7, and the class scores of all branches add up. A context looks at a 7x7 window of Pool5 with
-    a third of Fc6's dilation, which spans the same pixels, and Fc7 reads both, Fc6 first.
+    Paper: Liu, Han and Yang, IEEE TIP 2020, based on DeepLab-ASPP-L of Chen et al., TPAMI 2018. A
+    branch consists of Fc6, 3x3 with its own dilation, and Fc7 and Fc8, both 1x1. ReLU and dropout
+    follow Fc6 and Fc7, and the class scores of all branches are summed. The context covers a 7x7
+    window of Pool5 with a third of Fc6's dilation, which spans the same pixels. Fc7 takes both,
+    concatenated with Fc6 first.
 
     Args:
         in_channels: Channels of the features.
-        num_classes: Scores of every pixel.
-        channels: Channels of Fc6 and of Fc7.
+        num_classes: Number of classes.
+        channels: Channels of Fc6 and Fc7.
         context: ``'none'``, which is DeepLab; ``'LC'``, a convolution; ``'AC'`` or ``'LAP'``.
         dilations: Dilation of Fc6 in each branch.
         context_kernel: Side of the context's window.
         context_dilations: Dilation of the window in each branch; None is a third of ``dilations``.
-        context_channels: Channels of AC or LC, which the paper does not say; None is
+        context_channels: Channels of AC or LC, which the paper does not give; None means
             ``in_channels``, which LAP always has.
-        context_norm: Whether BatchNorm precedes the ReLU behind AC or LC, as in the paper's
-            saliency network. Neither follows LAP, which averages features as they are.
-        attention_channels: Channels between the two convolutions that make attention.
+        context_norm: Whether BatchNorm precedes the ReLU after AC or LC, as in the paper's saliency
+            network. Neither follows LAP, which averages features unchanged.
+        attention_channels: Channels between the two convolutions that compute attention.
         attention_norm: Whether BatchNorm precedes the attention's sigmoid or softmax.
-        join: Where the context meets Fc6, which the paper does not say: ``'output'``, behind Fc6's
+        join: Where the context joins Fc6, which the paper does not say: ``'output'``, after Fc6's
             ReLU and dropout; ``'input'``, before them, so that they act on both.
-        pool: Whether Pool5, the maximum of 3x3 pixels, is taken here; for VGG's conv5_3.
+        pool: Whether to apply Pool5, a 3x3 max pooling, here; for VGG's conv5_3.
         batch_norm: Whether BatchNorm follows Fc6 and Fc7; DeepLab has none.
-        dropout: Share of dropped values.
+        dropout: Dropout probability.
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class PiCANetASPP(nn.Module):
             )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (N, in_channels, H, W) to scores (N, num_classes, H, W), no softmax."""
+        """Map features (N, in_channels, H, W) to scores (N, num_classes, H, W), without softmax."""
         x = self.pool(features)
         return torch.stack([branch(x) for branch in self.branches]).sum(0)
 
@@ -111,31 +112,31 @@ class PiCANetASPP(nn.Module):
 
         Args:
             outputs: Scores of :meth:`forward`.
-            labels: Classes (N, 1, H, W), from 0 on.
-            ignore_value: Pixels with this label do not count; None lets all count.
+            labels: Class indices (N, 1, H, W), from 0.
+            ignore_value: Pixels with this label are ignored; None ignores none.
 
         Returns:
-            ``loss_ce``, the cross-entropy averaged over the pixels that count.
+            ``loss_ce``, the cross-entropy averaged over the pixels that are not ignored.
 
         Raises:
-            ValueError: If the labels do not fit.
+            ValueError: The labels have the wrong shape or are not classes.
         """
         check_labels(labels, len(outputs), outputs.shape[1], ignore_value)
         return {'loss_ce': cross_entropy(outputs, labels, ignore_value)}
 
 
 class ASPPBranch(nn.Module):
-    """One branch: Fc6 and the context side by side, Fc7 on both, Fc8.
+    """One branch: Fc6 and the context in parallel, Fc7 on both, Fc8.
 
     Args:
         in_channels: Channels of the features (N, C, H, W).
-        num_classes: Channels of the result (N, num_classes, H, W).
+        num_classes: Channels of the output (N, num_classes, H, W).
         channels: Channels of Fc6 and Fc7.
         dilation: Dilation of Fc6.
-        context: What Fc7 reads beside Fc6; None for nothing.
-        join: See :class:`PiCANetASPP`, also for the rest.
-        batch_norm: Likewise.
-        dropout: Likewise.
+        context: The context module parallel to Fc6; None for none.
+        join: See :class:`PiCANetASPP`.
+        batch_norm: See :class:`PiCANetASPP`.
+        dropout: See :class:`PiCANetASPP`.
     """
 
     def __init__(
@@ -178,20 +179,20 @@ class ASPPBranch(nn.Module):
 
 
 class LocalContext(nn.Sequential):
-    """AC or LC with BatchNorm and ReLU behind it, or LAP alone.
+    """AC or LC followed by BatchNorm and ReLU, or LAP alone.
 
     Args:
         kind: ``'LC'``, ``'AC'`` or ``'LAP'``.
         in_channels: Channels of the features (N, C, H, W).
         out_channels: Channels of AC and LC.
         kernel_size: Side of the window.
-        dilation: Its dilation.
-        norm: Whether the BatchNorm is there.
-        attention_channels: See :class:`PiCANetASPP`, also for the next.
-        attention_norm: Likewise.
+        dilation: Dilation of the window.
+        norm: Whether to include the BatchNorm.
+        attention_channels: See :class:`PiCANetASPP`.
+        attention_norm: See :class:`PiCANetASPP`.
 
     Attributes:
-        out_channels: Channels of the result (N, out_channels, H, W).
+        out_channels: Channels of the output (N, out_channels, H, W).
     """
 
     def __init__(
@@ -231,7 +232,7 @@ class LocalContext(nn.Sequential):
 
 
 def _thirds(dilations: Sequence[int]) -> tuple[int, ...]:
-    """Return the dilations by which 7x7 windows span what 3x3 windows with these span."""
+    """Return the dilations with which 7x7 windows span what 3x3 windows span with the given."""
     if any(dilation % 3 for dilation in dilations):
         raise ValueError(
             f'dilations {tuple(dilations)} are not multiples of 3: give context_dilations.'

@@ -13,14 +13,14 @@ from sod_plugins.ops.resize import resize_bilinear
 
 
 class Decoded(NamedTuple):
-    """What one decoder D_i makes: tensors alone; which D_i it is, and its context, it says itself.
+    """The outputs of one decoder D_i.
 
     Attributes:
         logits: Its map before the sigmoid, (N, num_classes, H_i, W_i).
         output: Dec_i, (N, C_(i-1), H_i, W_i).
-        features: F_i, (N, C_i, H_i, W_i); None where there is no context, also for the rest.
-        attended: F_i's context, of the same size.
-        attention: Its weights (N, K*K, H_i, W_i), None for plain pooling and convolutions.
+        features: F_i, (N, C_i, H_i, W_i); without context, this and the following are None.
+        attended: The attended features, of the same size as F_i.
+        attention: The weights (N, K*K, H_i, W_i); None for plain pooling and convolutions.
     """
 
     logits: Tensor
@@ -34,21 +34,21 @@ class AttentiveDecoder(nn.Module):
     """One decoder D_i (Fig. 3b), see :class:`PiCANetDecoder`.
 
     Args:
-        level: i.
+        level: The index i, from 1 for the finest.
         tap_channels: Channels of the encoder map.
-        channels: C_i, of F_i and of the decoder before.
+        channels: C_i, of F_i and of the previous decoder.
         out_channels: C_(i-1), of the output.
         num_classes: Channels of the logits.
         context: Kind of context, or None.
-        options: Its sizes.
-        deepest: Whether there is no decoder before; F_i is then the encoder map, projected by a 1x1
-            convolution and a ReLU where the channels differ.
-        tap_norm: Whether the encoder map passes BatchNorm and ReLU.
-        doubles: Whether the decoder before is up-sampled by a transposed convolution.
+        options: Sizes of the context module.
+        deepest: Whether there is no previous decoder; F_i is then the encoder map, projected by a
+            1x1 convolution and a ReLU if the channels differ.
+        tap_norm: Whether the encoder map passes through BatchNorm and ReLU.
+        doubles: Whether the previous decoder is upsampled by a transposed convolution.
 
     Attributes:
-        level: i, from 1 for the finest.
-        context: The module that brings context in, None where there is none.
+        level: The index i.
+        context: The context module; None if there is none.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class AttentiveDecoder(nn.Module):
         self.classifier = nn.Conv2d(out_channels, num_classes, 1)
 
     def forward(self, tap: Tensor, previous: Tensor | None) -> Decoded:
-        """Decode an encoder map and the output of the decoder before, None for the deepest."""
+        """Decode an encoder map and the output of the previous decoder (None for the deepest)."""
         x = self.tap(tap)
         if previous is not None:
             if self.upsample is not None:
@@ -111,17 +111,17 @@ class AttentiveDecoder(nn.Module):
 
 
 class LearnedUpsampling(nn.ConvTranspose2d):
-    """Twice the size by a 4x4 transposed convolution per channel, bilinear before it learns.
+    """Double the size by a 4x4 transposed convolution per channel, initialised as bilinear.
 
     Args:
-        channels: Channels of the map (N, C, H, W) and of the result (N, C, 2 H, 2 W).
+        channels: Channels of the map (N, C, H, W) and of the output (N, C, 2 H, 2 W).
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels, 4, 2, padding=1, groups=channels, bias=False)
 
     def reset_parameters(self) -> None:
-        """Start as bilinear interpolation, which is zero outside the map."""
+        """Initialise as bilinear interpolation, with zeros outside the map."""
         line = torch.tensor([0.25, 0.75, 0.75, 0.25])
         with torch.no_grad():
             self.weight.copy_(line[:, None] * line)

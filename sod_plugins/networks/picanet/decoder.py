@@ -32,19 +32,19 @@ UPSAMPLINGS = ('bilinear', 'learned')
 class PiCANetDecoder(SaliencyDecoder):
     """U-Net decoders D_L, ..., D_1, each with attention to global, to local or to no context.
 
-    D_i up-samples the one before to the size of its encoder map, passes that map through BatchNorm
-    and ReLU, and fuses both by a 1x1 convolution and a ReLU into F_i (Fig. 3b). Pooled context is
-    concatenated with F_i and merged by a 1x1 convolution, BatchNorm and ReLU; AC and LC are
-    themselves the convolution before these two. A decoder without context goes from the two maps
-    to its output in one 1x1 convolution, as the paper's D_1 does. Every D_i has a classifier.
+    D_i upsamples the output of the previous decoder to the size of its encoder map, passes that map
+    through BatchNorm and ReLU, and fuses both by a 1x1 convolution and a ReLU into F_i (Fig. 3b).
+    Pooled context is concatenated with F_i and merged by a 1x1 convolution, BatchNorm and ReLU; AC
+    and LC are themselves the convolution before these two. A decoder without context goes from the
+    two maps to its output in one 1x1 convolution, like the paper's D_1. Every D_i has a classifier.
 
     In training every D_i is supervised at its own size, and so is attention (Eq. 9): the losses are
-    those of :func:`~sod_plugins.networks.picanet.losses.picanet_losses`. With several classes the
-    scores of every D_i, resized to the size of the labels, are compared by the cross-entropy, and
-    attention is not supervised: its loss knows two classes only.
+    those of :func:`~sod_plugins.networks.picanet.losses.picanet_losses`. With several classes, the
+    scores of every D_i are resized to the labels and compared by the cross-entropy, and attention
+    is not supervised, because its loss is defined for two classes only.
 
     Args:
-        in_channels: Channels of each encoder map, finest first; their strides are free.
+        in_channels: Channels of each encoder map, finest first; any strides.
         setting: A name in Tab. 1, such as ``'U-Net'``, ``'6GAP_5432AC'`` or ``'6G_5432L_AveP'``, or
             one made like them, see :func:`~sod_plugins.networks.picanet.settings.parse_setting`;
             or ``'cvpr'``, the released network: ``'65GAP_432LAP'``, columns first, with learned
@@ -53,32 +53,32 @@ class PiCANetDecoder(SaliencyDecoder):
         channels: C_i of each decoder, finest first; by default those of the encoder maps, as in the
             paper.
         out_channels: Channels of the last decoder's output; by default ``channels[0]``.
-        first_level: Number of the finest decoder: 3 for a network that ends with D_3.
-        gap_kernel_size: Samples along each axis of GAP.
-        gap_dilation: Their distance; None lets them span any map, see
+        first_level: Index of the finest decoder: 3 for a network that ends with D_3.
+        gap_kernel_size: Number of samples along each axis of GAP.
+        gap_dilation: Distance of the samples; None makes them span any map, see
             :class:`~sod_plugins.layers.GlobalAttentionPooling`.
-        local_kernel_size: Neighbours along each axis of LAP, AC, LC and the plain pooling.
-        local_dilation: Their distance.
+        local_kernel_size: Number of neighbours along each axis of LAP, AC, LC and plain pooling.
+        local_dilation: Distance of the neighbours.
         renet_channels: Channels of each LSTM.
-        attention_channels: Channels between the convolutions that make local weights.
+        attention_channels: Channels between the convolutions that compute local weights.
         attention_norm: Whether BatchNorm precedes the softmax or sigmoid of the weights.
         order: Which axis ReNet scans first; by default ``'rows_first'``, with 'cvpr'
             ``'columns_first'``.
         upsample: ``'bilinear'``, or ``'learned'``: a 4x4 transposed convolution per channel that
-            starts as the bilinear one; by default what the setting says.
+            starts as the bilinear one; by default as the setting says.
         in_strides: Strides of the encoder maps, which learned up-sampling needs.
-        tap_norm: Which encoder maps pass BatchNorm and ReLU: all ``'but_deepest'``, as the paper
-            has it for VGG, whose Fc7 is activated already; ``'all'``; or ``'none'``, as the
-            released ResNet has it.
-        init_std: Standard deviation of the convolutions' fresh weights, as released. None is He's:
-            narrow decoders need it, where signals of 0.01 per layer fall below BatchNorm's epsilon.
-        level_weights: Weights of the losses of D_1, D_2 and on; those of absent decoders are not
-            used.
-        global_attention_weight: Weight of the global attention loss; 0 leaves it out.
-        local_attention_weight: Weight of the local one, which Sec. 5.4 tried.
+        tap_norm: Which encoder maps pass through BatchNorm and ReLU: all ``'but_deepest'``, as in
+            the paper for VGG, whose Fc7 is already activated; ``'all'``; or ``'none'``, as in the
+            released ResNet.
+        init_std: Standard deviation of the initial weights of convolutions, as released. None means
+            He's initialisation, which narrow decoders need: signals of 0.01 per layer would fall
+            below BatchNorm's epsilon.
+        level_weights: Weights of the losses of D_1, D_2, ...; those of absent decoders are unused.
+        global_attention_weight: Weight of the global attention loss; 0 omits it.
+        local_attention_weight: Weight of the local attention loss, which Sec. 5.4 tried.
 
     Raises:
-        ValueError: If the arguments do not describe a decoder.
+        ValueError: The arguments do not describe a decoder.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class PiCANetDecoder(SaliencyDecoder):
     def forward(self, maps: Sequence[Tensor]) -> Tensor | list[Decoded]:
         """Map encoder maps (N, C_i, H_i, W_i), finest first, to the logits of the last decoder.
 
-        In training to what every decoder makes, the deepest first.
+        In training mode, returns the outputs of every decoder, deepest first.
         """
         if self.training:
             return self.training_outputs(maps)
@@ -165,11 +165,11 @@ class PiCANetDecoder(SaliencyDecoder):
         return logits
 
     def training_outputs(self, maps: Sequence[Tensor]) -> list[Decoded]:
-        """Return what every decoder makes, the deepest first."""
+        """Return the outputs of every decoder, deepest first."""
         return list(self.decode(maps))
 
     def decode(self, maps: Sequence[Tensor]) -> Iterator[Decoded]:
-        """Run one decoder after the other, the deepest first."""
+        """Run the decoders in turn, deepest first."""
         previous = None
         for decoder, tap in zip(self.decoders, reversed(maps), strict=True):
             decoded: Decoded = decoder(tap, previous)
@@ -179,19 +179,19 @@ class PiCANetDecoder(SaliencyDecoder):
     def losses(
         self, outputs: Sequence[Decoded], masks: Tensor, ignore_value: float | None = None
     ) -> dict[str, Tensor]:
-        """Compare what all decoders make with masks, or with labels where there are classes.
+        """Compare the outputs of all decoders with masks, or with labels for several classes.
 
         Args:
-            outputs: Of all decoders, the deepest first.
+            outputs: The outputs of all decoders, deepest first.
             masks: Saliency (N, 1, H, W) in [0, 1]; with several classes, labels (N, 1, H, W).
-            ignore_value: Pixels with this value do not count; None lets all count.
+            ignore_value: Pixels with this value are ignored; None ignores none.
 
         Returns:
             Weighted losses: ``loss_d6`` and so on, ``loss_global_attention`` and
             ``loss_local_attention``.
 
         Raises:
-            ValueError: If the masks do not fit, or a weight is missing.
+            ValueError: The masks are invalid, or a weight is missing.
         """
         decoders: list[AttentiveDecoder] = list(self.decoders)  # type: ignore[arg-type]
         if self.num_classes == 1:
@@ -223,7 +223,7 @@ class PiCANetDecoder(SaliencyDecoder):
 
 
 def _doubles(upsample: str, strides: Sequence[int] | None, channels: Sequence[int]) -> list[bool]:
-    """Say before which decoders, finest first, maps are enlarged by learned up-sampling."""
+    """Return which decoders, finest first, get their input from learned upsampling."""
     require_choice('upsample', upsample, UPSAMPLINGS)
     if upsample == 'bilinear':
         return [False] * len(channels)

@@ -1,4 +1,4 @@
-"""The losses of PiCANet: deep supervision, and attention that is told where to look."""
+"""The losses of PiCANet: deep supervision, and supervised attention."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def picanet_losses(
     """Return the weighted losses of a training step (Eq. 9), whose sum is to be minimised.
 
     ``'loss_d6'`` to ``'loss_d1'`` are the binary cross-entropies of the maps (Eq. 6), averaged over
-    the pixels. ``'loss_global_attention'`` is there if a decoder has GAP and the weight is not
-    zero: the sum over these decoders, of which all but one of Tab. 1 have a single one.
+    the pixels. ``'loss_global_attention'`` is present if a decoder has GAP and the weight is not
+    zero. It is summed over these decoders; all settings but one of Tab. 1 have a single one.
     ``'loss_local_attention'`` is the same for LAP and AC.
 
     Args:
         decoders: D_L to D_1.
-        outputs: What they make in training, in that order.
+        outputs: Their training outputs, in the same order.
         mask: The ground truth (N, 1, H, W) in [0, 1]; it is reduced to the size of each map, see
             :func:`reduce_mask`.
-        level_weights: Weights of D_1, D_2 and on; those of absent decoders are not used.
+        level_weights: Weights of D_1, D_2, ...; those of absent decoders are unused.
         global_attention_weight: Weight of the global attention loss; the paper's is 0.2.
         local_attention_weight: Weight of the local attention loss, which Sec. 5.4 tried.
-        ignore_value: Pixels of the mask with this value do not count; None lets all count.
+        ignore_value: Mask pixels with this value are ignored; None ignores none.
 
     Raises:
-        ValueError: If the mask does not fit or lies outside [0, 1], or a weight is missing.
+        ValueError: The mask is invalid or outside [0, 1], or a weight is missing.
     """
     check_masks(mask, len(outputs[0].logits), ignore_value)
     deepest = max(decoder.level for decoder in decoders)
@@ -80,17 +80,17 @@ def picanet_losses(
 def reduce_mask(
     mask: Tensor, size: tuple[int, int], ignore_value: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Reduce a mask as released: bilinearly with aligned corners, then binary.
+    """Downsample a mask as released: bilinearly with aligned corners, then binarised.
 
     Args:
-        mask: (N, 1, H, W) in [0, 1]; above one half is foreground.
-        size: Height and width of the result.
-        ignore_value: Pixels with this value do not count, nor what they have a share in. None lets
-            all count.
+        mask: (N, 1, H, W) in [0, 1]; above 0.5 is foreground.
+        size: Height and width of the output.
+        ignore_value: Pixels with this value are ignored, and so are output pixels to which they
+            contribute. None ignores none.
 
     Returns:
-        The labels 0 and 1, and whether each pixel counts, as 0 and 1: (N, 1, *size) both. What does
-        not count is labelled background.
+        The labels 0 and 1, and whether each pixel counts, as 0 and 1; both (N, 1, *size). Ignored
+        pixels are labelled background.
     """
     mask = mask if mask.is_floating_point() else mask.float()
     ignored = torch.zeros_like(mask)
@@ -111,18 +111,18 @@ def global_attention_loss(
     counted: Tensor | None = None,
     present: Tensor | None = None,
 ) -> Tensor:
-    """Divergence of global attention from global contrast (Eq. 7 and 8), the mean over the pixels.
+    """Return the mean divergence of global attention from global contrast (Eq. 7 and 8).
 
-    Foreground pixels shall attend evenly to the background of the grid, background pixels to its
-    foreground: target t = (1 - g) / (sum(1 - g) + 1e-6) or g / (sum(g) + 1e-6), and the loss of a
-    pixel is sum(t log(t / (alpha + 1e-6) + 1e-6)).
+    Foreground pixels should attend evenly to the background of the grid, and background pixels to
+    its foreground. The target is t = (1 - g) / (sum(1 - g) + 1e-6) or g / (sum(g) + 1e-6), and the
+    loss of a pixel is sum(t log(t / (alpha + 1e-6) + 1e-6)).
 
     Args:
         attention: alpha, (N, K*K, H, W).
         labels: Label of each pixel, (N, 1, H, W); exactly 1 is foreground.
         grid: g, the labels at the samples, (N, 1, K, K).
         counted: Which pixels count, (N, 1, H, W); by default all.
-        present: Which samples do, (N, 1, K, K); no pixel shall attend to the others.
+        present: Which samples count, (N, 1, K, K); no pixel should attend to the others.
     """
     attention = attention.to(grid.dtype)
     inside = torch.ones_like(grid) if present is None else present
@@ -135,15 +135,15 @@ def global_attention_loss(
 def local_attention_loss(
     attention: Tensor, labels: Tensor, window: Window, counted: Tensor | None = None
 ) -> Tensor:
-    """Divergence of local attention from the neighbours of the same label (Sec. 5.4), the mean.
+    """Return the mean divergence of local attention from neighbours of the same label (Sec. 5.4).
 
-    Each pixel shall attend evenly to those of its neighbours that have its own label. The paper
-    does not say how gates, which do not add up to one, are compared: they are divided by their sum.
+    Each pixel should attend evenly to its neighbours with the same label. The paper does not say
+    how to compare gates, which do not sum to one: here they are divided by their sum.
 
     Args:
         attention: Weights or gates of the neighbours, (N, K*K, H, W).
         labels: Label of each pixel, (N, 1, H, W).
-        window: Where the neighbours lie, with stride 1.
+        window: The window of the neighbours, with stride 1.
         counted: Which pixels count, (N, 1, H, W); by default all.
     """
     inside = labels.new_ones(labels.shape) if counted is None else counted
@@ -161,7 +161,7 @@ def local_attention_loss(
 
 
 def _attention_name(decoder: AttentiveDecoder) -> str | None:
-    """Return the name of the loss of a decoder's attention, None where there is none."""
+    """Return the name of a decoder's attention loss; None if it has none."""
     if isinstance(decoder.context, GlobalAttentionPooling):
         return 'loss_global_attention'
     if isinstance(decoder.context, (LocalAttentionPooling, AttentionConv)):

@@ -1,4 +1,4 @@
-"""PiCANet: a feature extractor with a U-Net decoder whose pixels attend to their context.
+"""PiCANet: a backbone with a U-Net decoder whose pixels attend to their context.
 
 Paper: Liu, Han and Yang, "PiCANet: Pixel-wise Contextual Attention Learning for Accurate Saliency
 Detection", IEEE TIP 2020.
@@ -39,7 +39,7 @@ DECODER_ARGUMENTS = (
     'global_attention_weight',
     'local_attention_weight',
 )
-# What these names mean here: encoders at stride 8, VGG as DeepLab has it, before its ReLUs.
+# These names mean encoders at stride 8 here: VGG as in DeepLab, with maps from before its ReLUs.
 ENCODERS: dict[str, dict[str, Any]] = {
     'vgg16': {
         'type': 'VGG',
@@ -63,21 +63,21 @@ ENCODERS: dict[str, dict[str, Any]] = {
 
 @register_network
 class PiCANet(SaliencyNetwork):
-    """PiCANet (Sec. 4): images to saliency logits by decoders that attend to chosen context.
+    """PiCANet (Sec. 4): images to saliency logits by decoders with selected attention.
 
-    In evaluation only the last map is returned, at the size of the input, to which it is resized
-    bilinearly where the finest encoder map is smaller; :meth:`decode` gives all maps in either
-    mode. Any input size is taken: the paper's is 224x224, at others the grid of GAP spans the map.
+    In evaluation mode only the last map is returned, resized bilinearly to the size of the input if
+    the finest encoder map is smaller; :meth:`decode` returns all maps in either mode. Any input
+    size is accepted. The paper's is 224x224; at other sizes the grid of GAP spans the map.
 
-    ``PiCANet()`` has 57,145,278 parameters, ``PiCANet('6GAP_5432LAP')`` 36,739,006 and
-    ``PiCANet('cvpr')``, the released network, 36,729,687, with one bias per gate of the LSTMs; with
+    ``PiCANet()`` has 57,145,278 parameters, ``PiCANet('6GAP_5432LAP')`` has 36,739,006, and
+    ``PiCANet('cvpr')``, the released network, has 36,729,687, with one bias per LSTM gate; with
     the two of ``nn.LSTM`` they would be 57,149,374, 36,743,102 and 36,737,879. On ResNet-50 the
     released one is ``PiCANet('54GAP_321LAP', 'resnet50', upsample='learned',
     order='columns_first', tap_norm='none')``.
 
     Args:
-        setting: Which decoders have which context, see :class:`PiCANetDecoder`; an encoder with
-            five maps has decoders 5 to 1, so ``'5GAP_432AC'`` there.
+        setting: The context of each decoder, see :class:`PiCANetDecoder`. An encoder with five maps
+            has decoders 5 to 1, so use ``'5GAP_432AC'`` there.
         backbone: The encoder. ``'vgg16'`` and ``'resnet50'`` are those of the paper, at stride 8
             (``ENCODERS``); any other as :func:`~sod_plugins.networks.backbones.build_backbone`
             takes it.
@@ -99,7 +99,7 @@ class PiCANet(SaliencyNetwork):
         local_attention_weight: Likewise.
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     parts: ClassVar[Parts] = {'backbone': Extractor, 'decode_head': PiCANetDecoder}
@@ -145,8 +145,8 @@ class PiCANet(SaliencyNetwork):
     def forward(self, images: Tensor) -> Tensor | list[Decoded]:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
-        In training to what every decoder makes, the deepest first: its ``logits`` at its own size,
-        its ``attention``, and what they come from, see :class:`Decoded`.
+        In training mode, returns the outputs of every decoder, deepest first: its ``logits`` at
+        their own size, its ``attention``, and their sources, see :class:`Decoded`.
         """
         decoded: Tensor | list[Decoded] = self.decode_head(self.backbone(images))
         if isinstance(decoded, Tensor):
@@ -154,5 +154,5 @@ class PiCANet(SaliencyNetwork):
         return decoded
 
     def decode(self, images: Tensor) -> list[Decoded]:
-        """Return what every decoder makes, the deepest first, in either mode."""
+        """Return the outputs of every decoder, deepest first, in either mode."""
         return list(self.decode_head.decode(self.backbone(images)))

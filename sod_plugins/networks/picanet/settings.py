@@ -1,4 +1,4 @@
-"""Which decoder of PiCANet has which context, by the names of the paper's Tab. 1."""
+"""The context of each decoder of PiCANet, by the names of the paper's Tab. 1."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ RELEASED = '65GAP_432LAP'
 CONTEXTS = ('GAP', 'LAP', 'AC', 'LC', 'ReNet')
 POOLINGS = {'AveP': 'average', 'MaxP': 'max'}
 Context = ContextAttention | GlobalPooling | LargeConv | LocalPooling | ReNet
-# Convolutions of the features; whatever else makes context is merged with them.
+# Contexts that are convolutions of the features; all others are merged with the features.
 CONVOLUTIONS = ('AC', 'LC')
 
 
 class ContextOptions(NamedTuple):
-    """Sizes of the modules that bring context in, see :class:`PiCANetDecoder`."""
+    """Sizes of the context modules, see :class:`PiCANetDecoder`."""
 
     gap_kernel_size: Size
     gap_dilation: Size | None
@@ -52,23 +52,23 @@ class ContextOptions(NamedTuple):
 
 
 def parse_setting(setting: str, first: int, last: int) -> dict[int, str]:
-    """Turn the name of a setting into the context of each decoder that has one.
+    """Parse the name of a setting into the context of each decoder that has one.
 
-    ``'6GAP_5432AC'`` is GAP in decoder 6 and AC in decoders 5 to 2; a plus before it and spaces
-    for underscores are the paper's way to write it. ``'6G_5432L_AveP'`` is global and local
+    ``'6GAP_5432AC'`` is GAP in decoder 6 and AC in decoders 5 to 2; the paper's spelling, with a
+    leading plus and spaces for underscores, is accepted. ``'6G_5432L_AveP'`` is global and local
     pooling without attention; ``'U-Net'`` has no context; ``'cvpr'`` is ``'65GAP_432LAP'``.
 
     Args:
         setting: The name.
-        first: Number of the finest decoder.
-        last: Number of the deepest one.
+        first: Index of the finest decoder.
+        last: Index of the deepest decoder.
 
     Returns:
-        ``'GAP'``, ``'LAP'``, ``'AC'``, ``'LC'``, ``'ReNet'``, or ``'G'`` or ``'L'`` with the
-        kind of pooling behind it, by the number of the decoder.
+        ``'GAP'``, ``'LAP'``, ``'AC'``, ``'LC'``, ``'ReNet'``, or ``'G'`` or ``'L'`` followed by the
+        kind of pooling, by the index of the decoder.
 
     Raises:
-        ValueError: If it cannot be read, or names a decoder twice or one that is not there.
+        ValueError: The name is malformed, or names a decoder twice or one that does not exist.
     """
     if setting == 'U-Net':
         return {}
@@ -100,13 +100,13 @@ def parse_setting(setting: str, first: int, last: int) -> dict[int, str]:
 def build_context(
     kind: str, in_channels: int, out_channels: int, options: ContextOptions
 ) -> Context:
-    """Build the module that brings context in, with ``out_channels``.
+    """Build a context module.
 
     Args:
-        kind: One that :func:`parse_setting` returns.
+        kind: A kind returned by :func:`parse_setting`.
         in_channels: Channels of the features (N, C, H, W).
-        out_channels: Channels of the result, for the convolutions.
-        options: Sizes of everything.
+        out_channels: Channels of the output, for the convolutions.
+        options: Sizes of the module.
     """
     window = (options.local_kernel_size, options.local_dilation)
     hidden_channels, batch_norm = options.attention_channels, options.attention_norm

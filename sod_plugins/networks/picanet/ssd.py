@@ -1,8 +1,8 @@
-"""The layers between SSD's backbone and its head, with attention to context (PiCANet, Tab. 4).
+"""The neck of SSD, with contextual attention (PiCANet, Tab. 4).
 
 Paper: Liu, Han and Yang, "PiCANet: Pixel-wise Contextual Attention Learning for Accurate Saliency
-Detection", IEEE TIP 2020, Sec. 5.6. There is no released code of this part: what the paper leaves
-open is an argument here.
+Detection", IEEE TIP 2020, Sec. 5.6. There is no released code for this part. Where the paper is
+open, there is an argument.
 """
 
 from __future__ import annotations
@@ -24,64 +24,64 @@ from sod_plugins.layers import (
 )
 from sod_plugins.ops.window import Size, pair
 
-# Columns of Tab. 4: what Conv4_3, FC7 and Conv8_2 get, and what Conv9_2 and Conv10_2 get.
+# Columns of Tab. 4: the context of Conv4_3, FC7 and Conv8_2, and that of Conv9_2 and Conv10_2.
 SETTINGS = {
     'SSD': (None, None),
     '478LC_910ReNet': ('LC', 'ReNet'),
     '478AC_910GAP': ('AC', 'GAP'),
     '478LAP_910GAP': ('LAP', 'GAP'),
 }
-FIRST_EXTRA = 8  # SSD counts its convolutions on from FC7
+FIRST_EXTRA = 8  # SSD continues to count its convolutions from FC7
 NormLayer = Callable[[int], nn.Module]
 
 
 class PiCANetSSDNeck(nn.Module):
-    """SSD300's extra layers Conv8 to Conv11 (Liu et al., ECCV 2016), attending to context.
+    """SSD300's extra layers Conv8 to Conv11 (Liu et al., ECCV 2016) with contextual attention.
 
-    From the maps of Conv4_3 and FC7 it makes the six that the head looks at, of 38, 19, 10, 5, 3
-    and 1 pixels in SSD300. Each extra layer is a 1x1 convolution ("Conv8_1") to half of its
-    channels and a 3x3 one ("Conv8_2"), both with a ReLU. Local modules are 7x7 with dilation 2:
+    It maps Conv4_3 and FC7 to the six maps of the head, with 38, 19, 10, 5, 3 and 1 pixels per side
+    in SSD300. Each extra layer is a 1x1 convolution ("Conv8_1") to half of its channels and a 3x3
+    one ("Conv8_2"), both with a ReLU. Local modules are 7x7 with dilation 2:
 
-    * Conv4_3, FC7: LAP's result is concatenated behind the map; AC or LC, a convolution of the
-      channels of the map with a ReLU, takes its place.
-    * Conv8_2: LAP's result on Conv8_1 is concatenated behind Conv8_1; AC or LC is Conv8_2.
-    * Conv9_2, Conv10_2: the result of GAP on Conv9_1 and Conv10_1, whose grid is the whole map, or
-      of ReNet, is concatenated behind Conv9_1 and Conv10_1.
+    * Conv4_3, FC7: the output of LAP is concatenated after the map; AC or LC, a convolution with
+      the channels of the map and a ReLU, replaces the map.
+    * Conv8_2: the output of LAP on Conv8_1 is concatenated after Conv8_1; AC or LC is Conv8_2.
+    * Conv9_2, Conv10_2: the output of GAP on Conv9_1 and Conv10_1, whose grid is the whole map, or
+      that of ReNet, is concatenated after Conv9_1 and Conv10_1.
 
-    The paper contradicts itself about the last: its text and Tab. 4 have Conv9_2 and Conv10_2, and
-    leave Conv11_2 unchanged, the list of designs has Conv10_2 and Conv11_2, which is
+    The paper contradicts itself about the last item. Its text and Tab. 4 have Conv9_2 and Conv10_2
+    and leave Conv11_2 unchanged; its list of designs has Conv10_2 and Conv11_2, which is
     ``global_levels=(10, 11)`` here.
 
-    Convolutions are initialised by Glorot's uniform distribution, as in SSD.
+    Convolutions are initialised with Glorot's uniform distribution, as in SSD.
 
     Args:
         in_channels: Channels of Conv4_3 and FC7.
         setting: One of ``SETTINGS``, named as in Tab. 4; ``'SSD'`` is the baseline.
-        extra_channels: Channels of Conv8_2, Conv9_2 and so on.
-        extra_strides: Their strides; 2 comes with a padding of one pixel, 1 with none.
-        map_size: Size of FC7's map, an int or (rows, columns), from which the grids of GAP follow.
-            Other sizes are taken: the grid then spans them, see :class:`GlobalAttentionPooling`.
+        extra_channels: Channels of Conv8_2, Conv9_2, ...
+        extra_strides: Strides of these; 2 comes with a padding of one pixel, 1 with none.
+        map_size: Size of FC7's map, an int or (rows, columns), which determines the grids of GAP.
+            Other sizes are accepted: the grid then spans them, see :class:`GlobalAttentionPooling`.
         global_levels: Extra layers that attend globally, counted from 8.
-        ac_channels: Channels of the AC or LC on Conv4_3 and FC7; None for those of the map.
+        ac_channels: Channels of the AC or LC on Conv4_3 and FC7; None means those of the map.
         conv8_window: Kernel and dilation of the AC or LC that is Conv8_2. The paper does not say
             whether it keeps those of the others, the default, or Conv8_2's own, (3, 1). It has
-            Conv8_2's stride, as gates of the output's size allow.
-        feed_attended: Whether Conv8_1 sees FC7 with its context, as the head does. Where LAP is,
-            the paper concatenates "as the inputs for the multibox head"; the rest of the network
-            then stays SSD's.
-        l2_norm_scale: Initial scale of the L2 normalisation of Conv4_3; None leaves it out.
-        norm_attended: Whether it is applied behind the attention to Conv4_3 rather than before.
-        hidden_channels: Channels between the two convolutions that make local weights.
+            Conv8_2's stride, which gates of the output's size allow.
+        feed_attended: Whether Conv8_1 takes FC7 with its context, as the head does. For LAP, the
+            paper concatenates "as the inputs for the multibox head", so the rest of the network
+            stays that of SSD.
+        l2_norm_scale: Initial scale of the L2 normalisation of Conv4_3; None omits it.
+        norm_attended: Whether to normalise after the attention to Conv4_3 instead of before.
+        hidden_channels: Channels between the two convolutions that compute local weights.
         renet_channels: Channels of each LSTM, in GAP and in ReNet.
         order: Which axis ReNet scans first, see :class:`ReNet`.
-        norm_layer: From a number of channels to a norm behind every convolution here, which then
-            has no bias; None leaves it out, as in SSD.
+        norm_layer: Creates the norm after every convolution here, which then has no bias, from the
+            number of channels; None omits it, as in SSD.
 
     Attributes:
         out_channels: Channels of the maps.
 
     Raises:
-        ValueError: If an argument is not as described, or the layers leave no pixel of FC7.
+        ValueError: An argument is not as described, or the layers leave no pixel of FC7.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class PiCANetSSDNeck(nn.Module):
 
 
 class L2Norm(nn.Module):
-    """Scale every pixel's features to a length of one, then every channel (ParseNet, SSD).
+    """Normalise the features of every pixel to unit length, then scale channels (ParseNet, SSD).
 
     Args:
         channels: Channels of the map (N, channels, H, W).
@@ -174,17 +174,17 @@ class L2Norm(nn.Module):
         self.weight = nn.Parameter(torch.full((channels,), float(scale)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W); half precision is summed in float32."""
+        """Map (N, C, H, W) to (N, C, H, W); half precision is accumulated in float32."""
         unit = F.normalize(x if x.dtype == torch.float64 else x.float(), eps=1e-10)
         return (self.weight[:, None, None] * unit).to(x.dtype)
 
 
 class WithContext(nn.Module):
-    """A map with its context concatenated behind it.
+    """A map with its context concatenated after it.
 
     Args:
         in_channels: Channels of the map.
-        context: From the map (N, C, H, W) to ``context.out_channels`` channels of that size.
+        context: Maps the map (N, C, H, W) to ``context.out_channels`` channels of the same size.
     """
 
     def __init__(self, in_channels: int, context: ContextAttention | ReNet) -> None:
@@ -198,7 +198,7 @@ class WithContext(nn.Module):
 
 
 class _Builder(NamedTuple):
-    """Makes the layers of one setting."""
+    """Builds the layers of one setting."""
 
     local: str | None
     overall: str | None
@@ -210,7 +210,7 @@ class _Builder(NamedTuple):
     def conv(
         self, in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1
     ) -> list[nn.Module]:
-        """Make an ordinary convolution; as in SSD, only stride 2 comes with a padding."""
+        """Build an ordinary convolution; as in SSD, only stride 2 comes with a padding."""
         bias = self.norm_layer is None
         return self._activated(
             nn.Conv2d(in_channels, out_channels, kernel_size, stride, stride - 1, bias=bias),
@@ -218,7 +218,7 @@ class _Builder(NamedTuple):
         )
 
     def local_on_map(self, channels: int, conv_channels: int) -> tuple[nn.Module, int]:
-        """Make what the head sees a map through, and say its channels."""
+        """Build the module between a map and the head, and return its output channels."""
         if self.local is None:
             return nn.Identity(), channels
         if self.local == 'LAP':
@@ -229,7 +229,7 @@ class _Builder(NamedTuple):
     def conv8_2(
         self, in_channels: int, out_channels: int, stride: int, window: tuple[int, int]
     ) -> list[nn.Module]:
-        """Make Conv8_2, or what takes its place."""
+        """Build Conv8_2 or its replacement."""
         if self.local in ('AC', 'LC'):
             return self._local_conv(in_channels, out_channels, window, stride)
         if self.local is None:
@@ -240,7 +240,7 @@ class _Builder(NamedTuple):
     def conv_on_global(
         self, in_channels: int, out_channels: int, stride: int, size: tuple[int, int]
     ) -> list[nn.Module]:
-        """Make a 3x3 convolution that sees the global context too."""
+        """Build a 3x3 convolution that also takes the global context."""
         context: ContextAttention | ReNet
         if self.overall is None:
             return self.conv(in_channels, out_channels, 3, stride)
@@ -287,10 +287,10 @@ class _Builder(NamedTuple):
 def _sizes_before(
     size: tuple[int, int], channels: Sequence[int], strides: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Return the size (rows, columns) of the map that enters each extra layer.
+    """Return the size (rows, columns) of the map that each extra layer takes.
 
     Raises:
-        ValueError: If channels and strides do not describe layers, or nothing is left of the map.
+        ValueError: Channels and strides do not describe layers, or nothing is left of the map.
     """
     if len(channels) != len(strides) or not set(strides) <= {1, 2}:
         raise ValueError(
@@ -310,7 +310,7 @@ def _sizes_before(
 
 
 def _init_xavier(network: nn.Module) -> None:
-    """Draw convolutions from Glorot's uniform distribution; set biases to 0."""
+    """Initialise convolutions with Glorot's uniform distribution, and biases with 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.xavier_uniform_(module.weight)

@@ -1,4 +1,4 @@
-"""S4Net: its pyramid, heads and mask branch, and the whole network."""
+"""S4Net: its pyramid, heads and mask branch, and the complete network."""
 
 from sod_plugins.networks.s4net.flow import Detections, S4NetFlow
 from sod_plugins.networks.s4net.fpn import S4NetFPN

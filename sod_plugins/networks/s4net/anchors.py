@@ -16,24 +16,24 @@ RELEASED_BASE = 16
 def base_anchors(
     stride: int, ratios: Sequence[float], scale: float, released: bool = False
 ) -> Tensor:
-    """Return the anchors (A, 4) of the cell at the upper left of a map.
+    """Return the anchors (A, 4) of the upper left cell of a map.
 
-    Their area is that of a square of ``scale * stride`` pixels. They lie around the centre of the
+    Their area is that of a square with sides of ``scale * stride`` pixels. They are centred on the
     cell.
 
     Args:
-        stride: Of the map in pixels.
+        stride: Stride of the map in pixels.
         ratios: Height / width of each anchor.
-        scale: See above.
-        released: Make those of Faster R-CNN's first code instead, which the release of S4Net uses:
-            sizes rounded to pixels, x2 and y2 the last pixels inside, and all centres at 7.5
-            whatever the stride.
+        scale: Side of a square anchor in strides.
+        released: Use the anchors of Faster R-CNN's first code, as the release of S4Net does: sizes
+            are rounded to pixels, x2 and y2 are the last pixels inside, and all centres are at 7.5
+            for every stride.
     """
     if not released:
         sizes = [(scale * stride / math.sqrt(r), scale * stride * math.sqrt(r)) for r in ratios]
         centre, offset = stride / 2, 0
     else:
-        # A square of 16 pixels gets the ratios, rounded, and is scaled then.
+        # A square of 16 pixels is reshaped to the ratios, rounded, and then scaled.
         factor = scale * stride / RELEASED_BASE
         widths = [round(math.sqrt(RELEASED_BASE**2 / r)) for r in ratios]
         sizes = [(factor * w, factor * round(w * r)) for w, r in zip(widths, ratios, strict=True)]
@@ -52,7 +52,7 @@ def base_anchors(
 
 
 def shift_anchors(base: Tensor, size: tuple[int, int], stride: int) -> Tensor:
-    """Return the anchors (H * W * A, 4) of a map: by rows, columns, then as in ``base``."""
+    """Return the anchors (H * W * A, 4) of a map, ordered by row, column and as in ``base``."""
     y, x = (torch.arange(n, device=base.device, dtype=base.dtype) * stride for n in size)
     rows, columns = torch.meshgrid(y, x, indexing='ij')
     shifts = torch.stack([columns, rows, columns, rows], -1)
@@ -62,18 +62,18 @@ def shift_anchors(base: Tensor, size: tuple[int, int], stride: int) -> Tensor:
 def assign_anchors(
     anchors: Tensor, boxes: Tensor, positive_iou: float, match_best: bool = False, offset: int = 0
 ) -> Tensor:
-    """Return which object each anchor is positive for.
+    """Assign anchors to objects.
 
     Args:
         anchors: (M, 4).
         boxes: Objects (G, 4).
-        positive_iou: Overlap with an object from which on an anchor is positive, for the one that
-            it overlaps most.
-        match_best: Whether the anchors that overlap an object most are positive for it anyhow.
+        positive_iou: An anchor is positive for the object that it overlaps most if their IoU is at
+            least this.
+        match_best: Whether the anchors that overlap an object most are always positive for it.
         offset: See :func:`~sod_plugins.ops.box_iou`.
 
     Returns:
-        Indices (M,) of objects, -1 for negative anchors.
+        Object indices (M,), -1 for negative anchors.
     """
     if not len(boxes):
         return torch.full((len(anchors),), -1, device=anchors.device)

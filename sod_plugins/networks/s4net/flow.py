@@ -1,4 +1,4 @@
-"""What S4Net computes from its five parts, wherever these live: here or in a host's detector."""
+"""Training and inference of S4Net from its five parts, here or in a host's detector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sod_plugins.networks.base import InstanceTensors
 
 
 class Detections(NamedTuple):
-    """Instances of one image, best first, before their masks have a size.
+    """Instances of one image, best first, before their masks are resized.
 
     Attributes:
         boxes: (K, 4) x1, y1, x2, y2 in pixels of the network's input.
@@ -27,16 +27,16 @@ class Detections(NamedTuple):
 
 
 class S4NetFlow:
-    """Training and testing of S4Net (Sec. 3.2 and 4.1).
+    """Training and inference of S4Net (Sec. 3.2 and 4.1).
 
-    The segmentation branch is trained on the boxes of the ground truth and tested on the proposals.
+    The segmentation branch is trained on ground-truth boxes and tested on proposals.
 
     Attributes:
-        backbone: Images (N, 3, H, W) to maps.
-        neck: Maps to the levels of a pyramid, see :class:`S4NetFPN`.
-        bbox_head: Levels to boxes, see :class:`S4NetHead`.
-        roi_extractor: A level and regions to features, see :class:`RoIExtractor`.
-        mask_head: Features to logits, see :class:`S4NetMaskBranch`.
+        backbone: Maps images (N, 3, H, W) to feature maps.
+        neck: Maps these to the levels of a pyramid, see :class:`S4NetFPN`.
+        bbox_head: Maps levels to boxes, see :class:`S4NetHead`.
+        roi_extractor: Maps a level and regions to features, see :class:`RoIExtractor`.
+        mask_head: Maps features to logits, see :class:`S4NetMaskBranch`.
     """
 
     backbone: Any
@@ -55,14 +55,14 @@ class S4NetFlow:
 
         Args:
             images: Normalised images (N, 3, H, W).
-            targets: Of each image ``boxes`` (G, 4) in pixels of the input and ``masks`` (G, H, W),
-                bool or in [0, 1]; G may be 0.
+            targets: For each image ``boxes`` (G, 4) in pixels of the input and ``masks``
+                (G, H, W), bool or in [0, 1]; G may be 0.
 
         Returns:
             ``loss_obj``, ``loss_box`` and ``loss_mask``.
 
         Raises:
-            ValueError: If targets do not fit the images or each other.
+            ValueError: The targets do not match the images or each other.
         """
         _check_targets(images, targets)
         levels = self.neck(self.backbone(images))
@@ -81,19 +81,19 @@ class S4NetFlow:
         sizes: Sequence[tuple[int, int]] | None = None,
         out_sizes: Sequence[tuple[int, int]] | None = None,
     ) -> list[InstanceTensors]:
-        """Find instances and give their masks a size: what predictors and hosts call.
+        """Find instances and resize their masks; the entry point for predictors and hosts.
 
         Args:
             images: Normalised images (N, 3, H, W).
-            sizes: Height and width of each image without padding; by default they have none.
-            out_sizes: Height and width of each image that boxes and masks are for; by default
+            sizes: Height and width of each image without padding; by default there is no padding.
+            out_sizes: Height and width of the image to which boxes and masks refer; by default
                 ``sizes``.
 
         Returns:
             The instances of each image, best first.
 
         Raises:
-            ValueError: The network gives NaN.
+            ValueError: The network outputs NaN.
         """
         if sizes is None:
             sizes = [(images.shape[2], images.shape[3])] * len(images)
@@ -119,7 +119,7 @@ class S4NetFlow:
 
         Args:
             images: Normalised images (N, 3, H, W).
-            sizes: Height and width of each image without padding; by default they have none.
+            sizes: Height and width of each image without padding; by default there is no padding.
         """
         boxes, scores, found, maps = self.detect_padded(images, sizes)
         return [
@@ -131,11 +131,11 @@ class S4NetFlow:
     def detect_padded(
         self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Find instances with shapes that do not depend on values: for graphs and exporters.
+        """Find instances with shapes that do not depend on values: for CUDA graphs and exporters.
 
         Returns:
-            Boxes (N, P, 4), scores (N, P), which of them are instances (N, P), and maps
-            (N, P, h, w).
+            Boxes (N, P, 4), scores (N, P), a bool tensor (N, P) that is True for instances, and
+            maps (N, P, h, w).
         """
         if sizes is None:
             sizes = [(images.shape[2], images.shape[3])] * len(images)
@@ -184,7 +184,7 @@ class S4NetFlow:
 
 
 def _with_index(boxes: Sequence[Tensor] | Tensor) -> Tensor:
-    """Join the boxes of all images (G, 4) to regions (K, 5) that begin with the image's index."""
+    """Join the boxes (G, 4) of all images to regions (K, 5) that start with the image index."""
     parts = [torch.cat([b.new_full((len(b), 1), i), b], 1) for i, b in enumerate(boxes)]
     return torch.cat(parts)
 

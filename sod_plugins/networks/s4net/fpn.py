@@ -15,29 +15,29 @@ from sod_plugins.ops.resize import resize_bilinear
 
 @records_arguments
 class S4NetFPN(nn.Module):
-    """Feature pyramid (Lin et al., CVPR 2017) as S4Net has it (Sec. 3.2).
+    """Feature pyramid (Lin et al., CVPR 2017) as in S4Net (Sec. 3.2).
 
-    A 1x1 convolution brings each map to the same channels; from the coarsest one on, the sum so far
-    is enlarged and added to the next finer map, and a 3x3 convolution smooths every sum. The
-    coarsest map is not smoothed, and there is neither a norm nor an activation. Coarser levels than
-    the backbone has are 2x2 averages of the level before.
+    A 1x1 convolution projects each map to the same channels. From the coarsest map on, the running
+    sum is upsampled and added to the next finer map, and a 3x3 convolution smooths every sum. The
+    coarsest map is not smoothed, and there is neither a norm nor an activation. Levels coarser than
+    the backbone's maps are 2x2 averages of the previous level.
 
-    The paper has the levels conv3 to conv6, strides 8 to 64, and discards conv2; the released code
-    keeps it: five levels with four maps, 2,754,304 parameters on ResNet-50. There, the maps are
-    taken before the last block of a group, as its stride is at its end.
+    The paper has the levels conv3 to conv6, strides 8 to 64, and discards conv2. The released code
+    keeps it: five levels from four maps, 2,754,304 parameters on ResNet-50. There, the maps are
+    taken before the last block of a group, which has the stride.
 
     Args:
         in_channels: Channels of the backbone's maps, finest first.
         out_channels: Channels of every level.
-        num_outs: Levels.
-        upsample: How sums are enlarged: ``'nearest'`` as in FPN, ``'bilinear'``, or
-            ``'legacy_bilinear'``, that of TensorFlow 1 in the released code, whose result is
+        num_outs: Number of levels.
+        upsample: How sums are upsampled: ``'nearest'`` as in FPN, ``'bilinear'``, or
+            ``'legacy_bilinear'``, that of TensorFlow 1 in the released code, whose output is
             shifted by up to half a pixel.
-        init_std: Standard deviation of the initial weights; None is He's for linear layers. 0.01 in
-            the released code.
+        init_std: Standard deviation of the initial weights; None means He's initialisation for
+            linear layers. The released code uses 0.01.
 
     Raises:
-        ValueError: If there are fewer levels than maps, or no such way to enlarge.
+        ValueError: There are fewer levels than maps, or the upsampling is unknown.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ def _resize_nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _resize_asymmetric(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize bilinearly with pixel i of the result at i * (old size / new size) of the input."""
+    """Resize bilinearly, with output pixel i at i * (old size / new size) of the input."""
     for axis in (2, 3):
         length = x.shape[axis]
         positions = torch.arange(size[axis - 2], device=x.device) * (length / size[axis - 2])
@@ -104,7 +104,7 @@ ENLARGE: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
 def init_convs(
     module: nn.Module, std: float | None, nonlinearity: Literal['relu', 'linear'] = 'relu'
 ) -> None:
-    """Draw all weights from a normal distribution, He's where ``std`` is None; biases are 0."""
+    """Initialise weights from a normal distribution (He's if ``std`` is None), biases with 0."""
     for conv in module.modules():
         if isinstance(conv, nn.Conv2d):
             if std is None:

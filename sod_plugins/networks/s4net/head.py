@@ -18,13 +18,13 @@ PREDICTOR_STD = 0.01
 
 
 class HeadOutputs(NamedTuple):
-    """What the head says about every anchor of all levels, M in all, finest level first.
+    """The outputs of the head for all M anchors of all levels, finest level first.
 
     Attributes:
-        logits: Of being an object, (N, M).
+        logits: Objectness logits, (N, M).
         deltas: (N, M, 4), see :func:`~sod_plugins.ops.encode_boxes`, divided by ``delta_std``.
         anchors: (M, 4) in pixels of the input.
-        level_sizes: Anchors of each level.
+        level_sizes: Number of anchors of each level.
     """
 
     logits: Tensor
@@ -39,7 +39,7 @@ class Proposals(NamedTuple):
     Attributes:
         boxes: (N, P, 4) x1, y1, x2, y2 in pixels of the input.
         scores: (N, P) in [0, 1].
-        found: (N, P), bool: False where an image has fewer than P boxes.
+        found: (N, P), bool: False for padding, if an image has fewer than P boxes.
     """
 
     boxes: Tensor
@@ -51,15 +51,15 @@ class Proposals(NamedTuple):
 class S4NetHead(nn.Module):
     """Detection head of S4Net (Sec. 3.2, 3.6 and 4.1), shared by all levels.
 
-    A 3x3 convolution with ReLU, then two 3x3 convolutions: logits of background and foreground and
-    four deltas for each of an anchor's shapes. With 256 and 512 channels and three shapes it has
-    1,263,122 parameters.
+    It consists of a 3x3 convolution with ReLU and two more 3x3 convolutions: logits of background
+    and foreground, and four deltas, for each anchor shape. With 256 input and 512 hidden channels
+    and three shapes it has 1,263,122 parameters.
 
-    The defaults are the paper's: one anchor scale per level (4 strides), positive from an IoU of
-    0.5 on, the balanced loss of Eq. 2 with weights of 1, and the box loss of Fast R-CNN, whose
-    deltas are normalised by the standard deviations 0.1 and 0.2. The released code differs in all
-    of ``anchors``, ``positive_iou`` (0.4), ``objectness`` (the 256 hardest negatives), ``weights``
-    (0.3), ``delta_std`` (1), ``beta`` (1/9), ``box_reduction`` and ``offset``: see
+    The defaults are the paper's: one anchor scale per level (4 strides), positives from an IoU of
+    0.5, the balanced loss of Eq. 2 with weights of 1, and the box loss of Fast R-CNN, whose deltas
+    are normalised by the standard deviations 0.1 and 0.2. The released code differs in
+    ``anchors``, ``positive_iou`` (0.4), ``objectness`` (the 256 hardest negatives), ``weights``
+    (0.3), ``delta_std`` (1), ``beta`` (1/9), ``box_reduction`` and ``offset``, see
     ``sod_plugins.networks.s4net.network.LAYOUTS``.
 
     Args:
@@ -70,26 +70,26 @@ class S4NetHead(nn.Module):
         anchor_scale: Side of a square anchor in strides.
         anchors: ``'centred'`` on the cells, or ``'released'``: see
             :func:`~sod_plugins.networks.s4net.anchors.base_anchors`.
-        positive_iou: Overlap from which on an anchor is an object.
-        match_best: Whether the best anchors of an object are positive anyhow. Without it, thin
+        positive_iou: An anchor is positive if its IoU with an object is at least this.
+        match_best: Whether the best anchors of an object are always positive. Otherwise, thin
             objects between two scales have no positive anchor; the paper does not say.
-        delta_std: Standard deviations that the deltas are divided by.
-        beta: Where the smooth L1 loss turns from square to linear.
+        delta_std: Standard deviations by which the deltas are divided.
+        beta: Where the smooth L1 loss changes from quadratic to linear.
         objectness: ``'balanced'``, the means over all positive and all negative anchors, or
-            ``'ohem'``: instead of all negatives the ``num_hard`` of the highest loss.
-        num_hard: See above.
-        weights: Of the positive and the negative term.
+            ``'ohem'``, with only the ``num_hard`` negatives of highest loss.
+        num_hard: Number of hard negatives for ``'ohem'``.
+        weights: Weights of the positive and the negative term.
         box_reduction: ``'mean'`` over the positive anchors of the sum over the four deltas, or
             ``'level'``: a quarter of the sum of such means, each over the anchors of a level.
         offset: 1 for boxes whose x2 and y2 are the last pixels inside, as in the released code.
-        max_candidates: Best boxes of an image that go into the suppression.
-        nms_iou: Boxes that overlap a better one by more are dropped.
-        num_proposals: Boxes of an image at most.
-        init_std: Standard deviation of the first convolution's initial weights; None is He's. The
-            other two have 0.01.
+        max_candidates: Number of best boxes of an image before non-maximum suppression.
+        nms_iou: Boxes that overlap a better one by more than this are dropped.
+        num_proposals: Largest number of boxes of an image.
+        init_std: Standard deviation of the first convolution's initial weights; None means He's
+            initialisation. The other two convolutions have 0.01.
 
     Raises:
-        ValueError: If there is no such form.
+        ValueError: An argument is not one of those above.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class S4NetHead(nn.Module):
             logits.append((classes[:, :, 1] - classes[:, :, 0]).permute(0, 2, 3, 1).flatten(1))
             boxes = self.regress(x).unflatten(1, (len(base), 4))
             deltas.append(boxes.permute(0, 3, 4, 1, 2).flatten(1, 3))
-            # Half precision would move the anchors of large images by a quarter of a pixel.
+            # Half precision would shift the anchors of large images by a quarter of a pixel.
             anchors.append(shift_anchors(base.float(), (level.shape[2], level.shape[3]), stride))
         return HeadOutputs(
             torch.cat(logits, 1),
@@ -163,15 +163,15 @@ class S4NetHead(nn.Module):
         )
 
     def loss(self, outputs: HeadOutputs, boxes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Compare what the head says with the objects.
+        """Compare the outputs of the head with the objects.
 
         Args:
-            outputs: Of :meth:`forward`.
+            outputs: Outputs of :meth:`forward`.
             boxes: Objects of each image, (G, 4) in pixels of the input.
 
         Returns:
-            ``loss_obj`` and ``loss_box``: means over all images at once, 0 with a gradient where
-            there is nothing to take the mean of.
+            ``loss_obj`` and ``loss_box``: means over all images at once; a differentiable 0 if
+            there is nothing to average.
         """
         anchors = outputs.anchors
         assigned = torch.stack(
@@ -198,10 +198,10 @@ class S4NetHead(nn.Module):
     def propose(self, outputs: HeadOutputs, sizes: Sequence[tuple[int, int]]) -> Proposals:
         """Return the best boxes of each image.
 
-        Boxes are clipped to the image; those without area are left out.
+        Boxes are clipped to the image; boxes without area are dropped.
 
         Args:
-            outputs: Of :meth:`forward`.
+            outputs: Outputs of :meth:`forward`.
             sizes: Height and width of each image in pixels of the input, without padding.
         """
         scores, order = outputs.logits.float().sigmoid().sort(dim=1, descending=True, stable=True)
@@ -209,7 +209,7 @@ class S4NetHead(nn.Module):
         deltas = outputs.deltas.float().gather(1, order[:, :, None].expand(-1, -1, 4))
         boxes = decode_boxes(deltas * self.delta_std, outputs.anchors[order], self.offset)
         limits = boxes.new_empty(len(sizes), 2)
-        for image, (height, width) in enumerate(sizes):  # no copy from the host: can be captured
+        for image, (height, width) in enumerate(sizes):  # no host copy: can be captured
             limits[image, 0], limits[image, 1] = height, width
         boxes = clip_boxes(boxes, limits, self.offset)
         empty = (boxes[..., 2:] - boxes[..., :2] + self.offset <= 0).any(-1)
@@ -232,7 +232,7 @@ class S4NetHead(nn.Module):
         return self.weights[0] * _mean(on_positive) + self.weights[1] * _mean(on_negative)
 
     def _box_loss(self, errors: Tensor, anchor: Tensor, level_sizes: Sequence[int]) -> Tensor:
-        """Average the errors (P,) of positive anchors, whose indices (P,) tell their level."""
+        """Average the errors (P,) of positive anchors, whose indices (P,) determine their level."""
         if self.box_reduction == 'mean':
             return _mean(errors)
         ends = torch.tensor(level_sizes, device=anchor.device).cumsum(0)
@@ -242,5 +242,5 @@ class S4NetHead(nn.Module):
 
 
 def _mean(values: Tensor) -> Tensor:
-    """Return the mean, 0 of no values."""
+    """Return the mean; 0 for no values."""
     return values.sum() / max(len(values), 1)

@@ -15,26 +15,27 @@ from sod_plugins.networks.s4net.fpn import init_convs
 class S4NetMaskBranch(nn.Module):
     """Segmentation branch (Sec. 3.5, Fig. 2): features of a region to logits of its mask.
 
-    ``'dilated'``, the paper's own of Fig. 2(c): max-pooling, a residual pair of convolutions,
-    max-pooling, a convolution of dilation 2, a residual pair and the predictor. All convolutions
-    are 3x3 with a ReLU, no ReLU follows a residual sum, pooling is 3x3 at stride 1, and the map
-    keeps its size. ``'plain'``, Mask R-CNN's of Fig. 2(b), is the same convolutions in a row:
+    ``'dilated'`` is the paper's own, Fig. 2(c): max pooling, a residual pair of convolutions, max
+    pooling, a convolution of dilation 2, a residual pair and the predictor. All convolutions are
+    3x3 with a ReLU, no ReLU follows a residual sum, and pooling is 3x3 at stride 1, so the map
+    keeps its size. ``'plain'``, Mask R-CNN's of Fig. 2(b), has the same convolutions in a row,
     without pooling, shortcuts and dilation, "with the same number of parameters".
 
-    The features come with 256 channels (the 1x1 convolution before RoIMasking), and "the first
-    three" convolutions have 128, so that one leads into the first residual pair. In the released
-    code this one is before RoIMasking: features of ``channels[0]`` meet no such convolution here.
+    The features have 256 channels (from the 1x1 convolution before RoIMasking), and "the first
+    three" convolutions have 128, so one leads into the first residual pair. In the released code
+    this one is before RoIMasking: with features of ``channels[0]`` there is no such convolution.
 
     Args:
         in_channels: Channels of the features (K, in_channels, h, w).
-        channels: Channels up to and behind the second pooling.
+        channels: Channels before and after the second pooling.
         kind: ``'dilated'`` or ``'plain'``.
         num_logits: 1, or 2 for logits of background and foreground, as released.
-        relu_logits: Whether a ReLU follows the predictor too, as released by accident.
-        init_std: Standard deviation of the initial weights; None is He's, 0.01 released.
+        relu_logits: Whether a ReLU also follows the predictor, as released by accident.
+        init_std: Standard deviation of the initial weights; None means He's initialisation. The
+            release has 0.01.
 
     Raises:
-        ValueError: If there is no such form.
+        ValueError: The kind is unknown, or ``num_logits`` is invalid.
     """
 
     def __init__(

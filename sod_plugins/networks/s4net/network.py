@@ -22,7 +22,7 @@ from sod_plugins.networks.s4net.head import S4NetHead
 from sod_plugins.networks.s4net.mask_branch import S4NetMaskBranch
 
 INPUT_SIZE = (320, 320)
-# What a layout changes in each part's own defaults, which are the paper's.
+# The changes of each layout to the defaults of the parts, which are the paper's.
 LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
     'paper': {'neck': {}, 'bbox_head': {}, 'roi_extractor': {}, 'mask_head': {}},
     'released': {
@@ -55,36 +55,37 @@ PARTS = ('neck', 'bbox_head', 'roi_extractor', 'mask_head')
 
 @register_network
 class S4Net(S4NetFlow, DescribedNetwork):
-    """S4Net (Sec. 3): images to boxes and masks of salient instances, of no class.
+    """S4Net (Sec. 3): images to boxes and masks of class-agnostic salient instances.
 
-    Training takes :meth:`losses`, in the training mode or not. ``S4Net()`` is the paper's form on
-    ResNet-50; ``S4Net(layout='released')`` has 28,264,468 parameters, 2,754,304 of them in the
-    pyramid, 1,263,122 in the detection head and 739,010 from the convolution before RoIMasking on.
+    Train with :meth:`losses`, in training mode or not. ``S4Net()`` is the paper's form on
+    ResNet-50. ``S4Net(layout='released')`` has 28,264,468 parameters: 2,754,304 in the pyramid,
+    1,263,122 in the detection head and 739,010 from the convolution before RoIMasking on.
 
-    Departures from the released code, in either layout: the maps of ResNet are those behind its
-    groups of blocks, whose stride is at their start (released: before the last block of each, which
-    has the stride); RoIMasking and mask targets are by area (released: by whole cells;
-    ``roi_extractor={'quantized': True}`` for the former).
-    Backbones without a map of stride 32 (VGG) get the levels beyond by pooling.
+    Both layouts differ from the released code in two points. The maps of ResNet are the outputs of
+    its groups of blocks, whose stride is at their start (released: before the last block of each,
+    which has the stride). RoIMasking and mask targets are by area (released: by whole cells; for
+    RoIMasking use ``roi_extractor={'quantized': True}``). For backbones without a map of stride 32
+    (VGG), pooling provides the coarser levels.
 
     Args:
         backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
-            takes it; of its maps those with the strides of levels are taken.
+            takes it; S4Net uses the maps whose strides are those of pyramid levels.
         layout: ``'paper'`` or ``'released'``: the defaults of all parts, see ``LAYOUTS``.
         roi: ``'ternary'``, ``'binary'`` or ``'expanded'`` RoIMasking, or ``'align'`` or ``'pool'``
             for RoIAlign and RoIPool (Tab. 1).
-        alpha: Width of the surroundings in RoIMasking as a share of the box's (Tab. 2).
+        alpha: Width of the surroundings in RoIMasking as a fraction of the box (Tab. 2).
         mask_branch: ``'dilated'`` for Fig. 2(c) or ``'plain'`` for Fig. 2(b).
-        num_proposals: Instances of an image at most.
+        num_proposals: Largest number of instances of an image.
         neck: Arguments of :class:`S4NetFPN` that differ from the layout's.
-        bbox_head: Likewise of :class:`S4NetHead`.
-        roi_extractor: Likewise of :class:`RoIMasking`, :class:`RoIAlign` or :class:`RoIPool`.
-        mask_head: Likewise of :class:`S4NetMaskBranch`.
+        bbox_head: Arguments of :class:`S4NetHead` that differ from the layout's.
+        roi_extractor: Arguments of :class:`RoIMasking`, :class:`RoIAlign` or :class:`RoIPool` that
+            differ from the layout's.
+        mask_head: Arguments of :class:`S4NetMaskBranch` that differ from the layout's.
         freeze_norm: Whether the backbone's BatchNorms keep their statistics in training, for
             pretrained weights and small batches.
 
     Raises:
-        ValueError: If the arguments do not describe a network.
+        ValueError: The arguments do not describe a network.
     """
 
     task = 'instances'
@@ -162,7 +163,7 @@ class S4Net(S4NetFlow, DescribedNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the S4Net that some parts make."""
+        """Return the arguments of the S4Net that consists of these parts."""
         arguments = {
             name: {k: v for k, v in parts[name].arguments.items() if k != 'in_channels'}
             for name in PARTS
@@ -176,7 +177,7 @@ class S4Net(S4NetFlow, DescribedNetwork):
         """Find salient instances in normalised images (N, 3, H, W).
 
         Returns:
-            Those of each image, best first, in pixels of the input. For other sizes see
+            The instances of each image, best first, in pixels of the input. For other sizes see
             :meth:`find`.
         """
         return self.find(images)
@@ -192,10 +193,10 @@ class S4Net(S4NetFlow, DescribedNetwork):
 
 
 def _build_with_strides(spec: str | Mapping[str, Any], strides: tuple[int, ...]) -> Any:
-    """Build a backbone that returns the maps of levels only."""
+    """Build a backbone that returns only the maps with the given strides."""
     plain = plain_spec(spec)
     plain = dict(PRESETS.get(plain, {'type': plain})) if isinstance(plain, str) else plain
-    with torch.device('meta'):  # only its strides are asked for
+    with torch.device('meta'):  # only its strides are needed
         probe = build_backbone(plain)
     indices = [
         index

@@ -1,4 +1,4 @@
-"""SAMNet: its decoder and the whole network."""
+"""SAMNet: its decoder and the complete network."""
 
 from sod_plugins.networks.samnet.decoder import PyramidPooling, SAMNetDecoder, upsample_logits
 from sod_plugins.networks.samnet.network import SAMNet

@@ -1,8 +1,8 @@
 """SAMNet's decoder, for any pyramid of maps.
 
 Paper: Liu et al., "SAMNet: Stereoscopically Attentive Multi-scale Network for Lightweight Salient
-Object Detection", IEEE TIP; section and table numbers are those of this text. The defaults are the
-released network, which alone has the published number of parameters.
+Object Detection", IEEE TIP; section and table numbers refer to this text. The defaults are those of
+the released network, the only one with the published number of parameters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UPSAMPLINGS = ('saliency', 'logits')
 
 
 class PyramidPooling(nn.Module):
-    """Pyramid pooling module: context of 1x1, 2x2, 3x3 and 6x6 regions beside the map itself.
+    """Pyramid pooling module: the map itself with context of 1x1, 2x2, 3x3 and 6x6 regions.
 
     Args:
         in_channels: Channels of the input (N, in_channels, H, W).
@@ -56,33 +56,33 @@ class PyramidPooling(nn.Module):
 class SAMNetDecoder(SaliencyDecoder):
     """Decoder of SAMNet (Sec. III-C, Fig. 2), for any pyramid of at least two maps.
 
-    From the coarsest map on, R = G(L(S) + Up(R above)): L is a 1x1 convolution with BatchNorm, G a
-    depthwise separable convolution that leaves the channels of the next finer level. The coarsest
-    level has the pyramid pooling of its map in place of a level above.
+    From the coarsest map on, R = G(L(S) + Up(previous R)), where L is a 1x1 convolution with
+    BatchNorm and G a depthwise separable convolution to the channels of the next finer level. At
+    the coarsest level, the pyramid pooling of its map takes the place of the previous R.
 
-    In training every level R_l has a map and a loss (Eq. 17): ``loss_bce`` is the binary
-    cross-entropy of R_1, and ``loss_bce_r2`` and so on are those of the others, times
-    ``side_loss_weight``. Maps are brought to the size of the mask as ``upsampling`` says, without
-    the clamp, see :func:`upsample_logits`.
+    In training every level R_l has a map and a loss (Eq. 17). ``loss_bce`` is the binary
+    cross-entropy of R_1; ``loss_bce_r2``, ... are those of the others, times ``side_loss_weight``.
+    Maps are resized to the mask as ``upsampling`` says, without the clamp, see
+    :func:`upsample_logits`.
 
     Args:
         in_channels: Channels of each map, finest first.
         channels: Channels of each level after its lateral convolution; by default
             ``in_channels``, as released.
-        pyramid_pooling: Whether pyramid pooling is there (Tab. IV).
-        kernel_sizes: Kernel of each G, finest first; by default 5, for the two coarsest levels 3.
-            The paper leaves it open, the default is released.
-        dilations: Dilation of each G, likewise; by default 2, for the coarsest level 1.
-        dropout: Share of the channels that are dropped before each classifier in training.
+        pyramid_pooling: Whether to include pyramid pooling (Tab. IV).
+        kernel_sizes: Kernel of each G, finest first; by default 5, or 3 for the two coarsest
+            levels. The paper does not say; the default is that of the release.
+        dilations: Dilation of each G, likewise; by default 2, or 1 for the coarsest level.
+        dropout: Probability of dropping a channel before each classifier in training.
         upsampling: What is resized to the size of the mask, with aligned corners: ``'saliency'``,
             as released, or ``'logits'``.
         global_context: Hidden channels of a :class:`GlobalContext` on the coarsest level, which the
-            paper does not have; None leaves it out.
-        side_loss_weight: Weight lambda of the losses of R_2 and on.
+            paper does not have; None omits it.
+        side_loss_weight: Weight lambda of the losses of R_2, ....
 
     Raises:
-        ValueError: If the arguments do not fit each other, or a single image is trained on with
-            pyramid pooling (BatchNorm of pooled features needs two).
+        ValueError: The arguments contradict each other, or a network with pyramid pooling is
+            trained on a single image (BatchNorm of pooled features needs two).
     """
 
     def __init__(
@@ -132,14 +132,14 @@ class SAMNetDecoder(SaliencyDecoder):
         """Map a pyramid (N, C_i, H_i, W_i), finest first, to logits (N, 1, H_i, W_i).
 
         Returns:
-            In training one map per level, see :meth:`training_outputs`. In evaluation R1 alone.
+            In training one map per level, see :meth:`training_outputs`; in evaluation only R1.
         """
         if self.training:
             return self.training_outputs(maps)
         return [self.classifiers[0](self._levels(maps)[-1])]
 
     def training_outputs(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return logits (N, 1, H_i, W_i), R1 first and then from the coarsest on: R5, ..., R2."""
+        """Return logits (N, 1, H_i, W_i), R1 first, then from the coarsest: R5, ..., R2."""
         *sides, finest = self._levels(maps)
         main: Tensor = self.classifiers[0](finest)
         classifiers = reversed(self.classifiers[1:])
@@ -159,7 +159,7 @@ class SAMNetDecoder(SaliencyDecoder):
         return terms
 
     def _levels(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return R of every level, from the coarsest on."""
+        """Return R of every level, coarsest first."""
         fused = []
         above = None
         for level in reversed(range(len(maps))):
@@ -174,7 +174,7 @@ class SAMNetDecoder(SaliencyDecoder):
         return fused
 
     def _add_context(self, lateral: Tensor, coarsest: Tensor) -> Tensor:
-        """Add pyramid pooling and global attention, where they are there, to the coarsest level."""
+        """Add pyramid pooling and global attention, if enabled, to the coarsest level."""
         if self.pooling is not None:
             lateral = lateral + self.pooling(coarsest)
         return lateral if self.context is None else self.context(lateral)
@@ -183,15 +183,15 @@ class SAMNetDecoder(SaliencyDecoder):
 def upsample_logits(
     logits: Tensor, size: tuple[int, int], upsampling: str = 'saliency', clamp: bool = True
 ) -> Tensor:
-    """Resize logits (N, 1, h, w) to (N, 1, *size) as SAMNet does, corners aligned.
+    """Resize logits (N, 1, h, w) to (N, 1, *size) as SAMNet does, with aligned corners.
 
     Args:
         logits: The logits of a level.
-        size: Height and width of the result, in pixels.
+        size: Height and width of the output, in pixels.
         upsampling: ``'saliency'`` resizes their sigmoid and returns its logits, clamped to
             [1e-6, 1 - 1e-6] and in float32; ``'logits'`` resizes the logits themselves.
-        clamp: False leaves the clamp out, for a loss: a pixel that is wrong beyond the clamp would
-            get no gradient.
+        clamp: False omits the clamp, for a loss: a pixel that is wrong beyond the clamp would get
+            no gradient.
     """
     if upsampling == 'logits':
         return resize_bilinear(logits, size, align_corners=True)
@@ -199,7 +199,7 @@ def upsample_logits(
     saliency = resize_bilinear(logits.sigmoid(), size, align_corners=True)
     if clamp:
         return torch.logit(saliency, eps=1e-6)
-    # 1 - saliency would lose what is close to 0; at 1e-38 both logarithms are finite.
+    # 1 - saliency would lose values close to 0; adding 1e-38 keeps both logarithms finite.
     background = resize_bilinear((-logits).sigmoid(), size, align_corners=True)
     tiny = torch.finfo(saliency.dtype).tiny
     return (saliency + tiny).log() - (background + tiny).log()

@@ -1,8 +1,8 @@
-"""SAMNet: a light-weight salient object detector, as a whole network.
+"""SAMNet: a lightweight salient object detector, as a complete network.
 
 Paper: Liu et al., "SAMNet: Stereoscopically Attentive Multi-scale Network for Lightweight Salient
-Object Detection", IEEE TIP; section and table numbers are those of this text. The defaults are the
-released network, which alone has the published number of parameters.
+Object Detection", IEEE TIP; section and table numbers refer to this text. The defaults are those of
+the released network, the only one with the published number of parameters.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sod_plugins.networks.samnet.decoder import SAMNetDecoder, upsample_logits
 class SAMNet(SaliencyNetwork):
     """SAMNet (Sec. III-C): images to saliency logits; 1,330,129 parameters as released.
 
-    The released network up-samples probabilities, not logits: in evaluation the result is
-    ``logit(clamp(up(sigmoid(z)), 1e-6, 1 - 1e-6))`` in float32, whose sigmoid is the released
-    output and which is always finite. The N + 1 spatial maps of the paper's text, 1,330,933
-    parameters, are ``backbone={'type': 'SAMNet', 'shared_spatial': False}``.
+    The released network upsamples probabilities, not logits. In evaluation the output is
+    ``logit(clamp(up(sigmoid(z)), 1e-6, 1 - 1e-6))`` in float32. Its sigmoid is the released output,
+    and it is always finite. The N + 1 spatial maps of the paper's text, 1,330,933 parameters, are
+    ``backbone={'type': 'SAMNet', 'shared_spatial': False}``.
 
     Args:
         backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
@@ -42,7 +42,7 @@ class SAMNet(SaliencyNetwork):
         side_loss_weight: Weight lambda of the losses of the coarser levels (Eq. 17).
 
     Raises:
-        ValueError: If the arguments do not describe a network, or a single image is trained on:
+        ValueError: The arguments do not describe a network, or a single image is trained on:
             the batch needs two, because pooled features are normalised over it.
     """
 
