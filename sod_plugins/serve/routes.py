@@ -122,7 +122,7 @@ def make_router(
     async def card() -> dict[str, Any]:
         """What is known about the model, and the service's limits."""
         return {
-            'model': dict(model.card),
+            'model': {**model.card, 'name': model.name, 'task': model.task},
             'limits': {'bytes': settings.max_body, 'pixels': settings.max_pixels},
             'version': __version__,
         }

@@ -47,15 +47,19 @@ def serve(
         backlog=512,
     )
     # uvicorn ends in order and then raises the signal anew, which here is no interruption.
-    with _listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
+    with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
         address, taken = listener.getsockname()[:2]
         name = f'[{address}]' if ':' in address else address
         logging.getLogger('uvicorn.error').info('%s at http://%s:%d', model.name, name, taken)
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket at an address."""
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address.
+
+    Raises:
+        OSError: It is taken, or not one of this machine.
+    """
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

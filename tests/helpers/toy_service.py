@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from sod_plugins.data import Instances
 from sod_plugins.serve import ServedModel, ServiceSettings, create_app
+from sod_plugins.serve.running import listen
 
 
 def brightness(images: list[Any]) -> list[Any]:
@@ -79,3 +84,23 @@ def picture(
 
 def pixels_of(content: bytes) -> Any:
     return np.asarray(Image.open(io.BytesIO(content)))
+
+
+@contextlib.contextmanager
+def running(model: ServedModel, **limits) -> Iterator[tuple[str, uvicorn.Server]]:
+    """A service on a free port of this machine, in a thread."""
+    app = create_app(model, ServiceSettings(**limits))
+    config = uvicorn.Config(app, log_level='error', ws='none', timeout_graceful_shutdown=20)
+    server = uvicorn.Server(config)
+    with listen('127.0.0.1', 0) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        while not server.started:
+            time.sleep(0.005)
+        try:
+            yield f'http://127.0.0.1:{port}', server
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()

@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-import uvicorn
-from toy_service import TOY, HeldModel, make_client, picture
+from toy_service import TOY, HeldModel, make_client, picture, running
 
-from sod_plugins.serve import ServedModel, ServiceSettings, create_app
-from sod_plugins.serve.running import _listen
-
-
-@contextlib.contextmanager
-def running(model: ServedModel, **limits) -> Iterator[tuple[str, uvicorn.Server]]:
-    """A service on a free port of this machine, in a thread."""
-    app = create_app(model, ServiceSettings(**limits))
-    config = uvicorn.Config(app, log_level='error', ws='none', timeout_graceful_shutdown=20)
-    server = uvicorn.Server(config)
-    with _listen('127.0.0.1', 0) as listener:
-        port = listener.getsockname()[1]
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        try:
-            yield f'http://127.0.0.1:{port}', server
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
+from sod_plugins.serve import ServiceSettings
 
 
 def send(base: str, image: bytes | None = None) -> httpx.Response:
