@@ -1,4 +1,4 @@
-"""Run the whole test suite: ``python3 tools/run_tests.py [--line LINE] [pytest arguments]``.
+"""Run the test suite: ``python3 tools/run_tests.py [--line LINE] [--service] [pytest arguments]``.
 
 Needs Python 3.10+ with ``venv`` and, the first time, a C++ compiler: the detection host uses the
 compiled ops of mmcv. Standard library only at the start; all else is installed into ``.venv`` or,
@@ -12,6 +12,7 @@ import os
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +22,9 @@ from environment import LINES, ROOT, TEST, Environment, Line, add_venv_option, r
 MAX_PROCESSES = 4  # of one thread and up to 2 GB each
 RESULTS = ROOT / 'work_dirs' / 'test_results'
 # Elements of a JUnit report -> pytest's words.
+# What has a stage of its own: whole services, browsers, fuzzers.
+SERVICE = ('-m', 'service', '--dist', 'loadfile', '--durations', '5')
+COUNTED = ('tests', 'service')
 OUTCOMES = {'failure': 'failed', 'error': 'error', 'skipped': 'skipped'}
 
 
@@ -37,11 +41,12 @@ class Result:
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
     """Return our own options and the arguments for pytest."""
     parser = argparse.ArgumentParser(
-        usage='%(prog)s [-h] [--line LINE] [--venv DIR] [pytest arguments]',
+        usage='%(prog)s [-h] [--line LINE] [--service] [--venv DIR] [pytest arguments]',
         description='Create or complete the environment, then run the test suite.',
         epilog='All other arguments go to pytest, for example: -x tests/networks -k csnet; or -n 0 '
         'for a single process, in which a debugger can stop. The line openmmlab runs the tests '
-        "that meet a host (-m host); -m '' runs all.",
+        'that meet a host (-m host), the other one all but those with a stage of their own '
+        "(-m 'not service'); -m '' runs all.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -49,6 +54,11 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         choices=(*LINES, 'both'),
         default='onedl',
         help='which OpenMMLab packages to test with (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--service',
+        action='store_true',
+        help='then test whole services too, with a browser where Chromium is installed',
     )
     add_venv_option(parser, default='.venv, or .venv-openmmlab for that line')
     args, pytest_args = parser.parse_known_args()
@@ -61,7 +71,11 @@ def main() -> int:
     """Test each line that is asked for; return the first exit status of pytest that is not 0."""
     args, pytest_args = parse_args()
     lines = LINES.values() if args.line == 'both' else [LINES[args.line]]
-    results = [test_line(line, args.venv, pytest_args) for line in lines]
+    results = []
+    for line in lines:
+        results.append(test_line(line, args.venv, pytest_args))
+        if args.service and line is next(iter(LINES.values())):
+            results.append(test_service(line, args.venv))
     print_overview(results)
     return next((result.status for result in results if result.status), 0)
 
@@ -76,17 +90,33 @@ def test_line(line: Line, venv: Path | None, pytest_args: list[str]) -> Result:
         stages['of it, compilation of mmcv'] = environment.steps.seconds['mmcv-compile']
 
     print(f'==> Run the tests of the line {line.name}', flush=True)
+    arguments = [*line.pytest_args, *pytest_args]
+    status, counts, stages['tests'] = run_pytest(environment, line.name, arguments)
+    return Result(line, status, counts, stages)
+
+
+def test_service(line: Line, venv: Path | None) -> Result:
+    """Run the tests of whole services, in an environment that fits already."""
+    print('==> Run the tests of whole services', flush=True)
+    environment = Environment(venv, line=line)
+    status, counts, seconds = run_pytest(environment, f'{line.name}-service', SERVICE)
+    return Result(line, status, counts, {'service': seconds})
+
+
+def run_pytest(
+    environment: Environment, name: str, arguments: Sequence[str]
+) -> tuple[int, str, float]:
+    """Run pytest; return its exit status, its counts and its seconds."""
     started = time.monotonic()
-    report = RESULTS / f'{line.name}.xml'
+    report = RESULTS / f'{name}.xml'
     report.unlink(missing_ok=True)
     processes = min(os.cpu_count() or 1, MAX_PROCESSES)
     command = [environment.python, '-m', 'pytest', '-n', str(processes), '--dist', 'worksteal']
-    command += ['--junit-xml', report, *line.pytest_args, *pytest_args]
+    command += ['--junit-xml', report, *arguments]
     # Threads of one process would wait for the cores that the others hold.
     environ = environment.environ | {'OMP_NUM_THREADS': '1'}
     status = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
-    stages['tests'] = time.monotonic() - started
-    return Result(line, status, read_counts(report), stages)
+    return status, read_counts(report), time.monotonic() - started
 
 
 def read_counts(report: Path) -> str:
@@ -111,8 +141,8 @@ def print_overview(results: list[Result]) -> None:
     for result in results:
         for stage, seconds in result.stages.items():
             row = f'    {result.line.name:<10} {stage:<27} {_clock(seconds)}'
-            print(f'{row}  {result.counts}' if stage == 'tests' else row)
-    total = sum(r.stages['environment'] + r.stages['tests'] for r in results)
+            print(f'{row}  {result.counts}' if stage in COUNTED else row)
+    total = sum(r.stages.get(stage, 0) for r in results for stage in ('environment', *COUNTED))
     print(f'    {"all":<38} {_clock(total)}', flush=True)
 
 

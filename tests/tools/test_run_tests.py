@@ -63,6 +63,7 @@ def test_the_overview_says_whose_each_count_is(
     run_tests.print_overview(
         [
             run_tests.Result(ONEDL, 0, '7 passed', {'environment': 3.2, 'tests': 61.0}),
+            run_tests.Result(ONEDL, 0, '3 passed', {'service': 30.0}),
             run_tests.Result(
                 OPENMMLAB, 1, '1 failed', {'environment': 600.0, 'of it': 540.0, 'tests': 59.6}
             ),
@@ -72,10 +73,11 @@ def test_the_overview_says_whose_each_count_is(
     assert rows == [
         'onedl environment 0 min 03 s',
         'onedl tests 1 min 01 s 7 passed',
+        'onedl service 0 min 30 s 3 passed',
         'openmmlab environment 10 min 00 s',
         'openmmlab of it 9 min 00 s',
         'openmmlab tests 1 min 00 s 1 failed',
-        'all 12 min 04 s',
+        'all 12 min 34 s',
     ]
 
 

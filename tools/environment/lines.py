@@ -39,7 +39,15 @@ class Line:
         return next(line.strip() for line in lines if line.startswith(f'{project}=='))
 
 
-ONEDL = Line('onedl', 'onedl-mmcv', ROOT / '.venv', 'onedl', 'onedl-det')
+ONEDL = Line(
+    'onedl',
+    'onedl-mmcv',
+    ROOT / '.venv',
+    'onedl',
+    'onedl-det',
+    # Which need a browser, or minutes: `tools/run_tests.py --service` runs them.
+    pytest_args=('-m', 'not service'),
+)
 OPENMMLAB = Line(
     'openmmlab',
     'mmcv',
