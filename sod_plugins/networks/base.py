@@ -119,16 +119,13 @@ class DescribedNetwork(nn.Module):
 
     Register a subclass by :func:`~sod_plugins.networks.register_network`.
 
-    Args:
-        arguments: Constructor arguments as a checkpoint holds them; by default those of the call
-            to the constructor of the registered class.
-
     Attributes:
         task: The kind of output: ``'saliency'``, ``'instances'`` or ``'classes'``.
         folds_norms: Whether prediction folds its BatchNorms into the convolutions, see
             :func:`~sod_plugins.networks.fuse`. The trial run that this needs pays off if the
             convolutions are many and small.
-        arguments: Constructor arguments, plain values: with the class name they rebuild it.
+        arguments: Constructor arguments of the registered class, defaults included, as plain
+            values: with the class name they rebuild the network.
         preprocessing: Input size and normalisation that the weights expect.
         parts: Classes of the parts from which a trainer may assemble the network, by name.
     """
@@ -138,10 +135,8 @@ class DescribedNetwork(nn.Module):
     folds_norms: ClassVar[bool] = False
     arguments: dict[str, Any]
 
-    def __init__(self, arguments: dict[str, Any] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        if arguments is not None:
-            self.arguments = arguments
         self.preprocessing = Preprocessing()
 
     def described_arguments(self) -> dict[str, Any]:

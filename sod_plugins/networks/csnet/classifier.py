@@ -44,7 +44,8 @@ class CSNetClassifier(DescribedNetwork):
     }
 
     def __init__(self, network: CSNet, num_classes: int) -> None:
-        super().__init__(network.arguments)
+        super().__init__()
+        self.arguments = network.arguments
         self.preprocessing = network.preprocessing
         decoder = network.decode_head
         if not isinstance(decoder, CSFDecoder):

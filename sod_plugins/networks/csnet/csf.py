@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins._common.declarations import passes_on
+from sod_plugins.networks.backbones import build_backbone, composed_arguments
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder
 from sod_plugins.networks.registry import register_network
@@ -22,6 +23,7 @@ RESNET50 = {'type': 'ResNet', 'depth': 50, 'out_indices': (1, 2, 3, 4)}
 
 
 @register_network
+@passes_on(CSFDecoder, without=('in_channels', 'norm_layer'))
 class CSF(SaliencyNetwork):
     """Cross-stage fusion on any backbone (CSF+R, Tab. 7), from images to logits.
 
@@ -31,11 +33,6 @@ class CSF(SaliencyNetwork):
     Args:
         backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
             takes it; each of its maps has half the size of the one before.
-        fuse_channels: See :class:`CSFDecoder`, also for the next two.
-        dilated_channels: Likewise.
-        channels: Likewise.
-        weight_scale: Factor on the weights of the dilated convolutions; 1 for plain ones.
-        coarsening: How maps reach a coarser scale, ``'max_pool'`` or ``'bilinear'``.
         norm_groups: Groups of the decoder's GroupNorm; None for BatchNorm.
 
     Raises:
@@ -47,24 +44,13 @@ class CSF(SaliencyNetwork):
     def __init__(
         self,
         backbone: str | Mapping[str, Any] = RESNET50,
-        fuse_channels: Sequence[int] | None = None,
-        dilated_channels: Sequence[Sequence[int]] | None = None,
-        channels: int | None = None,
+        *args: Any,
         weight_scale: float = 1.0,
         coarsening: str = 'bilinear',
         norm_groups: int | None = None,
+        **arguments: Any,
     ) -> None:
-        super().__init__(
-            {
-                'backbone': plain_spec(backbone),
-                'fuse_channels': fuse_channels,
-                'dilated_channels': dilated_channels,
-                'channels': channels,
-                'weight_scale': weight_scale,
-                'coarsening': coarsening,
-                'norm_groups': norm_groups,
-            }
-        )
+        super().__init__()
 
         def norm_layer(width: int) -> nn.Module:
             return nn.GroupNorm(norm_groups, width) if norm_groups else nn.BatchNorm2d(width)
@@ -72,12 +58,11 @@ class CSF(SaliencyNetwork):
         self.backbone = build_backbone(backbone)
         self.decode_head = CSFDecoder(
             _halving(self.backbone.out_channels, self.backbone.out_strides),
-            fuse_channels,
-            dilated_channels,
-            channels,
+            *args,
             weight_scale=weight_scale,
             coarsening=coarsening,
             norm_layer=norm_layer,
+            **arguments,
         )
 
     @classmethod

@@ -64,17 +64,7 @@ class CSNet(SaliencyNetwork):
                 'fuse_stages must be (), (4,), (3, 4), (2, 3, 4) or (1, 2, 3, 4), '
                 f'got {tuple(fuse_stages)}.'
             )
-        super().__init__(
-            {
-                'width': width,
-                'split_ratio': tuple(split_ratio),
-                'stage_blocks': tuple(stage_blocks),
-                'fuse_stages': stages,
-                'weight_scale': weight_scale,
-                'learned_widths': None if learned_widths is None else dict(learned_widths),
-                'vanilla': vanilla,
-            }
-        )
+        super().__init__()
         learned = learned_widths or {}
         if learned_widths is not None:
             check_learned_widths(learned_widths, fusion=bool(stages))

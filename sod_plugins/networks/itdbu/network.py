@@ -11,36 +11,17 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins._common.declarations import passes_on
+from sod_plugins.networks.backbones import build_backbone, composed_arguments
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.itdbu.decoder import ITDBUDecoder
 from sod_plugins.networks.itdbu.layers import SideOutput
 from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
 
-DECODER_ARGUMENTS = (
-    'cell',
-    'iterations',
-    'steps',
-    'sharing',
-    'unify_channels',
-    'hidden_channels',
-    'kernel_size',
-    'unify_sharing',
-    'unify_norm',
-    'top_saliency',
-    'carry_hidden',
-    'upsample',
-    'downsample',
-    'detach_saliency',
-    'nonlinearity',
-    'with_cp',
-    'last_step_only',
-    'mask_resize',
-)
-
 
 @register_network
+@passes_on(ITDBUDecoder, without=('in_channels',))
 class ITDBU(SaliencyNetwork):
     """ITDBU (Sec. 3): images to saliency logits by alternating top-down and bottom-up passes.
 
@@ -57,24 +38,6 @@ class ITDBU(SaliencyNetwork):
     Args:
         backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
             takes it: the name of a preset or ``{'type': 'ResNet', 'depth': 50}``.
-        cell: See :class:`ITDBUDecoder`, also for the rest.
-        iterations: N.
-        steps: T.
-        sharing: Strategy i, ii, iii or iv.
-        unify_channels: Likewise.
-        hidden_channels: Likewise.
-        kernel_size: Likewise.
-        unify_sharing: Likewise.
-        unify_norm: Likewise.
-        top_saliency: Likewise.
-        carry_hidden: Likewise.
-        upsample: Likewise.
-        downsample: Likewise.
-        detach_saliency: Likewise.
-        nonlinearity: Likewise.
-        with_cp: Likewise.
-        last_step_only: Likewise.
-        mask_resize: Likewise.
 
     Raises:
         ValueError: The arguments do not describe a network.
@@ -86,32 +49,12 @@ class ITDBU(SaliencyNetwork):
     def __init__(
         self,
         backbone: str | Mapping[str, Any] = 'vgg16',
-        cell: str = 'gru',
-        iterations: int = 3,
-        steps: int = 2,
-        sharing: str = 'ii',
-        *,
-        unify_channels: int | None = 64,
-        hidden_channels: int = 16,
-        kernel_size: int = 3,
-        unify_sharing: str = 'level',
-        unify_norm: bool = True,
-        top_saliency: str = 'inference',
-        carry_hidden: bool = False,
-        upsample: str = 'bilinear',
-        downsample: str = 'bilinear',
-        detach_saliency: bool = False,
-        nonlinearity: str = 'tanh',
-        with_cp: bool = False,
-        last_step_only: bool = False,
-        mask_resize: str = 'area',
+        *args: Any,
+        **arguments: Any,
     ) -> None:
-        given = locals()
-        decoder_arguments = {name: given[name] for name in DECODER_ARGUMENTS}
-        super().__init__({'backbone': plain_spec(backbone), **decoder_arguments})
+        super().__init__()
         self.backbone = build_backbone(backbone)
-        channels = self.backbone.out_channels
-        self.decode_head = ITDBUDecoder(channels, **decoder_arguments)
+        self.decode_head = ITDBUDecoder(self.backbone.out_channels, *args, **arguments)
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,34 +11,14 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins._common.declarations import passes_on
+from sod_plugins.networks.backbones import build_backbone, composed_arguments
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.picanet.attentive_decoder import Decoded
 from sod_plugins.networks.picanet.decoder import PiCANetDecoder
-from sod_plugins.networks.picanet.losses import GLOBAL_ATTENTION_WEIGHT, LEVEL_WEIGHTS
 from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.resize import resize_bilinear
-from sod_plugins.ops.window import Size
 
-DECODER_ARGUMENTS = (
-    'setting',
-    'channels',
-    'gap_kernel_size',
-    'gap_dilation',
-    'local_kernel_size',
-    'local_dilation',
-    'renet_channels',
-    'attention_channels',
-    'attention_norm',
-    'order',
-    'upsample',
-    'in_strides',
-    'tap_norm',
-    'init_std',
-    'level_weights',
-    'global_attention_weight',
-    'local_attention_weight',
-)
 # These names mean encoders at stride 8 here: VGG as in DeepLab, with maps from before its ReLUs.
 ENCODERS: dict[str, dict[str, Any]] = {
     'vgg16': {
@@ -62,6 +42,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 
 
 @register_network
+@passes_on(PiCANetDecoder, without=('in_channels', 'num_classes', 'out_channels', 'first_level'))
 class PiCANet(SaliencyNetwork):
     """PiCANet (Sec. 4): images to saliency logits by decoders with selected attention.
 
@@ -81,22 +62,8 @@ class PiCANet(SaliencyNetwork):
         backbone: The encoder. ``'vgg16'`` and ``'resnet50'`` are those of the paper, at stride 8
             (``ENCODERS``); any other as :func:`~sod_plugins.networks.backbones.build_backbone`
             takes it.
-        channels: See :class:`PiCANetDecoder`, also for the rest.
-        gap_kernel_size: Likewise.
-        gap_dilation: Likewise.
-        local_kernel_size: Likewise.
-        local_dilation: Likewise.
-        renet_channels: Likewise.
-        attention_channels: Likewise.
-        attention_norm: Likewise.
-        order: Likewise.
-        upsample: Likewise.
-        in_strides: Likewise; by default those of the encoder.
-        tap_norm: Likewise.
-        init_std: Likewise.
-        level_weights: Likewise.
-        global_attention_weight: Likewise.
-        local_attention_weight: Likewise.
+        in_strides: Strides of the encoder maps, which learned up-sampling needs; by default those
+            of the encoder.
 
     Raises:
         ValueError: The arguments do not describe a network.
@@ -110,32 +77,19 @@ class PiCANet(SaliencyNetwork):
         setting: str = '6GAP_5432AC',
         backbone: str | Mapping[str, Any] = 'vgg16',
         *,
-        channels: Sequence[int] | None = None,
-        gap_kernel_size: Size = 10,
-        gap_dilation: Size | None = None,
-        local_kernel_size: int = 7,
-        local_dilation: int = 2,
-        renet_channels: int = 256,
-        attention_channels: int = 128,
-        attention_norm: bool = True,
-        order: str | None = None,
-        upsample: str | None = None,
         in_strides: Sequence[int] | None = None,
-        tap_norm: str = 'but_deepest',
-        init_std: float | None = 0.01,
-        level_weights: Sequence[float] = LEVEL_WEIGHTS,
-        global_attention_weight: float = GLOBAL_ATTENTION_WEIGHT,
-        local_attention_weight: float = 0.0,
+        **arguments: Any,
     ) -> None:
-        given = locals()
-        arguments = {name: given[name] for name in DECODER_ARGUMENTS}
-        super().__init__({'backbone': plain_spec(backbone), **arguments})
+        super().__init__()
         self.backbone = build_backbone(
             ENCODERS.get(backbone, backbone) if isinstance(backbone, str) else backbone
         )
-        if in_strides is None:
-            arguments['in_strides'] = self.backbone.out_strides
-        self.decode_head = PiCANetDecoder(self.backbone.out_channels, **arguments)
+        self.decode_head = PiCANetDecoder(
+            self.backbone.out_channels,
+            setting,
+            in_strides=self.backbone.out_strides if in_strides is None else in_strides,
+            **arguments,
+        )
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:

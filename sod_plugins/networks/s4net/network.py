@@ -118,18 +118,7 @@ class S4Net(S4NetFlow, DescribedNetwork):
             raise ValueError(f'roi must be one of {sorted(EXTRACTORS)}, got {roi!r}.')
         given = (neck, bbox_head, roi_extractor, mask_head)
         overrides = {name: dict(part or {}) for name, part in zip(PARTS, given, strict=True)}
-        super().__init__(
-            {
-                'backbone': plain_spec(backbone),
-                'layout': layout,
-                'roi': roi,
-                'alpha': alpha,
-                'mask_branch': mask_branch,
-                'num_proposals': num_proposals,
-                'freeze_norm': freeze_norm,
-                **overrides,
-            }
-        )
+        super().__init__()
         self.preprocessing = Preprocessing(INPUT_SIZE)
         extractor, extractor_arguments = EXTRACTORS[roi]
         masking = {'alpha': alpha} if extractor is RoIMasking else {}

@@ -7,12 +7,13 @@ the released network, the only one with the published number of parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones import build_backbone, composed_arguments, plain_spec
+from sod_plugins._common.declarations import passes_on
+from sod_plugins.networks.backbones import build_backbone, composed_arguments
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.registry import register_network
@@ -20,6 +21,7 @@ from sod_plugins.networks.samnet.decoder import SAMNetDecoder, upsample_logits
 
 
 @register_network
+@passes_on(SAMNetDecoder, without=('in_channels',))
 class SAMNet(SaliencyNetwork):
     """SAMNet (Sec. III-C): images to saliency logits; 1,330,129 parameters as released.
 
@@ -31,15 +33,8 @@ class SAMNet(SaliencyNetwork):
     Args:
         backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
             takes it: ``'samnet'``, another preset's name, or ``{'type': 'SAMNet', 'width': 0.75}``.
-        channels: See :class:`SAMNetDecoder`, also for the next four.
-        pyramid_pooling: Likewise.
-        kernel_sizes: Likewise.
-        dilations: Likewise.
-        dropout: Likewise.
         upsampling: What is resized to the size of the input, and in training to that of the mask:
             ``'saliency'``, as released, or ``'logits'``.
-        global_context: See :class:`SAMNetDecoder`.
-        side_loss_weight: Weight lambda of the losses of the coarser levels (Eq. 17).
 
     Raises:
         ValueError: The arguments do not describe a network, or a single image is trained on:
@@ -53,41 +48,13 @@ class SAMNet(SaliencyNetwork):
     def __init__(
         self,
         backbone: str | Mapping[str, Any] = 'samnet',
-        channels: Sequence[int] | None = None,
-        pyramid_pooling: bool = True,
-        kernel_sizes: Sequence[int] | None = None,
-        dilations: Sequence[int] | None = None,
-        dropout: float = 0.1,
-        upsampling: str = 'saliency',
-        global_context: int | None = None,
-        side_loss_weight: float = 0.4,
+        *args: Any,
+        **arguments: Any,
     ) -> None:
-        super().__init__(
-            {
-                'backbone': plain_spec(backbone),
-                'channels': channels,
-                'pyramid_pooling': pyramid_pooling,
-                'kernel_sizes': kernel_sizes,
-                'dilations': dilations,
-                'dropout': dropout,
-                'upsampling': upsampling,
-                'global_context': global_context,
-                'side_loss_weight': side_loss_weight,
-            }
-        )
+        super().__init__()
         self.preprocessing = Preprocessing(size=(336, 336))
         self.backbone = build_backbone(backbone)
-        self.decode_head = SAMNetDecoder(
-            self.backbone.out_channels,
-            channels,
-            pyramid_pooling,
-            kernel_sizes,
-            dilations,
-            dropout,
-            upsampling,
-            global_context,
-            side_loss_weight,
-        )
+        self.decode_head = SAMNetDecoder(self.backbone.out_channels, *args, **arguments)
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
