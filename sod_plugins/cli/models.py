@@ -14,6 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print JSON')
     form.add_argument('--markdown', action='store_true', help='print the table of the docs')
+    form.add_argument(
+        '--metafile',
+        metavar='COLLECTION',
+        help='print the entry of the model NAME for the metafile.yml beside its recipe',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,8 +26,14 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from sod_plugins.zoo import DEFAULT_MODELS, list_models, model_card
-    from sod_plugins.zoo.tables import models_markdown
+    from sod_plugins.zoo.tables import metafile_entry, models_markdown
 
+    if args.metafile:
+        card = model_card(args.name) if args.name else None
+        if card is None or not card.recipe:
+            raise ValueError('--metafile is for one model that has a recipe: give its NAME.')
+        print(metafile_entry(card, args.metafile), end='')
+        return 0
     if args.name:
         card = model_card(args.name)
         print(json.dumps(card.to_dict(), indent=1) if args.json else card.describe())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from sod_plugins.zoo.cards import ModelCard, list_models, model_card
+from sod_plugins.zoo.resolver import PACKAGE
 
 DATASETS = ('ECSSD', 'DUTS-TE')
 BEGIN = '<!-- models: written by `sod models --markdown` -->'
@@ -40,6 +42,31 @@ def insert_table(page: str, table: str) -> str:
     if not (begin and end):
         raise ValueError(f'The page lacks the marks {BEGIN} and {END}.')
     return f'{before}{begin}\n{table}{end}{after}'
+
+
+def metafile_entry(card: ModelCard, collection: str) -> str:
+    """Return the entry of a model in the ``metafile.yml`` beside its recipe.
+
+    Args:
+        card: The card of a model with a recipe, of which the last stage stands for the model.
+        collection: The name of the collection.
+    """
+    config = card.recipe[-1]
+    lines = [
+        f'  - Name: {PurePosixPath(config).stem}',
+        f'    In Collection: {collection}',
+        f'    Config: {config}',
+        '    Metadata:',
+        f'      Parameters: {card.parameters}',
+    ]
+    if card.measures:
+        lines.append('    Results:')
+    for measures in card.measures:
+        lines += ['      - Task: Salient Object Detection', f'        Dataset: {measures.dataset}']
+        lines += ['        Metrics:', f'          protocol: {measures.protocol}']
+        lines += [f'          {key}: {value}' for key, value in measures.values.items()]
+    weights = card.url or (card.file and f'{PACKAGE.name}/{card.file}')
+    return '\n'.join([*lines, *([f'    Weights: {weights}'] if weights else [])]) + '\n'
 
 
 def _row(card: ModelCard, datasets: Sequence[str]) -> list[str]:

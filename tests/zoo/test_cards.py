@@ -20,7 +20,7 @@ from sod_plugins.zoo import (
     resolver,
 )
 from sod_plugins.zoo.cards import ModelCard, read_card
-from sod_plugins.zoo.tables import insert_table, models_markdown
+from sod_plugins.zoo.tables import insert_table, metafile_entry, models_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -171,6 +171,22 @@ def test_files_are_found_in_the_package_beside_it_and_by_address(toy, monkeypatc
 def test_the_docs_show_the_cards():
     page = (ROOT / 'docs/models.md').read_text('utf-8')
     assert page == insert_table(page, models_markdown()), 'run `sod models --markdown`'
+
+
+@pytest.mark.parametrize('name', [n for n in list_models() if model_card(n).recipe])
+def test_the_metafiles_have_results_and_weights_of_the_cards(name):
+    yaml = pytest.importorskip('yaml')
+    card = model_card(name)
+    text = (ROOT / card.recipe[-1]).with_name('metafile.yml').read_text('utf-8')
+    content = yaml.safe_load(text)
+    collection = content['Collections'][0]['Name']
+    assert metafile_entry(card, collection) in text, 'run `sod models NAME --metafile COLLECTION`'
+    configs = [model['Config'] for model in content['Models']]
+    assert set(card.recipe) <= set(configs) and len(set(configs)) == len(configs)
+    (entry,) = (model for model in content['Models'] if model['Config'] == card.recipe[-1])
+    measured = [(m.dataset, {'protocol': m.protocol, **m.values}) for m in card.measures]
+    assert [(r['Dataset'], r['Metrics']) for r in entry['Results']] == measured
+    assert (ROOT / entry['Weights']).is_file()
 
 
 def test_a_table_has_what_is_known(toy):

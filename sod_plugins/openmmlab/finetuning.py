@@ -1,0 +1,243 @@
+"""Fine-tune a model of :mod:`sod_plugins.zoo` on images and masks of one's own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from sod_plugins._common.names import ExifRule
+from sod_plugins._common.reading import read_text
+from sod_plugins._common.writing import write_text
+from sod_plugins.checkpoints import extract_network
+from sod_plugins.configs import config_path
+from sod_plugins.data import find_pairs, hold_back, require_writable
+from sod_plugins.openmmlab.errors import LaunchError
+from sod_plugins.openmmlab.launch import test, train
+from sod_plugins.zoo import ModelCard, default_model, find_model, list_models, model_card
+
+PASSES = 15  # over the training images, where no number of iterations is given
+FEWEST, MOST = 100, 5000  # iterations then
+FEWEST_IMAGES = 4
+LARGEST_CONFIG = 1 << 20  # bytes, and of the measures
+CONFIG, MEASURES, NETWORK = 'finetune.py', 'measures.json', 'model.pth'
+TRAINING = 'training'
+PREFIX = 'saliency/'
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What a fine-tuning gives.
+
+    Attributes:
+        checkpoint: The network with its description, for predictors and ``sod predict``.
+        before: The measures of the model on the held-back images, by their keys.
+        after: Those of the fine-tuned network.
+    """
+
+    checkpoint: Path
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+
+def finetune(
+    folder: str | Path,
+    out_dir: str | Path,
+    model: str | None = None,
+    *,
+    iterations: int | None = None,
+    held_back: int | None = None,
+    learning_rate: float = 3e-4,
+    batch_size: int = 16,
+    size: Sequence[int] | None = None,
+    workers: int = 2,
+    seed: int = 0,
+    exif: ExifRule | None = None,
+) -> FineTuned:
+    """Fine-tune a model by the last stage of its own recipe.
+
+    A random part of the images is held back and measured before and after. The folder of the
+    results gets the config (``finetune.py``, which ``tools/train.py`` takes), the two lists,
+    ``measures.json``, the network (``model.pth``), and logs and checkpoints in ``training/``. A
+    second call with the same arguments goes on where the first one was interrupted.
+
+    Args:
+        folder: Images and masks in any layout that ``sod_plugins.data.find_pairs`` knows.
+        out_dir: The folder of the results.
+        model: The name of the model; by default the default model for saliency.
+        iterations: How many to train; by default 15 passes over the images, 100 to 5,000.
+        held_back: Number of images to hold back; by default a tenth, up to 500.
+        learning_rate: The highest learning rate; the backbone has a quarter of it.
+        batch_size: Images of an iteration.
+        size: Height and width of the input; by default the recipe's in training and the model's in
+            prediction.
+        workers: Processes that load images.
+        seed: Decides which images are held back, their order and their augmentation.
+        exif: How images and masks are read, see ``sod_plugins.data.FolderLayout``.
+
+    Raises:
+        ValueError: There is no such model, it has no recipe, or an argument is out of range.
+        DataError: The folder is no data set, or has too few images.
+        LaunchError: The results' folder holds another run, or cannot be used.
+    """
+    card = _card(model)
+    out = Path(out_dir).absolute()
+    _require_arguments(iterations, learning_rate, batch_size, workers, folder, out)
+    require_writable(out)
+    pairs = find_pairs(folder, exif=exif)
+    if len(pairs) < FEWEST_IMAGES:
+        raise ValueError(
+            f"'{folder}' has {len(pairs)} images with masks: give {FEWEST_IMAGES} or more."
+        )
+    count = max(1, min(500, len(pairs) // 10)) if held_back is None else held_back
+    lists = hold_back((pair.stem for pair in pairs), count, seed)
+    cfg = recipe_of(card)
+    _use_data(cfg, Path(folder).absolute(), out, batch_size, workers, exif)
+    _use_sizes(cfg, card, size)
+    _use_schedule(cfg, iterations or _iterations(len(lists[0]), batch_size), learning_rate)
+    cfg.load_from = f'zoo:{card.name}'
+    cfg.randomness = {'seed': seed}
+    config = _write_run(out, cfg, lists)
+    before = _known_measures(out / MEASURES) or _measure(config, find_model(card.name), out)
+    write_text(out / MEASURES, json.dumps({'before': before}, indent=1) + '\n')
+    training = out / TRAINING  # mmengine writes a config of this name anew into the work folder
+    train(config, work_dir=training, resume='auto', channels_last=True)
+    extract_network(training / f'iter_{cfg.train_cfg.max_iters}.pth', out / NETWORK)
+    after = _measure(config, out / NETWORK, out)
+    write_text(out / MEASURES, json.dumps({'before': before, 'after': after}, indent=1) + '\n')
+    return FineTuned(out / NETWORK, before, after)
+
+
+def recipe_of(card: ModelCard) -> Config:
+    """Return the config of the last stage of a model's recipe, without its data.
+
+    What it began with is left out: the model's own weights take that place.
+    """
+    cfg = Config.fromfile(config_path(Path(card.recipe[-1]).stem))
+    cfg.model.backbone.pop('init_cfg', None)
+    for name in ('data_root', 'image_size', 'test_size', 'train_pipeline', 'test_pipeline'):
+        cfg.pop(name, None)
+    return cfg
+
+
+def _card(model: str | None) -> ModelCard:
+    card = model_card((model or default_model()).removeprefix('zoo:'))
+    if card.task != 'saliency' or not card.recipe or card.file is None:
+        able = [c.name for c in map(model_card, list_models('saliency')) if c.recipe and c.file]
+        raise ValueError(
+            f'{card.name} cannot be fine-tuned here, as it comes without a recipe for saliency, or '
+            f'without weights. These can: {", ".join(able)}.'
+        )
+    return card
+
+
+def _require_arguments(
+    iterations: int | None,
+    learning_rate: float,
+    batch_size: int,
+    workers: int,
+    folder: str | Path,
+    out: Path,
+) -> None:
+    if iterations is not None and iterations < 2:
+        raise ValueError(f'iterations is {iterations}. Give 2 or more.')
+    if batch_size < 2:  # statistics of the coarsest map of one image say nothing
+        raise ValueError(f'batch_size is {batch_size}. Give 2 or more.')
+    if workers < 0:
+        raise ValueError(f'workers is {workers}. Give 0 or more.')
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f'learning_rate is {learning_rate}. Give a number above 0.')
+    if Path(folder).resolve() == out.resolve():
+        raise ValueError(f"'{folder}' is the data set: name another folder for the results.")
+
+
+def _iterations(images: int, batch_size: int) -> int:
+    return max(FEWEST, min(MOST, math.ceil(PASSES * images / batch_size)))
+
+
+def _use_data(
+    cfg: Config, folder: Path, out: Path, batch_size: int, workers: int, exif: ExifRule | None
+) -> None:
+    for role, name in (('train', 'train.txt'), ('val', 'val.txt'), ('test', 'val.txt')):
+        loader = cfg[f'{role}_dataloader']
+        loader.dataset.update(data_root=str(folder), list_file=str(out / name))
+        loader.dataset.pop('preset', None)
+        if exif is not None:
+            loader.dataset.exif = exif
+        loader.update(batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0)
+
+
+def _use_sizes(cfg: Config, card: ModelCard, size: Sequence[int] | None) -> None:
+    """Predict at the model's size; train and predict at another one that is asked for."""
+    for role in ('train', 'val', 'test'):
+        wanted = size if role == 'train' else size or card.preprocessing['size']
+        for step in cfg[f'{role}_dataloader'].dataset.pipeline:
+            if wanted and step['type'] == 'sod_plugins.ResizeSaliency':
+                step['size'] = tuple(wanted)
+
+
+def _use_schedule(cfg: Config, iterations: int, learning_rate: float) -> None:
+    """Warm up, and anneal to zero."""
+    warm_up = max(1, iterations // 10)
+    cfg.param_scheduler = [
+        {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'begin': 0, 'end': warm_up},
+        {
+            'type': 'CosineAnnealingLR',
+            'by_epoch': False,
+            'begin': warm_up,
+            'end': iterations,
+            'T_max': iterations - warm_up,
+        },
+    ]
+    cfg.optim_wrapper.optimizer.lr = learning_rate
+    cfg.train_cfg.update(max_iters=iterations, val_interval=math.ceil(iterations / 4))
+    cfg.default_hooks.logger.interval = 10
+    cfg.default_hooks.checkpoint.update(interval=math.ceil(iterations / 10), max_keep_ckpts=1)
+
+
+def _write_run(out: Path, cfg: Config, lists: tuple[list[str], list[str]]) -> Path:
+    """Write the config and its lists, or find them written by an earlier call.
+
+    Raises:
+        LaunchError: They are those of a run with other data or arguments.
+    """
+    contents = {
+        'train.txt': '\n'.join(lists[0]) + '\n',
+        'val.txt': '\n'.join(lists[1]) + '\n',
+        CONFIG: cfg.pretty_text,
+    }
+    for name, content in contents.items():
+        path = out / name
+        if path.exists() and read_text(path, LARGEST_CONFIG) != content:
+            raise LaunchError(
+                f"'{path}' is of a fine-tuning with other data or arguments: name another folder "
+                'for the results, or repeat those arguments.'
+            )
+    for name, content in contents.items():
+        write_text(out / name, content)
+    return out / CONFIG
+
+
+def _known_measures(path: Path) -> dict[str, float]:
+    """Return what an earlier call has measured at its beginning; nothing without one."""
+    if not path.is_file():
+        return {}
+    try:
+        before: dict[str, float] = json.loads(read_text(path, LARGEST_CONFIG))['before']
+    except (ValueError, LookupError, TypeError) as error:
+        raise LaunchError(f"'{path}' cannot be read: remove it, and it is made anew.") from error
+    return before
+
+
+def _measure(config: Path, checkpoint: Path, out: Path) -> dict[str, float]:
+    """Measure a checkpoint on the held-back images."""
+    measures = test(config, checkpoint, work_dir=out / TRAINING)
+    return {
+        name.removeprefix(PREFIX): float(value)
+        for name, value in measures.items()
+        if name.startswith(PREFIX)
+    }
