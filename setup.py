@@ -151,7 +151,7 @@ setup(
             'py.typed',
             'serve/page/*',
             'zoo/cards/*.json',
-            'zoo/weights/*.safetensors',
+            'zoo/weights/*',
         ],
     },
     install_requires=['torch', 'numpy', 'Pillow', 'safetensors', 'scipy', 'tqdm'],

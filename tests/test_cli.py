@@ -92,7 +92,7 @@ def test_version_needs_no_torch():
         (['predcit'], "invalid choice: 'predcit'"),
         ([], 'required: VERB'),
         (['data'], 'required: VERB'),
-        (['predict', 'a.jpg'], 'required: -o/--out-dir'),
+        (['predict', 'a.jpg'], 'no folder is named for the results. Add -o DIR'),
         (['eval', 'a', 'b', '--protocol', 'mine'], "invalid choice: 'mine'"),
         (['report', 'a', '--data', 'b', '-o', 'c', '--compare', 'd'], 'not of the form NAME=FILE'),
     ],
@@ -115,7 +115,7 @@ def test_predict_writes_maps_cutouts_and_overlays(capsys, dataset, checkpoint):
         with Image.open(out / name) as saved:
             levels = np.asarray(saved)[channel]
         np.testing.assert_array_equal(levels, np.floor(expected * np.float32(255)))
-    with Image.open(out / 'overlay' / 'b.png') as saved:
+    with Image.open(out / 'overlay' / 'b.jpg') as saved:
         assert (saved.mode, saved.size) == ('RGB', (30, 20))
     status, output, _ = sod(capsys, *words)
     assert status == 0
@@ -322,7 +322,7 @@ def test_interrupt_is_no_traceback(capsys, dataset, checkpoint, monkeypatch, num
         os.kill(os.getpid(), number)
         signal.pause()
 
-    monkeypatch.setattr(SaliencyPredictor, 'predict', interrupt)
+    monkeypatch.setattr(SaliencyPredictor, 'small_maps', interrupt)
     words = ['predict', dataset / 'images', '-o', dataset / 'out', '--checkpoint', checkpoint]
     status, _, errors = sod(capsys, *words)
     assert status == 128 + number

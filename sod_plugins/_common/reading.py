@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -17,6 +18,8 @@ from typing import Any, BinaryIO
 # No list, label file or annotation of a published data set comes near this size.
 LARGEST_TEXT = 1 << 30
 LARGEST_JSON = 1 << 31  # the annotations of LVIS, the largest in common use, have 1.2e9 bytes
+
+_CHUNK = 1 << 20
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -104,6 +107,19 @@ def read_json(path: str | os.PathLike[str], largest: int = LARGEST_JSON) -> Any:
         raise ValueError(f"'{path}' is nested too deep to be read as JSON") from None
     except ValueError as error:
         raise ValueError(f"'{path}' is no JSON ({error})") from error
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file as 64 hex digits.
+
+    Raises:
+        OSError: See :func:`open_regular`.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def why(error: OSError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import urllib.request
@@ -14,6 +13,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
+
+from sod_plugins._common.reading import sha256_of
 
 CHUNK = 2**20
 TIMEOUT = 30  # seconds without receiving data
@@ -58,15 +59,6 @@ def download(url: str, sha256: str, folder: Path | None = None) -> Path:
             'XDG_CACHE_HOME to a folder that can be written to, or name a file at hand.'
         ) from error
     return path
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hex digits."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _fetch(url: str, sha256: str, path: Path) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sod_plugins._common.names import BACKENDS
-from sod_plugins.cli.arguments import add_exif, add_path
+from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, PICTURE_KINDS
+from sod_plugins.cli.arguments import STDOUT, add_exif, add_path, process_count
 
 if TYPE_CHECKING:
-    from sod_plugins.inference import PredictionSummary
+    from sod_plugins.inference import PictureOptions, PredictionSummary
 
-HELP = 'save the saliency maps or the salient instances of images'
+HELP = 'save the saliency maps, cut-outs or salient instances of images'
+STDIN = '-'
+# Arguments that instances have no use for.
+_FOR_MAPS = (
+    *('no_map', 'mask', 'cutout', 'crop', 'background', 'threshold', 'grow', 'foreground'),
+    *('edges', 'crf', 'format', 'quality', 'suffix', 'watch', 'batch'),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'paths',
         nargs='+',
         metavar='PATH',
-        help='image, folder or quoted pattern such as "shots/**/*.jpg"',
+        help='image, folder or quoted pattern such as "shots/**/*.jpg"; - reads one image from '
+        'standard input and writes one picture to standard output',
     )
     add_path(
         parser,
         '-o',
         '--out-dir',
         metavar='DIR',
-        required=True,
         help='maps: DIR/<stem>.png; S4Net: DIR/instances.json',
     )
     network = parser.add_mutually_exclusive_group()
@@ -42,21 +48,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         '--instances', action='store_true', help='salient instances, by the default model for them'
     )
-    parser.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
-    parser.add_argument(
+    _add_pictures(parser.add_argument_group('pictures'))
+    _add_running(parser.add_argument_group('how it runs'))
+
+
+def _add_pictures(group: Any) -> None:
+    group.add_argument('--no-map', action='store_true', help='save no maps')
+    group.add_argument('--mask', action='store_true', help='black and white masks too: DIR/mask/')
+    group.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
+    group.add_argument(
         '--overlay', action='store_true', help='tinted images too: DIR/overlay/ (S4Net: always)'
     )
-    parser.add_argument('--crf', action='store_true', help="fit the maps to the photos' edges")
-    parser.add_argument('--overwrite', action='store_true', help='predict again what is done')
-    parser.add_argument(
+    group.add_argument(
+        '--format',
+        choices=IMAGE_FORMATS,
+        help='of pictures that it can hold (default: png, overlays jpeg)',
+    )
+    group.add_argument('--quality', type=int, metavar='1-100', help='of jpeg, webp and avif')
+    group.add_argument(
+        '--background', metavar='COLOR|IMAGE|blur', help='what to put behind cut-outs'
+    )
+    group.add_argument('--crop', action='store_true', help='cut cut-outs to what is salient')
+    group.add_argument(
+        '--threshold',
+        type=float,
+        metavar='0-1',
+        help='saliency from which on masks (default: 0.5) and cut-outs take a pixel wholly',
+    )
+    group.add_argument(
+        '--grow',
+        type=int,
+        default=0,
+        metavar='PIXELS',
+        help='grow the region of masks and cut-outs; --grow=-2 shrinks it',
+    )
+    group.add_argument(
+        '--foreground', action='store_true', help='take the old background out of soft edges'
+    )
+    group.add_argument('--edges', action='store_true', help="let maps follow the photos' edges")
+    group.add_argument('--crf', action='store_true', help='the same by a CRF, which is slower')
+    group.add_argument(
+        '--suffix', default='', metavar='TEXT', help='put after the stem of every name'
+    )
+
+
+def _add_running(group: Any) -> None:
+    group.add_argument('--overwrite', action='store_true', help='predict again what is done')
+    group.add_argument(
         '-r',
         '--recursive',
         action='store_true',
         help='take subfolders too, and keep the folders below DIR',
     )
-    add_exif(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
-    parser.add_argument(
+    add_exif(group)
+    group.add_argument(
+        '--watch', action='store_true', help='go on with images that come into the folders'
+    )
+    group.add_argument(
+        '--shard', metavar='I/N', help='predict part I of N; sod merge then joins the parts'
+    )
+    group.add_argument(
+        '--workers',
+        type=process_count,
+        default=2,
+        metavar='N',
+        help='threads that decode and encode (default: %(default)s)',
+    )
+    group.add_argument(
+        '--batch', type=int, metavar='N', help='images at once (default: 8 on CUDA, else 1)'
+    )
+    group.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
+    group.add_argument(
+        '--half', action='store_true', help='compute in half precision, on a CUDA device'
+    )
+    group.add_argument(
         '--backend',
         choices=BACKENDS,
         help='default: torch, or what reads the exported file; all others run on the CPU',
@@ -65,47 +130,143 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write saliency maps or instances of images."""
-    from sod_plugins.inference import (
-        DenseCRF,
-        model_file,
-        open_network,
-        predict_files,
-        predict_instance_files,
+    if STDIN in args.paths or args.out_dir == STDOUT:
+        return _predict_stream(args)
+    if args.out_dir is None:
+        raise ValueError('no folder is named for the results. Add -o DIR.')
+    network = _network(args)
+    if getattr(network, 'task', 'saliency') == 'instances':
+        return _find_instances(args, network)
+    return _predict_maps(args, network)
+
+
+def picture_options(args: argparse.Namespace) -> PictureOptions:
+    """Return how the pictures look that the arguments ask for."""
+    from sod_plugins.inference import Background, PictureOptions
+
+    return PictureOptions(
+        format=args.format,
+        quality=args.quality,
+        threshold=args.threshold,
+        grow=args.grow,
+        crop=args.crop,
+        background=None if args.background is None else Background.read(args.background),
+        foreground=args.foreground,
     )
 
-    path = args.checkpoint or model_file(
-        args.model and f'zoo:{args.model}', 'instances' if args.instances else 'saliency'
-    )
+
+def _network(args: argparse.Namespace) -> Any:
+    """Return the name of a model for maps, which may need no torch, or else the opened network."""
+    from sod_plugins.zoo import find_model, model_card
+    from sod_plugins.zoo.cards import default_model
+
+    path = args.checkpoint
+    if path is None:
+        name = args.model or default_model('instances' if args.instances else 'saliency')
+        if model_card(name).task == 'saliency' and not args.half:
+            return f'zoo:{name}'
+        path = find_model(name)
+    from sod_plugins.inference import open_network
+
     network = open_network(path, args.backend)
-    if getattr(network, 'task', 'saliency') == 'instances':
-        if args.cutout or args.crf:
-            raise ValueError(f'{path} finds instances: --cutout and --crf are for saliency maps.')
-        summary = predict_instance_files(
-            args.paths,
-            args.out_dir,
-            network,
-            overwrite=args.overwrite,
-            recursive=args.recursive,
-            exif=args.exif or 'apply',
-            device=args.device,
+    if not args.half:
+        return network
+    import torch
+
+    if not str(args.device or 'cuda').startswith('cuda') or not torch.cuda.is_available():
+        raise ValueError('--half computes on a CUDA device, and none is at hand or named.')
+    return network.half()
+
+
+def _open_runner(args: argparse.Namespace, network: Any) -> Any:
+    from sod_plugins.inference.manifest import identify
+    from sod_plugins.inference.runners import open_runner
+
+    model = identify(args.checkpoint) if args.checkpoint else None
+    return open_runner(network, args.backend, args.device, model)
+
+
+def _predict_maps(args: argparse.Namespace, network: Any) -> int:
+    from sod_plugins.inference import DenseCRF, Shard, predict_files, watch_files
+
+    options: dict[str, Any] = {
+        'map': not args.no_map,
+        'mask': args.mask,
+        'cutout': args.cutout,
+        'overlay': args.overlay,
+        'options': picture_options(args),
+        'suffix': args.suffix,
+        'overwrite': args.overwrite,
+        'recursive': args.recursive,
+        'exif': args.exif or 'apply',
+        'edges': args.edges,
+        'crf': DenseCRF() if args.crf else None,
+        'workers': args.workers,
+        'batch_size': args.batch,
+    }
+    runner = _open_runner(args, network)
+    if args.watch:
+        if args.shard:
+            raise ValueError('--watch predicts whatever comes: it has no shards.')
+        print(f'watching {", ".join(args.paths)}; Ctrl-C ends it', flush=True)
+        for summary in watch_files(args.paths, args.out_dir, runner, **options):
+            print(f'{len(summary.written)} images predicted', flush=True)
+            _report_left_out(summary)
+    shard = Shard.parse(args.shard) if args.shard else None
+    summary = predict_files(args.paths, args.out_dir, runner, shard=shard, **options)
+    what = 'images predicted, their pictures' if args.no_map else 'saliency maps'
+    print(f'{len(summary.written)} {what} written to {args.out_dir}')
+    if args.crf and summary.written:
+        print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
+    return _report_left_out(summary)
+
+
+def _predict_stream(args: argparse.Namespace) -> int:
+    """Write one picture of one image to standard output."""
+    from sod_plugins.inference import DenseCRF, InstancePredictor, encode_product
+    from sod_plugins.inference.image_work import ImageWork
+
+    asked = [kind for kind in PICTURE_KINDS[1:] if getattr(args, kind)]
+    if len(args.paths) != 1 or len(asked) > 1 or args.out_dir not in (None, STDOUT):
+        raise ValueError(
+            'standard input and output take one image and give one picture: '
+            'sod predict - --cutout > cutout.png'
         )
-        print(f'instances of {len(summary.written)} images written to {args.out_dir}')
-        return _report_left_out(summary)
-    summary = predict_files(
+    source: Any = sys.stdin.buffer.read() if args.paths[0] == STDIN else Path(args.paths[0])
+    network, options = _network(args), picture_options(args)
+    if getattr(network, 'task', 'saliency') == 'instances':
+        product = asked[0] if asked else 'instances'
+        predictor = InstancePredictor(network, args.device)
+        content = encode_product(predictor, source, product, options).content
+    else:
+        kind = asked[0] if asked else PICTURE_KINDS[0]
+        runner = _open_runner(args, network)
+        crf = DenseCRF() if args.crf else None
+        work = ImageWork(runner, [kind], options, args.exif or 'apply', args.edges, crf)
+        image = work.decode(source)
+        content = work.render(image, *work.compute([image]))[kind].content
+    sys.stdout.buffer.write(content)
+    return 0
+
+
+def _find_instances(args: argparse.Namespace, network: Any) -> int:
+    from sod_plugins.inference import Shard, predict_instance_files
+
+    chosen = [name for name in _FOR_MAPS if getattr(args, name)]
+    if chosen:
+        named = ', '.join(f'--{name.replace("_", "-")}' for name in chosen)
+        raise ValueError(f'the model finds instances, and is asked for {named} of saliency maps.')
+    summary = predict_instance_files(
         args.paths,
         args.out_dir,
         network,
-        cutout=args.cutout,
-        overlay=args.overlay,
         overwrite=args.overwrite,
         recursive=args.recursive,
         exif=args.exif or 'apply',
-        crf=DenseCRF() if args.crf else None,
         device=args.device,
+        shard=Shard.parse(args.shard) if args.shard else None,
     )
-    print(f'{len(summary.written)} saliency maps written to {args.out_dir}')
-    if args.crf and summary.written:
-        print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
+    print(f'instances of {len(summary.written)} images written to {args.out_dir}')
     return _report_left_out(summary)
 
 

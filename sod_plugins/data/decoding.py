@@ -108,7 +108,36 @@ def load_upright(
         DataError: The image is missing, damaged, too large, or in a format that is not read.
     """
     require_choice('exif', exif, EXIF_RULES, DataError)
-    image = _decode(source, role)
+    return _turned(_decode(source, role)[1], exif)
+
+
+def load_reduced(
+    source: ImageSource, role: str, exif: ExifRule, least: tuple[int, int]
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode an image as :func:`load_upright` does, but a JPEG only as finely as need be.
+
+    Args:
+        source: As for :func:`load_upright`.
+        role: As there.
+        exif: As there.
+        least: Width and height below which a JPEG is not reduced, by a half, a quarter or an
+            eighth.
+
+    Returns:
+        The image, loaded, and the width and height of the whole one, both upright.
+
+    Raises:
+        DataError: As there.
+    """
+    require_choice('exif', exif, EXIF_RULES, DataError)
+    (width, height), image = _decode(source, role, least)
+    upright, orientation = _turned(image, exif)
+    turned = exif == 'apply' and orientation > 4
+    return upright, (height, width) if turned else (width, height)
+
+
+def _turned(image: Image.Image, exif: ExifRule) -> tuple[Image.Image, int]:
+    """Turn a loaded image as a rule says, and return the orientation that it states."""
     orientation = orientation_of(image)
     if exif == 'ignore' or orientation == 1:
         return image, orientation
@@ -131,7 +160,7 @@ def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int]:
         if isinstance(file, Image.Image):
             size, image = file.size, file
         else:
-            size, image = _load_file(file, coarse=True)
+            size, image = _load_file(file, least=(1, 1))
         return (size[1], size[0]), orientation_of(image)
 
 
@@ -171,12 +200,15 @@ def name_of(source: ImageSource) -> str:
     return f"'{name}'" if name else f'in a {type(source).__name__}'
 
 
-def _decode(source: ImageSource, role: str) -> Image.Image:
+def _decode(
+    source: ImageSource, role: str, least: tuple[int, int] | None = None
+) -> tuple[tuple[int, int], Image.Image]:
+    """Return the stored size (width, height) of an image, and the image, loaded."""
     with _reading(source, role) as file:
         if isinstance(file, Image.Image):
             file.load()
-            return file
-        return _load_file(file)[1]
+            return file.size, file
+        return _load_file(file, least)
 
 
 @contextmanager
@@ -211,17 +243,19 @@ def _reading(source: ImageSource, role: str) -> Iterator[BinaryIO | Image.Image]
         refuse(source, role, f'the file is damaged or truncated ({reason})', 'Fetch it again')
 
 
-def _load_file(file: BinaryIO, coarse: bool = False) -> tuple[tuple[int, int], Image.Image]:
+def _load_file(
+    file: BinaryIO, least: tuple[int, int] | None = None
+) -> tuple[tuple[int, int], Image.Image]:
     """Load an image, if necessary without its metadata; return its stored size and the image."""
     try:
-        return _load(file, coarse)
+        return _load(file, least)
     except (Image.DecompressionBombError, MemoryError):
         raise
     except Exception as error:
         file.seek(0)
         for content in without_metadata(file):
             with suppress(Exception):
-                return _load(io.BytesIO(content), coarse)
+                return _load(io.BytesIO(content), least)
         if isinstance(error, UnidentifiedImageError):
             file.seek(0)
             raise _NoImageError(*_what_it_is(file.read(512))) from error
@@ -236,13 +270,14 @@ class _NoImageError(Exception):
         self.reason, self.remedy = reason, remedy
 
 
-def _load(file: BinaryIO, coarse: bool) -> tuple[tuple[int, int], Image.Image]:
+def _load(file: BinaryIO, least: tuple[int, int] | None) -> tuple[tuple[int, int], Image.Image]:
+    """Load an image, if it is a JPEG at the smallest scale that is not below a size."""
     image = Image.open(file, formats=image_formats())
     if image.format == 'TIFF':
         _leave_as_stored(image)
     size = image.size
-    if coarse:
-        image.draft('L', (1, 1))  # changes image.size
+    if least is not None:
+        image.draft('L' if least == (1, 1) else None, least)  # which changes image.size
     image.load()
     return size, image
 

@@ -30,6 +30,7 @@ from sod_plugins.data.decoding import (
     INTEGER_MODES,
     ImageSource,
     convert,
+    load_reduced,
     load_upright,
     refuse,
 )
@@ -95,6 +96,31 @@ def read_photo(source: ImageSource, exif: ExifRule = 'apply') -> Photo:
     coding = _OTHER_CODINGS.get(image.mode, f'8-bit {image.mode}')
     pixels, alpha = _colours_and_alpha(source, image)
     return Photo(pixels, alpha, coding, profile, dpi, orientation)
+
+
+def read_reduced(
+    source: ImageSource, least: tuple[int, int], exif: ExifRule = 'apply'
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Read a photo where only a smaller version of it is wanted.
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size, in down to a third of the time.
+
+    Args:
+        source: As for :func:`read_image`.
+        least: Height and width that the result keeps at least, if the photo has them.
+        exif: As for :func:`read_image`.
+
+    Returns:
+        uint8 array (h, w, 3), in RGB order, and the photo's own height and width.
+
+    Raises:
+        DataError: As for :func:`read_image`.
+    """
+    smaller = max(least)  # whichever way the photo is turned
+    image, (width, height) = load_reduced(source, 'image', exif, (smaller, smaller))
+    if image.mode in (*INTEGER_MODES, 'F'):
+        return read_photo(image).pixels, (height, width)
+    return _colours_and_alpha(source, image)[0], (height, width)
 
 
 def _colours_and_alpha(

@@ -13,11 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
 from sod_plugins.networks import Preprocessing
-
-# The key of the description in the file's metadata, and the names of its input and output.
-DESCRIPTION = 'sod_plugins'
-INPUT, OUTPUT = 'image', 'logits'
 
 
 def describe(network: str, preprocessing: Preprocessing) -> str:

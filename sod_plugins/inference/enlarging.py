@@ -40,12 +40,24 @@ def quantise(saliency: Saliency) -> NDArray[np.uint8]:
     return levels
 
 
+def neighbours(
+    old: int, new: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return both neighbours of every new position on an axis, and the share of the second."""
+    scale = np.float32(old / new)
+    positions = (np.arange(new, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    np.maximum(positions, 0, out=positions)
+    before = np.minimum(positions.astype(np.int64), old - 1)
+    after = np.minimum(before + 1, old - 1)
+    return before, after, positions - before.astype(np.float32)
+
+
 def _blocks(saliency: Saliency, size: tuple[int, int]) -> Iterator[tuple[slice, Saliency]]:
     """Yield the rows of an enlarged map, block by block; a block is overwritten by the next."""
-    before, after, share = _neighbours(saliency.shape[1], size[1])
+    before, after, share = neighbours(saliency.shape[1], size[1])
     left = saliency[:, before]
     wide = left + (saliency[:, after] - left) * share
-    before, after, share = _neighbours(len(saliency), size[0])
+    before, after, share = neighbours(len(saliency), size[0])
     # Between two rows of the small map all rows have the same neighbours.
     starts = np.flatnonzero(np.diff(before, prepend=-1) | np.diff(after, prepend=-1))
     buffer = np.empty((_ROWS, size[1]), np.float32)
@@ -58,15 +70,3 @@ def _blocks(saliency: Saliency, size: tuple[int, int]) -> Iterator[tuple[slice, 
             np.multiply.outer(share[rows], difference, out=block)
             block += upper
             yield rows, block
-
-
-def _neighbours(
-    old: int, new: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return both neighbours of every new position on an axis, and the share of the second."""
-    scale = np.float32(old / new)
-    positions = (np.arange(new, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
-    np.maximum(positions, 0, out=positions)
-    before = np.minimum(positions.astype(np.int64), old - 1)
-    after = np.minimum(before + 1, old - 1)
-    return before, after, positions - before.astype(np.float32)

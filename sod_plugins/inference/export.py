@@ -18,10 +18,8 @@ from torch import Tensor, nn
 
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import draw_scene, read_image
+from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
 from sod_plugins.inference.engines import (
-    DESCRIPTION,
-    INPUT,
-    OUTPUT,
     ExportedNetwork,
     OnnxRuntimeNetwork,
     OpenVINONetwork,

@@ -17,9 +17,11 @@ from sod_plugins.data.instance_file import InstanceFile
 from sod_plugins.inference.collecting import find_images, picture_names
 from sod_plugins.inference.files import PredictionSummary, check_targets
 from sod_plugins.inference.instance_predictor import InstancePredictor
+from sod_plugins.inference.manifest import Manifest, identify
+from sod_plugins.inference.shards import Shard
 from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
-INSTANCES, OVERLAY = 'instances.json', 'overlay'
+INSTANCES, OVERLAY = 'instances', 'overlay'
 
 
 def predict_instance_files(
@@ -31,6 +33,7 @@ def predict_instance_files(
     recursive: bool = False,
     exif: ExifRule = 'apply',
     device: str | torch.device | None = None,
+    shard: Shard | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
     """Find the salient instances of every image that ``paths`` name.
@@ -54,6 +57,7 @@ def predict_instance_files(
             and in ``file_name``.
         exif: As for :func:`predict_files`.
         device: As for :class:`InstancePredictor`.
+        shard: The part of the images that this run predicts, if others predict the rest.
         progress: Show a progress bar.
 
     Returns:
@@ -76,8 +80,12 @@ def predict_instance_files(
     require_writable(out_dir)
     predictor = InstancePredictor(network, device)
     summary = PredictionSummary(unreadable=dict(found.left_out), earlier=found.earlier)
-    with InstanceFile(out_dir / INSTANCES, overwrite=overwrite) as file:
-        for image in tqdm(images, desc='predict', unit='image', disable=not progress):
+    shard = shard or Shard()
+    mine = shard.take(images)
+    manifest = Manifest(shard.manifest(out_dir), identify(network), {INSTANCES: {'exif': exif}})
+    with InstanceFile(shard.instances(out_dir), overwrite=overwrite) as file:
+        manifest.begin(any(images[image].as_posix() in file for image in mine), overwrite)
+        for image in tqdm(mine, desc='predict', unit='image', disable=not progress):
             name = images[image].as_posix()
             if name in file and overlays[image].is_file():
                 summary.skipped.append(image)
@@ -91,6 +99,7 @@ def predict_instance_files(
             save_instance_overlay(overlays[image], pixels, instances)
             file.add(name, instances)
             summary.written.append(image)
+    manifest.finish(**shard.results(pictures, mine, summary.unreadable))
     return summary
 
 

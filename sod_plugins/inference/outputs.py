@@ -23,8 +23,8 @@ from sod_plugins.inference.pictures import (
     draw_cutout,
     draw_mask,
     draw_overlay,
+    on_white,
 )
-from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
 if TYPE_CHECKING:
     from sod_plugins.inference.inputs import PredictorInput
@@ -158,7 +158,8 @@ def picture_format(kind: PictureKind, options: PictureOptions, alpha: bool = Fal
     Args:
         kind: Which picture.
         options: Their ``format`` is taken by every picture that it can hold; maps and masks, which
-            are exact, are PNG where it cannot hold them.
+            are exact, are PNG where it cannot hold them. Overlays in JPEG are on white where the
+            photo is transparent.
         alpha: Whether the photo has alpha.
     """
     if options.format is None:
@@ -175,7 +176,7 @@ def save_map(path: str | Path, saliency: SaliencyArray) -> None:
 def save_cutout(
     path: str | Path, image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
 ) -> None:
-    """Save an image as an RGBA picture whose alpha is the map ``(H, W)`` in [0, 1].
+    """Save an image as an RGBA picture whose alpha is the map ``(H, W)``, less a haze of 0.02.
 
     The photo's own alpha is multiplied in, its colour profile and resolution are kept, and where
     the result is fully transparent the colours are black: nothing of the background is left. The
@@ -235,6 +236,8 @@ def _encode(
 ) -> Encoded:
     """Encode a picture, with the photo's profile and resolution where it shows the photo."""
     format = picture_format(kind, options, alpha=photo.alpha is not None)
+    if kind == 'overlay' and pixels.shape[2] == 4 and not FORMATS[format].alpha:
+        pixels = on_white(pixels)
     exact = kind in ('map', 'mask')
     content = encode_image(
         pixels,
@@ -248,6 +251,8 @@ def _encode(
 
 
 def _draw_instances(photo: Photo, found: Instances) -> NDArray[np.uint8]:
+    from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
+
     return draw_instances(photo.pixels, found.masks, found.scores, found.boxes, SHOWN)
 
 

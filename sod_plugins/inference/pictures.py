@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import IMAGE_FORMATS, ImageFormat
+from sod_plugins._common.names import IMAGE_FORMATS, ImageFormat, PictureKind
 from sod_plugins.data import Photo
+from sod_plugins.data.encoding import FORMATS, require_format
 from sod_plugins.inference.backgrounds import Background
-from sod_plugins.inference.foreground import estimate_foreground
 from sod_plugins.visualization.overlays import tint_saliency
 
 Levels = NDArray[np.uint8]
+# Levels up to here, a fiftieth, are none in a cut-out: else all of the photo would be hidden in it.
+_HAZE = 5
 _FAINT = 26  # levels below, a tenth, do not count for the frame of a crop
 _ROWS = 256  # that are computed at a time, to need less memory
+_CACHED_ROWS = 32  # that stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,42 @@ class PictureOptions:
         if abs(self.grow) > 1000:
             raise ValueError(f'grow is {self.grow}. Give -1000 to 1000 pixels.')
 
+    def describe(self, kind: PictureKind) -> dict[str, Any]:
+        """Return what decides how a kind of picture looks, as plain values."""
+        fields = {
+            'map': ('format',),
+            'mask': ('format', 'threshold', 'grow'),
+            'cutout': ('format', 'quality', 'threshold', 'grow', 'crop', 'foreground'),
+            'overlay': ('format', 'quality'),
+        }[kind]
+        values = {name: getattr(self, name) for name in fields}
+        if kind == 'cutout':
+            values['background'] = None if self.background is None else self.background.name
+        return values
+
+
+def check_pictures(kinds: Sequence[PictureKind], options: PictureOptions) -> None:
+    """Refuse, before any work, pictures that cannot be made.
+
+    Raises:
+        ValueError: No picture is asked for, or the format cannot hold one or be written here.
+    """
+    if not kinds:
+        raise ValueError('No picture is asked for. Ask for the map, mask, cut-out or overlay.')
+    if options.format is None:
+        return
+    require_format(options.format)
+    opaque = options.background is not None and options.background.is_opaque
+    if 'cutout' in kinds and not opaque and not FORMATS[options.format].alpha:
+        raise ValueError(
+            f'{options.format} holds no transparency. Give cut-outs a background '
+            '(--background white), or take png, webp or avif.'
+        )
+
 
 def salient_region(levels: Levels, options: PictureOptions) -> Levels:
-    """Apply threshold and growth to a map of 8 bits."""
+    """Apply threshold and growth to a map of 8 bits, and clear what nobody sees of it."""
+    levels = np.where(levels > _HAZE, levels, np.uint8(0))
     if options.threshold is not None:
         levels = np.where(levels >= 255 * options.threshold, np.uint8(255), np.uint8(0))
     return grow(levels, options.grow) if options.grow else levels
@@ -85,6 +122,8 @@ def draw_cutout(photo: Photo, levels: Levels, options: PictureOptions) -> NDArra
     pixels = photo.pixels
     rows, columns = _frame(alpha) if options.crop else (slice(None), slice(None))
     if options.foreground:
+        from sod_plugins.inference.foreground import estimate_foreground
+
         pixels = estimate_foreground(pixels, alpha)
     background = None if options.background is None else options.background.paint(photo.pixels)
     if background is None:
@@ -101,9 +140,21 @@ def draw_overlay(photo: Photo, levels: Levels) -> NDArray[np.uint8]:
 def with_alpha(pixels: NDArray[np.uint8], alpha: Levels) -> NDArray[np.uint8]:
     """Return RGBA in which nothing is hidden under full transparency."""
     rgba = np.empty((*alpha.shape, 4), np.uint8)
-    np.multiply(pixels, alpha[..., None] > 0, out=rgba[..., :3])
-    rgba[..., 3] = alpha
+    for start in range(0, len(alpha), _CACHED_ROWS):
+        part = slice(start, start + _CACHED_ROWS)
+        block = rgba[part]
+        for channel in range(3):
+            block[..., channel] = pixels[part, :, channel]
+        block[..., 3] = alpha[part]
+        whole = block.view(np.uint32)[..., 0]  # a pixel's four channels at once
+        np.multiply(whole, alpha[part] > 0, out=whole)
     return rgba
+
+
+def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put RGBA on white."""
+    white = np.broadcast_to(np.uint8(255), (*pixels.shape[:2], 3))
+    return _compose(pixels[..., :3], pixels[..., 3], white)
 
 
 def multiply(first: Levels, second: Levels) -> Levels:
@@ -121,6 +172,8 @@ def grow(levels: Levels, pixels: int) -> Levels:
     """
     if pixels < 0:
         return 255 - grow(255 - levels, -pixels)
+    from scipy.ndimage import maximum_filter1d
+
     grown = levels.copy()
     for offset in range(min(pixels, len(levels) - 1) + 1):
         half = int((pixels**2 - offset**2) ** 0.5 + 0.5)

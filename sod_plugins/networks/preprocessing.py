@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sod_plugins._common.input_format import InputFormat
 from sod_plugins.ops.resize import resize_bilinear
 
 _LARGE = 1 << 24  # number of values above which memory is saved
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(InputFormat):
     """Input size and normalisation of a network; stored in its checkpoint.
 
     Args:
@@ -27,11 +26,6 @@ class Preprocessing:
         antialias: Whether to antialias when downsampling images. The released networks were trained
             without antialiasing; networks trained with it need it.
     """
-
-    size: tuple[int, int] = (224, 224)
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
-    antialias: bool = False
 
     def apply(self, image: npt.NDArray[np.uint8]) -> Tensor:
         """Convert an 8-bit RGB image (H, W, 3) to a normalised batch (1, 3, *size), float32.
@@ -48,19 +42,6 @@ class Preprocessing:
         """Resize channels (H, W, C) of an image to (1, C, *size), float32."""
         pixels = torch.tensor(np.ascontiguousarray(image), dtype=torch.float32)
         return resize_bilinear(pixels.permute(2, 0, 1)[None], self.size, antialias=self.antialias)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values for a checkpoint."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """Create from the values of :meth:`to_dict`."""
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list | tuple) else value
-            for name, value in values.items()
-        }
-        return cls(**plain)
 
 
 def saliency_map(logits: Tensor, size: tuple[int, int]) -> Tensor:

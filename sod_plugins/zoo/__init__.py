@@ -1,14 +1,21 @@
 """The models of this package by name: cards, and networks with weights."""
 
-from sod_plugins.zoo.cards import (
-    DEFAULT_MODELS,
-    Measures,
-    ModelCard,
-    default_model,
-    list_models,
-    model_card,
-)
-from sod_plugins.zoo.resolver import find_model, load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sod_plugins._common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from sod_plugins.zoo.cards import (
+        DEFAULT_MODELS,
+        Measures,
+        ModelCard,
+        default_model,
+        list_models,
+        model_card,
+    )
+    from sod_plugins.zoo.resolver import find_model, load
 
 __all__ = [
     'DEFAULT_MODELS',
@@ -20,3 +27,5 @@ __all__ = [
     'load',
     'model_card',
 ]
+
+__getattr__ = lazy_names(__name__)

@@ -67,6 +67,10 @@ class ModelCard:
         size: Size of the file in bytes.
         url: The address from which the file can be downloaded, if any.
         conversion: The command that creates the file from the authors' release.
+        exported: The same network as an ``.onnx`` file below the package, for prediction without
+            torch, or None. ``tools/export_models.py`` creates it.
+        exported_from: SHA-256 of the weights that ``exported`` was created from; it is used only
+            while they are those of ``sha256``.
         notes: What to know before using it.
     """
 
@@ -92,6 +96,8 @@ class ModelCard:
     size: int = 0
     url: str = ''
     conversion: str = ''
+    exported: str | None = None
+    exported_from: str = ''
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

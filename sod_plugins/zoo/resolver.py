@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sod_plugins.checkpoints import load_network
-from sod_plugins.checkpoints.downloads import download, sha256_of
-from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins._common.reading import sha256_of
 from sod_plugins.zoo.cards import default_model, model_card
+
+if TYPE_CHECKING:
+    from sod_plugins.networks.base import DescribedNetwork
 
 PREFIX = 'zoo:'
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -40,11 +42,26 @@ def find_model(name: str) -> Path:
                 )
             return path
     if card.url:
+        from sod_plugins.checkpoints.downloads import download
+
         return download(card.url, card.sha256)
     raise FileNotFoundError(
         f'The weights of {card.name} are missing: they come with a clone of the repository, as '
         f'{card.file}, and not with the installed package.'
     )
+
+
+def find_exported(name: str) -> Path | None:
+    """Return the ``.onnx`` file of a model; None if none was made of its present weights.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    card = model_card(name.removeprefix(PREFIX))
+    if card.exported is None or card.exported_from != card.sha256:
+        return None
+    path = PACKAGE / card.exported
+    return path if path.is_file() else None
 
 
 def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
@@ -61,4 +78,6 @@ def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
         ValueError: The model is unknown, or the weights do not match its card.
         OSError: The weights cannot be found or downloaded.
     """
+    from sod_plugins.checkpoints import load_network
+
     return load_network(find_model(name or default_model(task)))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sod_plugins.inference import SaliencyPredictor, collect_images, predict_files
+from sod_plugins.inference import PictureOptions, SaliencyPredictor, collect_images, predict_files
 from sod_plugins.networks import Preprocessing
 
 
@@ -45,6 +45,11 @@ def photos(tmp_path):
     (folder / '._b.jpg').write_bytes(b'resource fork')
     (folder / 'notes.txt').write_text('no image')
     return folder
+
+
+def pictures_in(folder):
+    """The files of a folder but the record of the run."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix != '.json')
 
 
 def names(paths):
@@ -88,8 +93,9 @@ def test_all_pictures_are_written_at_the_images_size(photos, tmp_path):
     assert names(summary.written) == ['a.PNG', 'b.jpg', 'c[1].bmp']
     stems = {'a.png', 'b.png', 'c[1].png'}
     for folder, mode in ((out, 'L'), (out / 'cutout', 'RGBA'), (out / 'overlay', 'RGB')):
-        files = {path.name: path for path in folder.iterdir() if path.is_file()}
-        assert set(files) == stems
+        files = {path.name: path for path in pictures_in(folder)}
+        end = '.jpg' if folder.name == 'overlay' else '.png'
+        assert set(files) == {stem.replace('.png', end) for stem in stems}
         for path in files.values():
             with Image.open(path) as saved:
                 assert (saved.mode, saved.size) == (mode, (14, 10))
@@ -100,7 +106,7 @@ def test_all_pictures_are_written_at_the_images_size(photos, tmp_path):
 
 def test_only_the_asked_pictures_are_written(photos, tmp_path):
     run(photos / 'b.jpg', tmp_path / 'out')
-    assert names(sorted((tmp_path / 'out').rglob('*'))) == ['b.png']
+    assert names(sorted((tmp_path / 'out').rglob('*'))) == ['b.png', 'sod-predict.json']
 
 
 def test_every_picture_is_of_the_refined_map(photos, tmp_path):
@@ -113,7 +119,7 @@ def test_every_picture_is_of_the_refined_map(photos, tmp_path):
     np.testing.assert_array_equal(pictures['cutout/'][..., 3], expected)
     plain = tmp_path / 'plain'
     assert run(photos / 'a.PNG', plain, overlay=True).crf_seconds == 0
-    overlays = (folder / 'overlay' / 'a.png' for folder in (tmp_path, plain))
+    overlays = (folder / 'overlay' / 'a.jpg' for folder in (tmp_path, plain))
     assert len({path.read_bytes() for path in overlays}) == 2
 
 
@@ -144,17 +150,17 @@ def test_interrupted_run_goes_on(photos, tmp_path, monkeypatch):
 
     def interrupted(descriptor):
         calls.append(descriptor)
-        if len(calls) == 2:
+        if len(calls) == 3:  # after the record of the run and the first map
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(os, 'fsync', interrupted)
-        run(photos, out)
+        run(photos, out, workers=0)
     assert [path.name for path in out.glob('*.png')] == ['a.png']
     summary = run(photos, out)
     assert (names(summary.skipped), names(summary.written)) == (['a.PNG'], ['b.jpg', 'c[1].bmp'])
-    assert sorted(path.name for path in out.iterdir()) == ['a.png', 'b.png', 'c[1].png']
-    for path in out.iterdir():
+    assert names(pictures_in(out)) == ['a.png', 'b.png', 'c[1].png']
+    for path in pictures_in(out):
         with Image.open(path) as saved:
             saved.load()
 
@@ -166,7 +172,7 @@ def test_unreadable_images_cost_nothing_else(photos, tmp_path):
     summary = run(photos, tmp_path / 'out')
     assert names(summary.unreadable) == ['b.jpg', 'zero.png']
     assert all(path.name in reason for path, reason in summary.unreadable.items())
-    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['a.png', 'c[1].png']
+    assert names(pictures_in(tmp_path / 'out')) == ['a.png', 'c[1].png']
 
 
 def test_equal_stems_of_a_folder_keep_their_whole_names(photos, tmp_path):
@@ -174,7 +180,8 @@ def test_equal_stems_of_a_folder_keep_their_whole_names(photos, tmp_path):
     out = tmp_path / 'out'
     run(photos, out, overlay=True)
     maps = ['a.png', 'b.jpg.png', 'b.png.png', 'c[1].png']
-    assert tree(out) == sorted([*maps, *(f'overlay/{name}' for name in maps)])
+    overlays = (f'overlay/{name.removesuffix(".png")}.jpg' for name in maps)
+    assert tree(out) == sorted([*maps, *overlays])
     for name in ('b.jpg', 'b.png'):
         expected = SaliencyPredictor(Red(), device='cpu').predict(photos / name)
         with Image.open(out / f'{name}.png') as saved:
@@ -192,7 +199,7 @@ def test_photos_among_their_masks_are_refused_before_work(tmp_path, recursive):
         run(tmp_path / 'Imgs', out, network, recursive=recursive)
     assert (network.calls, out.exists()) == (0, False)
     assert len(run(f'{tmp_path}/Imgs/*.jpg', out).written) == 2
-    assert sorted(path.name for path in out.iterdir()) == ['1.png', '2.png']
+    assert names(pictures_in(out)) == ['1.png', '2.png']
 
 
 def test_images_are_never_overwritten(photos):
@@ -234,14 +241,16 @@ def shoots(tmp_path):
 
 
 def tree(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob('*') if p.is_file())
+    paths = (p for p in folder.rglob('*') if p.is_file() and p.name != 'sod-predict.json')
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def test_recursion_keeps_the_folders(shoots, tmp_path):
     out = tmp_path / 'out'
     run(shoots, out, recursive=True, overlay=True)
     maps = ['a/1.png', 'b/1.png', 'b/deep/1.png']
-    assert tree(out) == sorted([*maps, *(f'overlay/{name}' for name in maps)])
+    overlays = (f'overlay/{name.removesuffix(".png")}.jpg' for name in maps)
+    assert tree(out) == sorted([*maps, *overlays])
     assert len(run(shoots, out, recursive=True, overlay=True).skipped) == 3
     for name in maps:
         source = next((shoots / name).parent.glob('1.*'))
@@ -323,7 +332,8 @@ def test_cutouts_multiply_alpha_and_keep_profile_and_resolution(tmp_path):
     rgba[:, :4, 3] = 0
     path = tmp_path / 'in.png'
     Image.fromarray(rgba).save(path, dpi=(300, 300), icc_profile=bytes(16) + b'RGB ' + bytes(108))
-    run(path, tmp_path / 'out', cutout=True, overlay=True)
+    options = PictureOptions(format='png')
+    run(path, tmp_path / 'out', cutout=True, overlay=True, options=options)
     for kind in ('cutout', 'overlay'):
         with Image.open(tmp_path / 'out' / kind / 'in.png') as saved:
             assert not np.asarray(saved)[:, :4].any()

@@ -204,7 +204,7 @@ def test_a_run_that_is_ended_by_a_signal_loses_nothing(four_photos, tmp_path, nu
     assert '2 were there already' in capsys.readouterr().out
     whole = json.loads((four_photos / 'whole' / 'instances.json').read_text())
     assert json.loads((out / 'instances.json').read_text()) == whole
-    assert {p.name for p in out.iterdir()} == {'instances.json', 'overlay'}
+    assert {p.name for p in out.iterdir()} == {*('instances.json', 'overlay', 'sod-predict.json')}
 
 
 def test_networks_of_the_wrong_kind_are_refused(tmp_path):
@@ -233,7 +233,7 @@ def test_the_command_finds_instances_by_the_checkpoint(photos, tmp_path, capsys)
         assert ('saliency maps' in (error := capsys.readouterr().err)) or 'no logits' in error
     assert main(words) == 0
     assert 'instances of 2 images' in capsys.readouterr().out
-    assert {p.name for p in out.iterdir()} == {'instances.json', 'overlay'}
+    assert {p.name for p in out.iterdir()} == {*('instances.json', 'overlay', 'sod-predict.json')}
     assert main(words) == 0
     assert '2 were there already' in capsys.readouterr().out
 

@@ -48,16 +48,17 @@ def test_map_is_truncated(tmp_path):
 
 def test_cutout_has_the_map_as_alpha_and_nothing_under_full_transparency(tmp_path, image):
     save_cutout(tmp_path / 'a.png', image, SALIENCY)
-    visible = np.where(np.array(LEVELS)[..., None] > 0, image, 0)
+    alpha = np.where(np.array(LEVELS) > 5, LEVELS, 0)  # without haze
+    visible = np.where(alpha[..., None] > 0, image, 0)
     with Image.open(tmp_path / 'a.png') as saved:
         assert saved.mode == 'RGBA'
-        np.testing.assert_array_equal(np.asarray(saved), np.dstack([visible, LEVELS]))
+        np.testing.assert_array_equal(np.asarray(saved), np.dstack([visible, alpha]))
 
 
 def test_a_photos_own_alpha_is_multiplied_into_its_cutout(image):
     alpha = np.array([[255, 255, 0], [128, 255, 255]], np.uint8)
     with Image.open(io.BytesIO(encode_cutout(Photo(image, alpha), SALIENCY))) as saved:
-        expected = [[0, 127, 0], [128, 1, 0]]  # LEVELS * alpha / 255, rounded
+        expected = [[0, 127, 0], [128, 0, 0]]  # LEVELS * alpha / 255, rounded
         np.testing.assert_array_equal(np.asarray(saved)[..., 3], expected)
         assert not np.asarray(saved)[0, 2].any()
 

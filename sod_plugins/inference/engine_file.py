@@ -1,0 +1,5 @@
+"""What exported files are agreed to hold."""
+
+# The key of the description in the file's metadata, and the names of its input and output.
+DESCRIPTION = 'sod_plugins'
+INPUT, OUTPUT = 'image', 'logits'

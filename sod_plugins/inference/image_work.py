@@ -1,0 +1,131 @@
+"""What is done to each image of a folder, a stream or a data set: decode, compute, encode."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sod_plugins._common.names import ExifRule, PictureKind
+from sod_plugins._common.writing import write_bytes
+from sod_plugins.data import ImageSource, Photo, read_photo, read_reduced
+from sod_plugins.inference.edges import enlarge_along_edges
+from sod_plugins.inference.enlarging import enlarge, enlarge_levels, quantise
+from sod_plugins.inference.outputs import DEFAULTS, Encoded, encode_prediction
+from sod_plugins.inference.pictures import Levels, PictureOptions
+from sod_plugins.inference.runners import Runner
+
+if TYPE_CHECKING:
+    from sod_plugins.inference.dense_crf import DenseCRF
+
+Saliency = NDArray[np.float32]
+# How much finer a reduced JPEG is than the network's input, at least.
+_FINER = 1
+
+
+@dataclass
+class DecodedImage:
+    """An image on its way to the network.
+
+    Attributes:
+        prepared: The network's input (3, h, w).
+        size: Height and width of the photo.
+        photo: The photo; None where its pixels are not wanted any more.
+    """
+
+    prepared: Saliency
+    size: tuple[int, int]
+    photo: Photo | None
+
+
+class ImageWork:
+    """The stages of the work on an image, for :func:`~sod_plugins.inference.pipeline.run_pipeline`.
+
+    Args:
+        runner: Runs the network.
+        kinds: The pictures that are wanted.
+        options: How they look.
+        exif: ``'apply'`` or ``'ignore'``.
+        edges: Whether maps are enlarged along the photo's edges.
+        crf: Refines each map; None leaves them.
+
+    Attributes:
+        crf_seconds: What refining the maps took.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        kinds: Sequence[PictureKind],
+        options: PictureOptions = DEFAULTS,
+        exif: ExifRule = 'apply',
+        edges: bool = False,
+        crf: DenseCRF | None = None,
+    ) -> None:
+        self._runner = runner
+        self._kinds = kinds
+        self._options = options
+        self._exif = exif
+        self._edges = edges
+        self._crf = crf
+        self._keeps_photo = bool({'cutout', 'overlay'} & {*kinds}) or edges or crf is not None
+        self.crf_seconds = 0.0
+        self._lock = threading.Lock()
+
+    def decode(self, source: ImageSource) -> DecodedImage:
+        """Read an image, no finer than need be, and prepare it for the network.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        wanted = self._runner.input_format
+        if self._keeps_photo or not wanted.antialias:
+            photo = read_photo(source, self._exif)
+            size = photo.pixels.shape[0], photo.pixels.shape[1]
+            prepared = self._runner.prepare(photo.pixels)
+            return DecodedImage(prepared, size, photo if self._keeps_photo else None)
+        least = _FINER * wanted.size[0], _FINER * wanted.size[1]
+        pixels, size = read_reduced(source, least, self._exif)
+        return DecodedImage(self._runner.prepare(pixels), size, None)
+
+    def compute(self, images: Sequence[DecodedImage]) -> list[Saliency]:
+        """Return the small maps of images, in [0, 1]."""
+        return list(self._runner.small_maps([image.prepared for image in images]))
+
+    def render(self, image: DecodedImage, small: Saliency) -> dict[PictureKind, Encoded]:
+        """Return the pictures of an image as encoded bytes."""
+        levels = self._levels(image, small)
+        photo = image.photo or Photo(np.broadcast_to(np.uint8(0), (*image.size, 3)))
+        return {kind: encode_prediction(photo, levels, kind, self._options) for kind in self._kinds}
+
+    def save(
+        self, targets: Mapping[PictureKind, Path], image: DecodedImage, small: Saliency
+    ) -> None:
+        """Write the pictures of an image.
+
+        Raises:
+            OSError: One cannot be written.
+        """
+        for kind, picture in self.render(image, small).items():
+            write_bytes(targets[kind], picture.content)
+
+    def _levels(self, image: DecodedImage, small: Saliency) -> Levels:
+        """Return the map of an image at its size, in 8 bits."""
+        if self._edges and image.photo is not None:
+            saliency = enlarge_along_edges(small, image.photo.pixels)
+        elif self._crf is not None:
+            saliency = enlarge(small, image.size)
+        else:
+            return enlarge_levels(small, image.size)
+        if self._crf is not None and image.photo is not None:
+            start = time.perf_counter()
+            saliency = self._crf.refine(image.photo.pixels, saliency)
+            with self._lock:
+                self.crf_seconds += time.perf_counter() - start
+        return quantise(saliency)

@@ -1,0 +1,82 @@
+"""Models of the zoo without torch: their exported files, run by ONNX Runtime.
+
+Importing torch takes longer than predicting a dozen photos. Where ONNX Runtime is installed and a
+model's card names an exported file, which was made of the same weights, ``sod predict`` needs none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sod_plugins._common.input_format import InputFormat
+from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
+from sod_plugins.inference.manifest import identify
+from sod_plugins.inference.preparing import prepare
+from sod_plugins.zoo.resolver import find_exported
+
+Array = NDArray[np.float32]
+
+
+class LightNetwork:
+    """A saliency network in an ``.onnx`` file, from photos to small maps, without torch.
+
+    Safe to use from several threads at once.
+
+    Args:
+        path: What :func:`~sod_plugins.inference.export_network` wrote.
+        model: Which network it is.
+        threads: Threads to compute with; by default ``OMP_NUM_THREADS``, else one for each core.
+
+    Attributes:
+        input_format: The input size, which is fixed, and the normalisation.
+        batch_size: How many images are best run at once.
+        model: Which network it is.
+    """
+
+    batch_size = 1  # larger batches are no faster on a CPU
+
+    def __init__(self, path: str | Path, model: str = '', threads: int | None = None) -> None:
+        self.model = model or Path(path).name
+        onnxruntime: Any = importlib.import_module('onnxruntime')
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or int(os.environ.get('OMP_NUM_THREADS') or 0)
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']
+        )
+        description = self._session.get_modelmeta().custom_metadata_map[DESCRIPTION]
+        self.input_format = InputFormat.from_dict(json.loads(description)['preprocessing'])
+
+    def prepare(self, image: NDArray[np.uint8]) -> Array:
+        """Turn an RGB image (H, W, 3) into an input (3, h, w)."""
+        return prepare(image, self.input_format)
+
+    def small_maps(self, inputs: list[Array]) -> Array:
+        """Return the saliency (N, h, w) of inputs, in [0, 1] and of the network's size."""
+        logits = self._session.run([OUTPUT], {INPUT: np.stack(inputs)})[0][:, 0]
+        if np.isnan(logits).any():
+            raise ValueError('The network gives NaN: its file is broken. Install it again.')
+        maps: Array = 1 / (1 + np.exp(-logits))
+        return maps
+
+
+def open_light(name: str) -> LightNetwork | None:
+    """Return a model of the zoo to be run without torch; None where it cannot.
+
+    Args:
+        name: Its name.
+
+    Raises:
+        ValueError: There is no such model.
+    """
+    if importlib.util.find_spec('onnxruntime') is None:
+        return None
+    path = find_exported(name)
+    return None if path is None else LightNetwork(path, identify(name))

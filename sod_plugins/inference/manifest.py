@@ -1,0 +1,121 @@
+"""What made the pictures in a folder: a small file beside them, for runs that are taken up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sod_plugins import __version__
+from sod_plugins._common.reading import read_json, sha256_of
+from sod_plugins._common.writing import write_text
+from sod_plugins.zoo.cards import default_model, list_models, model_card
+from sod_plugins.zoo.resolver import PREFIX, find_model
+
+_FORMAT = 1
+
+
+class Manifest:
+    """The record of a run in its folder.
+
+    Args:
+        path: The file.
+        model: Which model makes the pictures, see :func:`identify`.
+        pictures: The options of each kind of picture.
+
+    Attributes:
+        values: What the file holds.
+    """
+
+    def __init__(self, path: Path, model: str, pictures: Mapping[str, Any]) -> None:
+        self.path = path
+        self._older = _read(path)
+        self.values: dict[str, Any] = {
+            'format': _FORMAT,
+            'program': f'sod_plugins {__version__}',
+            'model': model,
+            'pictures': dict(pictures),
+        }
+
+    def begin(self, present: bool, overwrite: bool) -> None:
+        """Check that an older run in the folder was the same, and write the file.
+
+        Args:
+            present: Whether pictures of this run are there already.
+            overwrite: Whether they are made anew.
+
+        Raises:
+            ValueError: Pictures that would be kept are of another model or other options, or it is
+                not known of which.
+            OSError: The file cannot be written.
+        """
+        pictures = self.values['pictures']
+        reason = self._difference()
+        if present and not overwrite and reason:
+            raise ValueError(
+                f"'{self.path.parent}' has pictures of an earlier run {reason}. Choose another "
+                'folder, or make them anew (overwrite=True, --overwrite).'
+            )
+        if reason is None and self._older is not None:
+            pictures = {**self._older['pictures'], **pictures}
+        self.values['pictures'] = pictures
+        if overwrite and present and (reason or (self._older or {}).get('overwriting')):
+            self.values['overwriting'] = True
+        if self.values != self._older:
+            self._write()
+
+    def finish(self, **results: Any) -> None:
+        """Note that the run is complete, and what it came to."""
+        if results or self.values.pop('overwriting', False):
+            self.values.update(results)
+            self._write()
+
+    def _difference(self) -> str | None:
+        """Say how an older run differs; None where it does not."""
+        older = self._older
+        if older is None:
+            return f'of which no {self.path.name} says what made them'
+        if older.get('overwriting'):
+            return 'that was interrupted while it made them anew'
+        if older['model'] != self.values['model']:
+            return f"by another model ('{older['model']}')"
+        for kind, options in self.values['pictures'].items():
+            if older['pictures'].get(kind, options) != options:
+                return f'with other options of the {kind}'
+        return None
+
+    def _write(self) -> None:
+        write_text(self.path, json.dumps(self.values, indent=1) + '\n')
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    values = read_json(path)
+    if (
+        not isinstance(values, dict)
+        or values.get('format') != _FORMAT
+        or not isinstance(values.get('pictures'), dict)
+        or not isinstance(values.get('model'), str)
+    ):
+        raise ValueError(f"'{path}' is no record of a run of this version. Move or remove it.")
+    return values
+
+
+def identify(network: Any) -> str:
+    """Name a model so that another one has another name: by its file's content or its weights."""
+    network = default_model() if network is None else network
+    if isinstance(network, str) and network.removeprefix(PREFIX) in list_models():
+        card = model_card(network.removeprefix(PREFIX))
+        if card.sha256:
+            return f'{card.name}, SHA-256 {card.sha256}'
+        network = find_model(card.name)
+    if isinstance(network, (str, Path)):
+        return f'{Path(network).name}, SHA-256 {sha256_of(network)}'
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f'{name} {tuple(value.shape)}'.encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return f'{type(network).__name__}, SHA-256 {digest.hexdigest()}'

@@ -1,0 +1,96 @@
+"""Work on a row of items in three stages that overlap: decode, compute in batches, encode.
+
+Decoding and encoding run in threads (Pillow, zlib and the engines release the interpreter's lock),
+computing in the caller's. Results come in the order of the items, and only so many items are in
+memory at once as there are threads, and twice those of a batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+Item = TypeVar('Item')
+Decoded = TypeVar('Decoded')
+Computed = TypeVar('Computed')
+Result = TypeVar('Result')
+
+
+def run_pipeline(
+    items: Iterable[Item],
+    decode: Callable[[Item], Decoded],
+    compute: Callable[[Sequence[Decoded]], Sequence[Computed]],
+    encode: Callable[[Item, Decoded, Computed], Result],
+    *,
+    workers: int = 2,
+    batch_size: int = 1,
+) -> Iterator[tuple[Item, Result | ValueError]]:
+    """Yield each item and what became of it, in order.
+
+    Args:
+        items: What to work on; it is read no further ahead than need be.
+        decode: The first stage. An item of which it raises ``ValueError`` goes no further, and
+            that error is its result.
+        compute: The second, on up to ``batch_size`` items at once.
+        encode: The third.
+        workers: Threads for the first and the last stage; with 0, nothing overlaps.
+        batch_size: How many items are computed at once.
+
+    Raises:
+        BaseException: Whatever else a stage raises, after the stages that were running have ended.
+    """
+    pool: Executor = ThreadPoolExecutor(workers) if workers else _Here()
+    source = iter(items)
+    decoding: deque[tuple[Item, Future[Decoded | ValueError]]] = deque()
+    encoding: deque[tuple[Item, Future[Result | ValueError]]] = deque()
+    try:
+        while True:
+            for item in islice(source, max(1, workers) + batch_size - 1 - len(decoding)):
+                decoding.append((item, pool.submit(_caught, decode, item)))
+            if not decoding:
+                break
+            batch = [decoding.popleft() for _ in range(min(batch_size, len(decoding)))]
+            decoded = [(item, future.result()) for item, future in batch]
+            del batch
+            good = [value for _, value in decoded if not isinstance(value, ValueError)]
+            computed = iter(compute(good)) if good else iter(())
+            for item, value in decoded:
+                if isinstance(value, ValueError):
+                    encoding.append((item, _done(value)))
+                else:
+                    encoding.append((item, pool.submit(encode, item, value, next(computed))))
+            del decoded, good, computed, value
+            while encoding and (len(encoding) > max(0, workers - 1) or encoding[0][1].done()):
+                item, future = encoding.popleft()
+                yield item, future.result()
+                del future
+        while encoding:
+            item, future = encoding.popleft()
+            yield item, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _caught(decode: Callable[[Item], Decoded], item: Item) -> Decoded | ValueError:
+    try:
+        return decode(item)
+    except ValueError as error:
+        return error
+
+
+def _done(value: ValueError) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+class _Here(Executor):
+    """Runs a call at once, in the caller's thread."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
