@@ -24,6 +24,7 @@ from sod_plugins.cli import (
     export,
     extract,
     finetune,
+    merge,
     models,
     predict,
     prune,
@@ -38,6 +39,7 @@ from sod_plugins.cli.arguments import Parser
 HOST_VERBS: dict[str, ModuleType] = {'train': train, 'test': test}
 VERBS: dict[str, ModuleType] = {
     'predict': predict,
+    'merge': merge,
     'eval': eval,
     'eval-instances': eval_instances,
     'report': report,

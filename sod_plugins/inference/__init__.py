@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sod_plugins.inference.instance_features import InstanceDescriber
     from sod_plugins.inference.instance_files import predict_instance_files, save_instance_overlay
     from sod_plugins.inference.instance_predictor import InstancePredictor, as_arrays
+    from sod_plugins.inference.merging import MergedShards, merge_shards
     from sod_plugins.inference.outputs import (
         PRODUCTS,
         Encoded,
@@ -54,6 +55,7 @@ __all__ = [
     'InstanceDescriber',
     'InstancePredictor',
     'Instances',
+    'MergedShards',
     'OnnxRuntimeNetwork',
     'OpenVINONetwork',
     'PictureOptions',
@@ -72,6 +74,7 @@ __all__ = [
     'export_network',
     'find_images',
     'fuse',
+    'merge_shards',
     'model_file',
     'open_network',
     'predict_files',

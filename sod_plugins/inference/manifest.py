@@ -31,7 +31,7 @@ class Manifest:
 
     def __init__(self, path: Path, model: str, pictures: Mapping[str, Any]) -> None:
         self.path = path
-        self._older = _read(path)
+        self._older = read_manifest(path) if path.exists() else None
         self.values: dict[str, Any] = {
             'format': _FORMAT,
             'program': f'sod_plugins {__version__}',
@@ -87,12 +87,21 @@ class Manifest:
         return None
 
     def _write(self) -> None:
-        write_text(self.path, json.dumps(self.values, indent=1) + '\n')
+        write_manifest(self.path, self.values)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
+def write_manifest(path: Path, values: Mapping[str, Any]) -> None:
+    """Write the record of a run."""
+    write_text(path, json.dumps(values, indent=1) + '\n')
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read the record of a run.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is none of this version.
+    """
     values = read_json(path)
     if (
         not isinstance(values, dict)

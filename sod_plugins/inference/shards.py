@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_MANIFEST = 'sod-predict'
-_INSTANCES = 'instances'
+MANIFEST = 'sod-predict'
+INSTANCES = 'instances'
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Shard:
 
     def manifest(self, out_dir: str | Path) -> Path:
         """Return the file that records this part's run."""
-        return self._named(out_dir, _MANIFEST)
+        return self._named(out_dir, MANIFEST)
 
     def instances(self, out_dir: str | Path) -> Path:
         """Return the file of this part's instances."""
-        return self._named(out_dir, _INSTANCES)
+        return self._named(out_dir, INSTANCES)
 
     def results(
         self, names: Mapping[Path, Path], mine: Iterable[Path], unreadable: Mapping[Path, str]

@@ -40,7 +40,7 @@ class Preprocessing(InputFormat):
 
     def _resize(self, image: npt.NDArray[np.uint8]) -> Tensor:
         """Resize channels (H, W, C) of an image to (1, C, *size), float32."""
-        pixels = torch.tensor(np.ascontiguousarray(image), dtype=torch.float32)
+        pixels = torch.from_numpy(np.array(image, np.float32, order='C'))
         return resize_bilinear(pixels.permute(2, 0, 1)[None], self.size, antialias=self.antialias)
 
 
