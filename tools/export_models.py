@@ -16,6 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from sod_plugins import zoo
+from sod_plugins._common.reading import sha256_of
 from sod_plugins._common.writing import write_bytes, write_text
 from sod_plugins.inference.export import export_network
 from sod_plugins.zoo.cards import CARDS
@@ -44,7 +45,11 @@ def export_model(name: str) -> Path:
         write_bytes(PACKAGE / exported, halved(onnx.load(file)).SerializeToString())
     path = CARDS / f'{name}.json'
     values = json.loads(path.read_text('utf-8'))
-    values.update(exported=exported.as_posix(), exported_from=card.sha256)
+    values.update(
+        exported=exported.as_posix(),
+        exported_from=card.sha256,
+        exported_sha256=sha256_of(PACKAGE / exported),
+    )
     write_text(path, json.dumps(values, indent=1) + '\n')
     return PACKAGE / exported
 

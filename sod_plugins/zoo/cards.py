@@ -71,6 +71,7 @@ class ModelCard:
             torch, or None. ``tools/export_models.py`` creates it.
         exported_from: SHA-256 of the weights that ``exported`` was created from; it is used only
             while they are those of ``sha256``.
+        exported_sha256: SHA-256 of ``exported``.
         notes: What to know before using it.
     """
 
@@ -98,6 +99,7 @@ class ModelCard:
     conversion: str = ''
     exported: str | None = None
     exported_from: str = ''
+    exported_sha256: str = ''
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sod_plugins._common.reading import sha256_of
+from sod_plugins.checkpoints.downloads import download
 from sod_plugins.zoo.cards import default_model, model_card
 
 if TYPE_CHECKING:
@@ -35,15 +36,9 @@ def find_model(name: str) -> Path:
     for folder in (PACKAGE, PACKAGE.parent):
         path = folder / card.file
         if path.is_file():
-            if sha256_of(path) != card.sha256:
-                raise ValueError(
-                    f'{path} is not the file of {card.name} that its card describes: its '
-                    'SHA-256 differs. Install the package again.'
-                )
+            _verify(path, card.sha256, card.name)
             return path
     if card.url:
-        from sod_plugins.checkpoints.downloads import download
-
         return download(card.url, card.sha256)
     raise FileNotFoundError(
         f'The weights of {card.name} are missing: they come with a clone of the repository, as '
@@ -55,13 +50,16 @@ def find_exported(name: str) -> Path | None:
     """Return the ``.onnx`` file of a model; None if none was made of its present weights.
 
     Raises:
-        ValueError: If there is no such model.
+        ValueError: There is no such model, or the file does not match its card.
     """
     card = model_card(name.removeprefix(PREFIX))
     if card.exported is None or card.exported_from != card.sha256:
         return None
     path = PACKAGE / card.exported
-    return path if path.is_file() else None
+    if not path.is_file():
+        return None
+    _verify(path, card.exported_sha256, card.name)
+    return path
 
 
 def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
@@ -81,3 +79,12 @@ def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
     from sod_plugins.checkpoints import load_network
 
     return load_network(find_model(name or default_model(task)))
+
+
+def _verify(path: Path, sha256: str, name: str) -> None:
+    """Refuse a file that is not the one of a model's card."""
+    if sha256_of(path) != sha256:
+        raise ValueError(
+            f'{path} is not the file of {name} that its card describes: its SHA-256 differs. '
+            'Install the package again.'
+        )

@@ -6,7 +6,12 @@ import sys
 
 import pytest
 
-PACKAGES = ('sod_plugins.data', 'sod_plugins.inference', 'sod_plugins.zoo')
+PACKAGES = (
+    'sod_plugins.checkpoints',
+    'sod_plugins.data',
+    'sod_plugins.inference',
+    'sod_plugins.zoo',
+)
 
 
 @pytest.mark.parametrize('package', PACKAGES)

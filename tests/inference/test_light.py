@@ -52,6 +52,12 @@ class _Card:
     exported, exported_from, sha256 = 'zoo/weights/sod-small.onnx', 'older', 'newer'
 
 
+def test_a_changed_file_is_refused(monkeypatch):
+    monkeypatch.setattr('sod_plugins.zoo.resolver.sha256_of', lambda path: '0' * 64)
+    with pytest.raises(ValueError, match='SHA-256 differs. Install the package again'):
+        open_light('sod-small')
+
+
 def test_another_backend_or_device_is_respected():
     assert isinstance(open_runner(None, 'torch'), TorchRunner)
     runner = open_runner(None, device='cpu')
