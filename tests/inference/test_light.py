@@ -54,7 +54,7 @@ class _Card:
 
 def test_a_changed_file_is_refused(monkeypatch):
     monkeypatch.setattr('sod_plugins.zoo.resolver.sha256_of', lambda path: '0' * 64)
-    with pytest.raises(ValueError, match='SHA-256 differs. Install the package again'):
+    with pytest.raises(ValueError, match=r'SHA-256 differs\. Install the package again'):
         open_light('sod-small')
 
 
