@@ -1,4 +1,4 @@
-"""Pictures that this package makes, in every format that it writes, and how to know them again."""
+"""Encode the images that this package makes, in every format that it writes, and recognise them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAKER = 'sod_plugins'
 
 
 class PictureFormat(NamedTuple):
-    """What a format is called, holds and takes.
+    """A file format for images.
 
     Attributes:
-        suffix: Of files.
-        media_type: In HTTP.
-        alpha: Whether it holds alpha.
-        exact: Whether it can hold every pixel as it is.
-        quality: Pillow's default quality here, of 100.
+        suffix: File extension.
+        media_type: Media type in HTTP.
+        alpha: Whether it supports alpha.
+        exact: Whether it can store every pixel exactly.
+        quality: Default quality for Pillow, up to 100.
     """
 
     suffix: str
@@ -54,18 +54,18 @@ def encode_image(
     icc_profile: bytes | None = None,
     dpi: tuple[float, float] | None = None,
 ) -> bytes:
-    """Return pixels as a file that names this package as its maker.
+    """Encode pixels as a file that records this package as its creator.
 
     Args:
         pixels: Grey ``(H, W)``, RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``.
         format: ``'png'``, ``'webp'``, ``'jpeg'`` or ``'avif'``.
-        quality: From 1 to 100, of formats that lose; by default what suits the format.
-        exact: Store every pixel as it is.
+        quality: From 1 to 100, for lossy formats; by default that of the format.
+        exact: Whether to store every pixel exactly.
         icc_profile: The colour profile to store.
-        dpi: Pixels an inch along x and y to store, where the format can (PNG and JPEG).
+        dpi: Pixels per inch along x and y to store, if the format supports it (PNG and JPEG).
 
     Raises:
-        ValueError: There is no such format, this Pillow lacks it, or it cannot hold the picture.
+        ValueError: The format is unknown, not supported by this Pillow, or cannot store the image.
     """
     properties = FORMATS[require_choice('format', format, FORMATS)]
     require_format(format)
@@ -85,16 +85,16 @@ def encode_image(
     stream = io.BytesIO()
     try:
         Image.fromarray(pixels).save(stream, format=format, **options)
-    except (ValueError, OSError, RuntimeError) as error:  # larger than the format allows
+    except (ValueError, OSError, RuntimeError) as error:  # for example, too large for the format
         raise ValueError(f'The picture cannot be saved as {format}: {error}. Take png.') from error
     return stream.getvalue()
 
 
 def require_format(format: str) -> None:
-    """Refuse a format that this Pillow cannot write.
+    """Check that this Pillow can write a format.
 
     Raises:
-        ValueError: It cannot.
+        ValueError: It cannot write the format.
     """
     Image.init()
     if format.upper() not in Image.SAVE:
@@ -102,7 +102,7 @@ def require_format(format: str) -> None:
 
 
 def is_marked(path: str | Path) -> bool:
-    """Whether a file is a picture that names this package as its maker."""
+    """Return whether a file is an image that records this package as its creator."""
     with suppress(OSError, struct.error, ValueError, SyntaxError), open_regular(path) as file:
         if file.read(len(SIGNATURE)) == SIGNATURE:
             return _is_marked_png(file)
@@ -113,9 +113,9 @@ def is_marked(path: str | Path) -> bool:
 
 
 def _is_marked_png(file: Any) -> bool:
-    """Whether a PNG, read up to the end of its signature, names this package."""
+    """Return whether a PNG, read up to the end of its signature, records this package."""
     kind, end = b'', len(SIGNATURE)
-    while kind != b'IDAT':  # the mark stands before the pixels
+    while kind != b'IDAT':  # the mark precedes the pixels
         length, kind = struct.unpack('>I4s', file.read(8))
         if kind == b'tEXt' and file.read(min(length, len(MARK) + 1)) == MARK:
             return True

@@ -1,4 +1,4 @@
-"""Outlines of masks, as COCO's polygons."""
+"""Trace the outlines of masks as COCO polygons."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Corner = tuple[int, int]
 
 
 def trace_polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
-    """Return the outlines of the parts of a mask (H, W), along the edges of its pixels.
+    """Return the outlines of the components of a mask (H, W), along the edges of its pixels.
 
-    A polygon is ``[x1, y1, x2, y2, ...]``, clockwise as seen; filled, it covers the part's pixels
-    exactly. Holes are left out, as COCO's polygons have none. Parts that touch in a corner only are
-    apart.
+    A polygon is ``[x1, y1, x2, y2, ...]``, clockwise on screen; filled, it covers the pixels of the
+    component exactly. Holes are omitted, because COCO polygons have none. Parts that touch only at
+    a corner are separate components.
     """
     follow = _edges(mask)
     polygons = []
@@ -45,13 +45,13 @@ def _edges(mask: NDArray[np.bool_]) -> dict[Corner, list[Corner]]:
 
 
 def _trace(follow: dict[Corner, list[Corner]], start: Corner) -> list[Corner]:
-    """Follow edges back to their start, taking them out; only the corners are returned."""
+    """Follow edges back to their start, removing them, and return only the corners."""
     path = [start]
     direction: Corner | None = None
     here = start
     while True:
         ends = follow[here]
-        # Where two parts touch in a corner, turning right stays with the part.
+        # Where two components touch at a corner, turning right stays on the same component.
         end = next((e for e in ends if direction and _turns_right(direction, here, e)), ends[0])
         ends.remove(end)
         if not ends:
@@ -70,7 +70,7 @@ def _trace(follow: dict[Corner, list[Corner]], start: Corner) -> list[Corner]:
 
 
 def _turns_right(direction: Corner, here: Corner, end: Corner) -> bool:
-    """Whether an edge turns right, as seen with y pointing down."""
+    """Return whether an edge turns right, with y pointing down."""
     return (end[0] - here[0], end[1] - here[1]) == (-direction[1], direction[0])
 
 
@@ -79,7 +79,7 @@ def _in_line(first: Corner, second: Corner, third: Corner) -> bool:
 
 
 def _area(corners: list[Corner]) -> float:
-    """Return the signed area: positive clockwise as seen with y pointing down."""
+    """Return the signed area: positive for clockwise outlines, with y pointing down."""
     following = [*corners[1:], corners[0]]
     twice = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(corners, following, strict=True))
     return twice / 2

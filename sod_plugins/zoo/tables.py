@@ -45,10 +45,10 @@ def insert_table(page: str, table: str) -> str:
 
 
 def metafile_entry(card: ModelCard, collection: str) -> str:
-    """Return the entry of a model in the ``metafile.yml`` beside its recipe.
+    """Return the entry of a model in the ``metafile.yml`` next to its recipe.
 
     Args:
-        card: The card of a model with a recipe, of which the last stage stands for the model.
+        card: The card of a model with a recipe, whose last stage represents the model.
         collection: The name of the collection.
     """
     config = card.recipe[-1]

@@ -31,8 +31,8 @@ class CSF(SaliencyNetwork):
     36,367,169 parameters.
 
     Args:
-        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
-            takes it; each of its maps has half the size of the one before.
+        backbone: The backbone, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            accepts it; each of its maps has half the size of the previous one.
         norm_groups: Groups of the decoder's GroupNorm; None for BatchNorm.
 
     Raises:
@@ -67,7 +67,7 @@ class CSF(SaliencyNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were made with."""
+        """Return the arguments that the parts were built with."""
         norms = [m for m in parts['decode_head'].modules() if isinstance(m, nn.GroupNorm)]
         groups = norms[0].num_groups if norms else None
         return {**composed_arguments(cls, parts), 'norm_groups': groups}
@@ -79,10 +79,10 @@ class CSF(SaliencyNetwork):
 
 
 def _halving(channels: Sequence[int], strides: Sequence[int]) -> Sequence[int]:
-    """Return the channels of maps each of which has half the size of the one before.
+    """Return the channels of maps, each of which has half the size of the previous one.
 
     Raises:
-        ValueError: A map has another size.
+        ValueError: A map does not have half the size of the previous one.
     """
     if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
         raise ValueError(f'CSF needs maps that halve in size, got strides {tuple(strides)}.')

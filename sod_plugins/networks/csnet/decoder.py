@@ -31,7 +31,7 @@ class CrossStageFusion(nn.Module):
     and a 1x1 gOctConv to one scale. It works on any pyramid of halving maps.
 
     Args:
-        in_channels: Channels of each map, finest first; each has half the size of the one before.
+        in_channels: Channels of each map, finest first; each has half the size of the previous.
         fuse_channels: Channels of each scale after the first gOctConv; by default a third of
             ``in_channels`` (see :func:`regular_fuse_channels`).
         dilated_channels: Channels of each dilation per scale; by default equal, with the remainder

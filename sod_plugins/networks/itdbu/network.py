@@ -36,8 +36,8 @@ class ITDBU(SaliencyNetwork):
     of the text and cannot be reproduced.
 
     Args:
-        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
-            takes it: the name of a preset or ``{'type': 'ResNet', 'depth': 50}``.
+        backbone: The backbone, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            accepts it: the name of a preset or ``{'type': 'ResNet', 'depth': 50}``.
 
     Raises:
         ValueError: The arguments do not describe a network.
@@ -58,14 +58,14 @@ class ITDBU(SaliencyNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were made with."""
+        """Return the arguments that the parts were built with."""
         return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
-        In training to those of all side outputs, each at the size of its level, in the order of
-        :meth:`side_outputs`.
+        In training mode, returns the logits of all side outputs instead, each at the size of its
+        level, in the order of :meth:`side_outputs`.
         """
         if self.training:
             return self.decode_head.training_outputs(self.backbone(images))
@@ -73,5 +73,5 @@ class ITDBU(SaliencyNetwork):
         return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
 
     def side_outputs(self, images: Tensor, last_step_only: bool = False) -> list[SideOutput]:
-        """Return every map that leads to the result, see :meth:`ITDBUDecoder.side_outputs`."""
+        """Return all maps up to the output, see :meth:`ITDBUDecoder.side_outputs`."""
         return self.decode_head.side_outputs(self.backbone(images), last_step_only)

@@ -61,8 +61,8 @@ class PiCANet(SaliencyNetwork):
             has decoders 5 to 1, so use ``'5GAP_432AC'`` there.
         backbone: The encoder. ``'vgg16'`` and ``'resnet50'`` are those of the paper, at stride 8
             (``ENCODERS``); any other as :func:`~sod_plugins.networks.backbones.build_backbone`
-            takes it.
-        in_strides: Strides of the encoder maps, which learned up-sampling needs; by default those
+            accepts it.
+        in_strides: Strides of the encoder maps, which learned upsampling needs; by default those
             of the encoder.
 
     Raises:
@@ -93,7 +93,7 @@ class PiCANet(SaliencyNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were made with."""
+        """Return the arguments that the parts were built with."""
         return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Decoded]:

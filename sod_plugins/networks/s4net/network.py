@@ -68,8 +68,8 @@ class S4Net(S4NetFlow, DescribedNetwork):
     (VGG), pooling provides the coarser levels.
 
     Args:
-        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
-            takes it; S4Net uses the maps whose strides are those of pyramid levels.
+        backbone: The backbone, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            accepts it; S4Net uses the maps whose strides are those of pyramid levels.
         layout: ``'paper'`` or ``'released'``: the defaults of all parts, see ``LAYOUTS``.
         roi: ``'ternary'``, ``'binary'`` or ``'expanded'`` RoIMasking, or ``'align'`` or ``'pool'``
             for RoIAlign and RoIPool (Tab. 1).

@@ -31,14 +31,14 @@ class SAMNet(SaliencyNetwork):
     ``backbone={'type': 'SAMNet', 'shared_spatial': False}``.
 
     Args:
-        backbone: The feature extractor, as :func:`~sod_plugins.networks.backbones.build_backbone`
-            takes it: ``'samnet'``, another preset's name, or ``{'type': 'SAMNet', 'width': 0.75}``.
+        backbone: The backbone, as :func:`~sod_plugins.networks.backbones.build_backbone`
+            accepts it: ``'samnet'``, another preset, or ``{'type': 'SAMNet', 'width': 0.75}``.
         upsampling: What is resized to the size of the input, and in training to that of the mask:
             ``'saliency'``, as released, or ``'logits'``.
 
     Raises:
-        ValueError: The arguments do not describe a network, or a single image is trained on:
-            the batch needs two, because pooled features are normalised over it.
+        ValueError: The arguments do not describe a network, or it is trained on a single image:
+            pooled features are normalised over the batch, which needs two.
     """
 
     folds_norms = True
@@ -58,15 +58,15 @@ class SAMNet(SaliencyNetwork):
 
     @classmethod
     def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were made with."""
+        """Return the arguments that the parts were built with."""
         return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map normalised images (N, 3, H, W) to logits.
 
         Returns:
-            In evaluation (N, 1, H, W); in training the five maps of :class:`SAMNetDecoder`, each at
-            the size of its level.
+            In evaluation mode (N, 1, H, W); in training mode the five maps of
+            :class:`SAMNetDecoder`, each at the size of its level.
         """
         logits: list[Tensor] = self.decode_head(self.backbone(images))
         if self.training:
