@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sod_plugins.inference.engines import require_engine
 from sod_plugins.inference.fused import fuse
+from sod_plugins.inference.sharing import Lender
 from sod_plugins.networks import CSFDecoder, CSNet
 from sod_plugins.networks.backbones.csnet import check_input_size
 from sod_plugins.ops import resize_bilinear, scale_sizes
@@ -29,7 +30,8 @@ class CompiledCSNet(nn.Module):
 
     It equals ``fuse(network)`` but for rounding. Numba compiles its loops for the processor at
     hand, which takes some seconds once: later processes find them on disk. The first image of a
-    size lays out the memory. One object serves one thread at a time.
+    size lays out memory, and so does each further thread that computes at the same time: any number
+    of threads may share one object.
 
     Args:
         network: A CSNet, in any mode; it is left as it is.
@@ -57,7 +59,7 @@ class CompiledCSNet(nn.Module):
         self.name = type(network).__name__
         self.preprocessing = network.preprocessing
         self._fused = (fuse(network).cpu().float(),)  # in a tuple, so that it stays on the CPU
-        self._program: _Program | None = None
+        self._programs: Lender[_Program] = Lender()
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) on any device to logits (N, 1, H, W) on the CPU.
@@ -71,14 +73,16 @@ class CompiledCSNet(nn.Module):
         images = images.detach().cpu().float()
         if not len(images):
             return images[:, :1].clone()
-        if self._program is None or self._program.image.shape != images.shape[1:]:
-            self._program = _Program(self._fused[0], images.shape[1:])
-        maps = np.stack([self._program.run(image.numpy()) for image in images])
+        shape = tuple(images.shape[1:])
+        with self._programs.lend(
+            lambda: _Program(self._fused[0], shape), lambda program: program.image.shape == shape
+        ) as program:
+            maps = np.stack([program.run(image.numpy()) for image in images])
         return resize_bilinear(torch.from_numpy(maps), (images.shape[2], images.shape[3]))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled: a copy lays out memory of its own."""
-        return {**self.__dict__, '_program': None}
+        return {**self.__dict__, '_programs': Lender()}
 
 
 class _Program:

@@ -7,13 +7,15 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from sod_plugins.inference.sharing import survive_forks
+
 Network = TypeVar('Network', bound=nn.Module)
 
 
 def move_network(
     network: Network, device: str | torch.device | None
 ) -> tuple[Network, torch.device]:
-    """Put a network into evaluation mode on a device.
+    """Put a network into evaluation mode on a device, ready for threads and forked processes.
 
     Args:
         network: The network; one with a true attribute ``cpu_only`` computes on the CPU alone.
@@ -22,6 +24,7 @@ def move_network(
     Raises:
         ValueError: There is no such device, or the network does not compute there.
     """
+    survive_forks()
     cpu_only = getattr(network, 'cpu_only', False)
     if device is None:
         device = 'cuda' if torch.cuda.is_available() and not cpu_only else 'cpu'

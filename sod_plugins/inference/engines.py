@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 import importlib
 import json
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins._common.reading import read_bytes, why
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
+from sod_plugins.inference.sharing import Lender, keep_in_forks
 from sod_plugins.networks import Preprocessing
+
+LARGEST_FILE = 1 << 31  # bytes; protocol buffers, of which ONNX's files are, have no more
 
 
 def describe(network: str, preprocessing: Preprocessing) -> str:
@@ -24,6 +31,9 @@ def describe(network: str, preprocessing: Preprocessing) -> str:
 
 class ExportedNetwork(nn.Module):
     """A network in a file, from normalised images (N, 3, H, W) to logits (N, 1, H, W), on the CPU.
+
+    Any number of threads may share one object. It can be copied and pickled, also for a spawned
+    process, and goes on in a forked one: it keeps what the file holds, and opens it anew there.
 
     Args:
         path: What :func:`~sod_plugins.inference.export_network` wrote.
@@ -36,6 +46,7 @@ class ExportedNetwork(nn.Module):
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If it is no regular file, or may not be read.
         ImportError: If the engine is not installed.
         ValueError: If it is no file of this kind.
     """
@@ -47,14 +58,20 @@ class ExportedNetwork(nn.Module):
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
         super().__init__()
         self.path = Path(path)
-        if not self.path.is_file():
+        self.threads = threads
+        if not self.path.exists():
             raise FileNotFoundError(f"There is no network '{path}'. Correct the path.")
         try:
-            text = self._open(threads)
+            self._files = self._read_files()
+        except OSError as error:
+            raise type(error)(f"'{path}' cannot be read as a network: {why(error)}.") from error
+        try:
+            self._engine = self._open()
+            text = self._engine.description()
         except ImportError:
             raise
         except Exception as error:  # the engines' own errors have no narrower common base
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip().splitlines() or [repr(error)])[0]
             raise ValueError(f"'{path}' cannot be read as a network: {reason}") from error
         try:
             description = json.loads(text or '')
@@ -78,32 +95,53 @@ class ExportedNetwork(nn.Module):
                 f'{self.path.name} takes images (N, 3, {size[0]}, {size[1]}), got '
                 f'{tuple(images.shape)}.'
             )
-        return torch.from_numpy(self._run(images.cpu().numpy().astype(np.float32, copy=False)))
+        engine = self._engine
+        if engine.process != os.getpid():  # it was forked from the one that opened the file
+            engine = self._engine = self._open()
+        return torch.from_numpy(engine.run(images.cpu().numpy().astype(np.float32, copy=False)))
 
-    def _open(self, threads: int | None) -> str | None:
-        """Open the file and return its description."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: the files' content, not the engine that runs it."""
+        return {name: value for name, value in self.__dict__.items() if name != '_engine'}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the content anew."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._engine = self._open()
+
+    def _read_files(self) -> tuple[bytes, ...]:
+        """Return what the engine opens."""
+        return (read_bytes(self.path, LARGEST_FILE),)
+
+    def _open(self) -> Engine:
         raise NotImplementedError
 
-    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        raise NotImplementedError
+
+class Engine(abc.ABC):
+    """What runs the content of a file in one process, for any number of its threads.
+
+    A forked process gets none of the engine's threads, for which even its end would wait: it opens
+    the content anew, and the old engine is never freed there.
+    """
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        keep_in_forks(self)
+
+    @abc.abstractmethod
+    def description(self) -> str | None:
+        """Return what the file says about itself."""
+
+    @abc.abstractmethod
+    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map images (N, 3, H, W) to logits (N, 1, H, W)."""
 
 
 class OnnxRuntimeNetwork(ExportedNetwork):
     """An ``.onnx`` file, run by ONNX Runtime."""
 
-    def _open(self, threads: int | None) -> str | None:
-        onnxruntime = require_engine('onnxruntime', 'export')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        self._session = onnxruntime.InferenceSession(
-            str(self.path), options, providers=['CPUExecutionProvider']
-        )
-        metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
-        return metadata.get(DESCRIPTION)
-
-    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images})[0]
-        return logits
+    def _open(self) -> Engine:
+        return _OnnxRuntime(self._files[0], self.threads)
 
 
 class OpenVINONetwork(ExportedNetwork):
@@ -124,27 +162,67 @@ class OpenVINONetwork(ExportedNetwork):
         self._precision = precision
         super().__init__(path, threads)
 
-    def _open(self, threads: int | None) -> str | None:
+    def _read_files(self) -> tuple[bytes, ...]:
+        files = super()._read_files()
+        weights = self.path.with_suffix('.bin')
+        if self.path.suffix == '.xml' and weights.exists():
+            files += (read_bytes(weights, LARGEST_FILE),)
+        return files
+
+    def _open(self) -> Engine:
+        return _OpenVINO(self._files, self.threads, self._precision)
+
+
+class _OnnxRuntime(Engine):
+    def __init__(self, content: bytes, threads: int | None) -> None:
+        onnxruntime = require_engine('onnxruntime', 'export')
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        super().__init__()
+        self._session = onnxruntime.InferenceSession(
+            content, options, providers=['CPUExecutionProvider']
+        )
+
+    def description(self) -> str | None:
+        metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return metadata.get(DESCRIPTION)
+
+    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images})[0]
+        return logits
+
+
+class _OpenVINO(Engine):
+    def __init__(self, files: tuple[bytes, ...], threads: int | None, precision: str) -> None:
         openvino = require_engine('openvino', 'openvino')
+        super().__init__()
         self._core = openvino.Core()
-        self._model = self._core.read_model(self.path)
-        self._config = {'INFERENCE_PRECISION_HINT': self._precision, 'PERFORMANCE_HINT': 'LATENCY'}
+        self._model = self._core.read_model(*files)
+        self._config = {'INFERENCE_PRECISION_HINT': precision, 'PERFORMANCE_HINT': 'LATENCY'}
         if threads:
             self._config['INFERENCE_NUM_THREADS'] = str(threads)
         self._compiled: dict[int, Any] = {}
+        self._compiling = threading.Lock()
+        self._requests: dict[int, Lender[Any]] = {}
+
+    def description(self) -> str | None:
         for path in ([DESCRIPTION], ['framework', DESCRIPTION]):  # of .xml and of .onnx
             if self._model.has_rt_info(path):
                 return str(self._model.get_rt_info(path).value)
         return None
 
-    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = len(images)
-        if batch not in self._compiled:
-            model = self._model.clone()
-            model.reshape(list(images.shape))
-            self._compiled[batch] = self._core.compile_model(model, 'CPU', self._config)
-        # The engine keeps its output's memory and writes the next one there.
-        logits: NDArray[np.float32] = self._compiled[batch]([images])[0].copy()
+        with self._compiling:
+            if batch not in self._compiled:
+                model = self._model.clone()
+                model.reshape(list(images.shape))
+                self._compiled[batch] = self._core.compile_model(model, 'CPU', self._config)
+                self._requests[batch] = Lender()
+        # A request, of which each thread needs one, keeps its output's memory and writes the next
+        # one there.
+        with self._requests[batch].lend(self._compiled[batch].create_infer_request) as request:
+            logits: NDArray[np.float32] = request.infer([images])[0].copy()
         return logits
 
 

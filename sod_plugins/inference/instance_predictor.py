@@ -35,6 +35,8 @@ class InstancePredictor:
     The image is resized bilinearly (no antialias), which may change its aspect, and normalised as
     the checkpoint says. Boxes are scaled back, and masks computed at the image's size.
 
+    Threads, spawned and forked processes may share it, as a :class:`SaliencyPredictor`.
+
     Args:
         network: A checkpoint of S4Net that :func:`sod_plugins.networks.load_network` reads, or the
             network. It is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model

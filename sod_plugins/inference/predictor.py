@@ -41,6 +41,12 @@ class SaliencyPredictor:
     through the sigmoid and are then resized bilinearly to the image's size. The network computes
     in the type of its parameters: ``SaliencyPredictor(network.half())`` in half precision.
 
+    Any number of threads may share one predictor, whatever runs its network: each gets the maps
+    that it would get alone. It can be pickled, also for a spawned process. On a CPU it goes on in a
+    forked process, where torch then computes with one thread; a process that is forked from one
+    with ONNX Runtime has to end as those of ``multiprocessing`` do, by ``os._exit``, because the
+    library itself hangs at an ordinary end.
+
     Args:
         network: A checkpoint file that :func:`sod_plugins.networks.load_network` reads, or a
             network ``(N, 3, h, w) -> logits (N, 1, h, w)`` with an attribute ``preprocessing``.

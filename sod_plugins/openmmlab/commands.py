@@ -1,7 +1,7 @@
 """The command lines of ``tools/train.py`` and ``tools/test.py``, ``sod train`` and ``sod test``.
 
-Exit status: 0 done, 2 the run could not start and nothing was done, 130 interrupted, 143 ended by
-SIGTERM.
+Exit status: 0 done, 1 the training diverged, 2 the run could not start and nothing was done, 130
+interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sod_plugins._common.user_code import import_user_code
 from sod_plugins.data import DataError
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
+from sod_plugins.optim.divergence import DivergenceError
 
 
 def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> int:
@@ -141,6 +142,9 @@ def _run(
     except (LaunchError, DataError, ImportError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)
         return 2
+    except DivergenceError as error:
+        print(f'{parser.prog}: stopped: {error}', file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
         print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)
         return interrupt_status(error)

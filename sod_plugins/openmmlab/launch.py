@@ -35,7 +35,7 @@ from sod_plugins.zoo.resolver import PREFIX, find_model
 
 LONGEST_NOTE = 1 << 16
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-DESCRIPTION_HOOK = 'sod_plugins.DescriptionHook'
+TRAINING_HOOKS = ('sod_plugins.DescriptionHook', 'sod_plugins.FiniteLossHook')
 # What draws the predictions that a metric measures.
 OVERLAY_HOOKS = {
     'sod_plugins.SaliencyMetric': 'sod_plugins.SaliencyOverlayHook',
@@ -73,6 +73,7 @@ def train(
     Raises:
         LaunchError: The config, an option, the checkpoint or the machine does not allow it.
         DataError: The data are not usable.
+        DivergenceError: The loss became NaN or infinite.
     """
     cfg = load_config(config, options, work_dir)
     if amp:
@@ -80,7 +81,7 @@ def train(
     if resume is not None:
         _resume(cfg, resume)
     _start_processes(cfg, launcher)
-    _add_description(cfg)
+    _add_hooks(cfg)
     checkpoint = _prepare_resume(cfg) if cfg.get('resume') else None
     runner = _build(cfg)
     if checkpoint is not None:
@@ -388,8 +389,10 @@ def _build(cfg: Config) -> Runner:
     return runner
 
 
-def _add_description(cfg: Config) -> None:
-    """Let checkpoints describe their network, also those of a config that does not ask for it."""
+def _add_hooks(cfg: Config) -> None:
+    """Add the hooks that every training has, also one by a config that does not ask for them."""
     hooks = [*cfg.get('default_hooks', {}).values(), *(cfg.get('custom_hooks') or ())]
-    if DESCRIPTION_HOOK not in [hook.get('type') for hook in hooks if hook]:
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), {'type': DESCRIPTION_HOOK}]
+    present = {hook.get('type') for hook in hooks if hook}
+    added = [{'type': hook} for hook in TRAINING_HOOKS if hook not in present]
+    if added:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), *added]

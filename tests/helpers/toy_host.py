@@ -56,6 +56,24 @@ class KillHook(Hook):
 
 
 @HOOKS.register_module()
+class SpoilHook(Hook):
+    """Spoil the training after a number of iterations: by a weight of NaN, or a learning rate."""
+
+    priority = 'HIGHEST'
+
+    def __init__(self, after: int, rate: float | None = None) -> None:
+        self.after, self.rate = after, rate
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        if runner.iter + 1 != self.after:
+            return
+        if self.rate is None:
+            next(runner.model.parameters()).data.fill_(float('nan'))
+        else:
+            runner.optim_wrapper.optimizer.param_groups[0]['lr'] = self.rate
+
+
+@HOOKS.register_module()
 class RecordHook(Hook):
     """Write this process's weights after every iteration to ``rank<rank>.pth``."""
 

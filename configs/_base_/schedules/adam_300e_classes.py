@@ -15,6 +15,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=True, interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
+    finite_loss=dict(type='sod_plugins.FiniteLossHook'),
     check_classes=dict(type='sod_plugins.CheckClassesHook'),
 )
 log_processor = dict(by_epoch=True)

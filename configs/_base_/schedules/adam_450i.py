@@ -19,5 +19,6 @@ default_hooks = dict(
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
     visualization=dict(type='SegVisualizationHook', interval=1),
     description=dict(type='sod_plugins.DescriptionHook'),
+    finite_loss=dict(type='sod_plugins.FiniteLossHook'),
 )
 log_processor = dict(by_epoch=False)

@@ -25,5 +25,6 @@ default_hooks = dict(
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
     visualization=dict(type='DetVisualizationHook'),
     description=dict(type='sod_plugins.DescriptionHook'),
+    finite_loss=dict(type='sod_plugins.FiniteLossHook'),
 )
 log_processor = dict(by_epoch=False)

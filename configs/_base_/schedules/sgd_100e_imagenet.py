@@ -18,6 +18,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     exact_resume=dict(type='sod_plugins.ExactResumeHook'),
     description=dict(type='sod_plugins.DescriptionHook'),
+    finite_loss=dict(type='sod_plugins.FiniteLossHook'),
     check_classes=dict(type='sod_plugins.CheckClassesHook'),
 )
 log_processor = dict(by_epoch=True)
