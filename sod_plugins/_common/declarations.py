@@ -90,8 +90,8 @@ def _merged_parameters(
     passed: list[Parameter] = []
     for declared in reversed(others):
         passed = _merge(declared, passed)
-    merged = _merge(first, [parameter for parameter in passed if parameter.name not in without])
-    return {parameter.name: parameter for parameter in merged}
+    merged = _merge(first, passed)
+    return {parameter.name: parameter for parameter in merged if parameter.name not in without}
 
 
 def _merge(own: Iterable[Parameter], passed: Iterable[Parameter]) -> list[Parameter]:

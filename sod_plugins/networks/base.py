@@ -69,7 +69,14 @@ class SaliencyDecoder(nn.Module):
 
     A trainer that composes backbone and decoder itself calls the decoder in training mode on the
     maps, and then :meth:`losses` on the output.
+
+    Attributes:
+        out_channels: Channels of the map that the last classifier reads.
+        arguments: Constructor arguments, by name; ``in_channels`` among them.
     """
+
+    out_channels: int
+    arguments: dict[str, Any]
 
     def training_outputs(self, maps: Sequence[Tensor]) -> Any:
         """Return the outputs for :meth:`losses`, in training mode or not.

@@ -131,7 +131,8 @@ class CSFDecoder(CrossStageFusion, SaliencyDecoder):
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         super().__init__(*args, **arguments)
-        self.classifier = nn.Conv2d(self.channels, 1, 1)
+        self.out_channels = self.channels
+        self.classifier = nn.Conv2d(self.out_channels, 1, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Map (N, C_i, H_i, W_i) per scale, finest first, to logits (N, 1, H_0, W_0)."""
@@ -148,7 +149,8 @@ class LastMapClassifier(SaliencyDecoder):
 
     def __init__(self, in_channels: Sequence[int]) -> None:
         super().__init__()
-        self.classifier = nn.Conv2d(in_channels[-1], 1, 1)
+        self.out_channels = in_channels[-1]
+        self.classifier = nn.Conv2d(self.out_channels, 1, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Map a pyramid to logits (N, 1, H, W) at the size of its last map."""

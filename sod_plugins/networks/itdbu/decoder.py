@@ -176,7 +176,7 @@ class ITDBUDecoder(SaliencyDecoder):
                 )
             unify_sharing = 'direction'
         self.in_channels = tuple(in_channels)
-        self.hidden_channels = hidden_channels
+        self.out_channels = hidden_channels
         self.steps = 1 if cell == 'cnn' else steps
         self.carry_hidden = carry_hidden and cell != 'cnn'
         self.resize_modes = {'top_down': upsample, 'bottom_up': downsample}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.arguments import records_arguments
 from sod_plugins.layers.picanet import AttentionConv, LocalAttentionPooling
 from sod_plugins.layers.plain_context import LargeConv
 from sod_plugins.networks.losses import check_labels, cross_entropy
@@ -15,6 +16,7 @@ CONTEXTS = ('none', 'LC', 'AC', 'LAP')
 JOINS = ('output', 'input')
 
 
+@records_arguments
 class PiCANetASPP(nn.Module):
     """DeepLab's four branches, each with a local PiCANet parallel to its Fc6 (Sec. 5.6, Tab. 3).
 
@@ -79,6 +81,7 @@ class PiCANetASPP(nn.Module):
                 f'context_dilations needs {len(dilations)} entries, one per branch, '
                 f'got {tuple(context_dilations)}.'
             )
+        self.out_channels = channels
         self.pool = nn.MaxPool2d(3, 1, padding=1) if pool else nn.Identity()
         self.branches = nn.ModuleList()
         for dilation, context_dilation in zip(dilations, context_dilations, strict=True):

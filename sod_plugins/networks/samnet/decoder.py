@@ -112,6 +112,7 @@ class SAMNetDecoder(SaliencyDecoder):
         if any(kernel % 2 == 0 for kernel in kernels):
             raise ValueError(f'kernel_sizes must be odd, so that maps keep their size: {kernels}.')
         self.channels = channels
+        self.out_channels = channels[0]
         self.upsampling = upsampling
         self.side_loss_weight = side_loss_weight
         self.laterals = nn.ModuleList(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -17,7 +19,8 @@ def apply_losses(
         ignore_index: Pixels with this label do not count.
     """
     losses: dict[str, Tensor] = {}
-    for term in terms if isinstance(terms, nn.ModuleList) else [terms]:
+    chosen: Any = terms if isinstance(terms, nn.ModuleList) else [terms]
+    for term in chosen:
         loss = term(logits, labels, ignore_index=ignore_index)
         losses[term.loss_name] = losses.get(term.loss_name, 0) + loss
     return losses

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from sod_plugins.networks import Decoded, PiCANetDecoder
 from sod_plugins.openmmlab.models.decode_heads.semantic_decode_head import SemanticDecodeHead
+from sod_plugins.openmmlab.models.net_adapter import adapts
 from sod_plugins.registry import MODELS
 
 
 @MODELS.register_module()
+@adapts(PiCANetDecoder, without=('global_attention_weight', 'local_attention_weight'))
 class PiCANetUNetHead(SemanticDecodeHead):
-    """Semantic segmentation by :class:`PiCANetDecoder` (Sec. 5.6, second row of Tab. 3).
+    """Semantic segmentation by the decoder of PiCANet (Sec. 5.6, second row of Tab. 3).
 
     The paper's has D_6 to D_3, on maps of 12x12 to 96x96 pixels that a VGG-16 without dilation
     makes of 384x384, and GAP with 12x12 samples next to each other. It calls the network similar to
@@ -23,30 +25,9 @@ class PiCANetUNetHead(SemanticDecodeHead):
     and so on, and nothing supervises the attention, whose loss knows two classes only.
 
     Args:
-        in_channels: Channels of each map, finest first.
-        num_classes: Classes, without the ignored one.
-        setting: Which decoders have which context, see :class:`PiCANetDecoder`, also for the rest
-            up to ``init_std``.
-        first_level: Likewise.
-        channels: Likewise.
-        out_channels: Likewise.
-        gap_kernel_size: Likewise.
-        gap_dilation: Likewise.
-        local_kernel_size: Likewise.
-        local_dilation: Likewise.
-        renet_channels: Likewise.
-        attention_channels: Likewise.
-        attention_norm: Likewise.
-        order: Likewise.
-        tap_norm: Likewise.
-        init_std: Likewise.
         level_weights: Weight of each decoder's loss, finest first; by default those of D_3 to D_6
             in the saliency model.
         in_index: Which maps of the backbone it takes; by default the first ``len(in_channels)``.
-        ignore_index: See :class:`SemanticDecodeHead`, also for the rest.
-        align_corners: Likewise.
-        loss_decode: Likewise.
-        init_cfg: Likewise.
 
     Raises:
         ValueError: If the arguments do not describe a decoder, or there is not one weight for each.
@@ -54,64 +35,27 @@ class PiCANetUNetHead(SemanticDecodeHead):
 
     def __init__(
         self,
-        in_channels: Sequence[int],
         *,
-        num_classes: int,
         setting: str = '6GAP_543LAP',
         first_level: int = 3,
-        channels: Sequence[int] | None = None,
-        out_channels: int | None = None,
         gap_kernel_size: int | tuple[int, int] = 12,
-        gap_dilation: int | tuple[int, int] | None = None,
-        local_kernel_size: int = 7,
-        local_dilation: int = 2,
-        renet_channels: int = 256,
-        attention_channels: int = 128,
-        attention_norm: bool = True,
-        order: str | None = None,
-        tap_norm: str = 'but_deepest',
-        init_std: float | None = 0.01,
         level_weights: Sequence[float] = (0.8, 0.5, 0.5, 0.5),
         in_index: Sequence[int] | None = None,
-        ignore_index: int = 255,
-        align_corners: bool = False,
-        loss_decode: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
-        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        **arguments: Any,
     ) -> None:
+        in_channels = arguments['in_channels']
         if len(level_weights) != len(in_channels):
             raise ValueError(
                 f'level_weights needs {len(in_channels)} entries, one per map, '
                 f'got {tuple(level_weights)}.'
             )
-        net = PiCANetDecoder(
-            in_channels,
-            setting,
-            num_classes,
-            channels=channels,
-            out_channels=out_channels,
+        super().__init__(
+            setting=setting,
             first_level=first_level,
             gap_kernel_size=gap_kernel_size,
-            gap_dilation=gap_dilation,
-            local_kernel_size=local_kernel_size,
-            local_dilation=local_dilation,
-            renet_channels=renet_channels,
-            attention_channels=attention_channels,
-            attention_norm=attention_norm,
-            order=order,
-            tap_norm=tap_norm,
-            init_std=init_std,
             level_weights=(0.0,) * (first_level - 1) + tuple(level_weights),
-        )
-        super().__init__(
-            net,
-            tuple(in_channels),
-            net.out_channels,
-            num_classes,
             in_index=tuple(range(len(in_channels)) if in_index is None else in_index),
-            ignore_index=ignore_index,
-            align_corners=align_corners,
-            loss_decode=loss_decode,
-            init_cfg=init_cfg,
+            **arguments,
         )
 
     def loss_by_feat(

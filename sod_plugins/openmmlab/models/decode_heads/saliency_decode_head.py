@@ -17,34 +17,37 @@ from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
     """Decode head around a plain decoder that maps a pyramid to saliency logits.
 
+    A subclass names its decoder by :func:`~sod_plugins.openmmlab.models.net_adapter.adapts`, and
+    has its arguments.
+
     The losses are the decoder's own. They compare its maps with a mask in [0, 1] whose edges may be
     soft: ``gt_sem_seg`` of shape (1, H, W), float32. Pixels of value 255, which mmseg pads masks
     with, do not count.
 
     Args:
-        net: Maps a list of (N, C_i, H_i, W_i) to logits (N, 1, H_0, W_0); in training to what its
-            ``losses`` takes.
-        in_channels: Channels of each map that ``net`` takes.
-        channels: Channels before its classifier.
         in_index: Which maps of the backbone it takes; by default the first ``len(in_channels)``.
+            ``sod predict`` reads only checkpoints of heads that take all: to leave some out, set
+            the backbone's ``out_indices``.
         loss_decode: Loss, or several, in place of the decoder's binary cross-entropy. They take
             logits (N, 1, H, W) and masks (N, H, W), as mmseg's do.
-        init_cfg: Initialisation; by default the one of ``net``.
+        init_cfg: Initialisation; by default the decoder's own.
     """
+
+    net: SaliencyDecoder
 
     def __init__(
         self,
-        net: SaliencyDecoder,
-        in_channels: Sequence[int],
-        channels: int,
-        *,
+        *args: Any,
         in_index: Sequence[int] | None = None,
         loss_decode: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        **arguments: Any,
     ) -> None:
+        net: Any = self.plain(*args, **arguments)
+        in_channels = net.arguments['in_channels']
         super().__init__(
             tuple(in_channels),
-            channels,
+            net.out_channels,
             num_classes=2,
             out_channels=1,
             threshold=0.5,
@@ -57,7 +60,7 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
         del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
         self.net = net
 
-    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+    def forward(self, inputs: Sequence[Tensor]) -> Any:
         """Map the backbone's maps (N, C_i, H_i, W_i) to logits (N, 1, H_0, W_0)."""
         return self.net(self._transform_inputs(inputs))
 

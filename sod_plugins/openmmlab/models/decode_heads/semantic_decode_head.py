@@ -8,7 +8,7 @@ from typing import Any
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import accuracy
 from mmseg.structures import SegDataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from sod_plugins.openmmlab.models.decode_heads._host_losses import apply_losses
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
@@ -18,37 +18,39 @@ from sod_plugins.ops import resize_bilinear
 class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
     """Decode head around a plain network that maps features to the scores of classes.
 
+    A subclass names its network by :func:`~sod_plugins.openmmlab.models.net_adapter.adapts`, and
+    has its arguments.
+
     The losses are the network's own. Scores and labels are compared at the size of the labels;
     pixels of ``ignore_index`` do not count.
 
     Args:
-        net: Maps features, or a list of them, to scores (N, num_classes, H, W), and has ``losses``.
-        in_channels: Channels of the map that ``net`` takes, or of each one.
-        channels: Channels before its classifier.
         num_classes: Classes, without the ignored one.
         in_index: Which map of the backbone it takes, or which ones.
         ignore_index: Label of the pixels that do not count.
         align_corners: Whether the scores' resize aligns corner pixels.
         loss_decode: Loss, or several, as mmseg has them, in place of the network's cross-entropy.
-        init_cfg: Initialisation; by default the one of ``net``.
+        init_cfg: Initialisation; by default the network's own.
     """
+
+    net: Any
 
     def __init__(
         self,
-        net: nn.Module,
-        in_channels: int | Sequence[int],
-        channels: int,
-        num_classes: int,
         *,
+        num_classes: int,
         in_index: int | Sequence[int] = -1,
         ignore_index: int = 255,
         align_corners: bool = False,
         loss_decode: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        **arguments: Any,
     ) -> None:
+        net: Any = self.plain(num_classes=num_classes, **arguments)
+        in_channels = net.arguments['in_channels']
         super().__init__(
             in_channels,
-            channels,
+            net.out_channels,
             num_classes=num_classes,
             out_channels=num_classes,
             dropout_ratio=0,
@@ -67,7 +69,7 @@ class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
         return self.net(self._transform_inputs(inputs))
 
     def loss_by_feat(
-        self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
+        self, seg_logits: Any, batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
         """Compare scores (N, num_classes, h, w) with the labels of the data samples."""
         labels = self._stack_batch_gt(batch_data_samples)
@@ -80,7 +82,8 @@ class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
 
     def resize(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Bring scores to the size of the labels (N, 1, H, W)."""
-        return resize_bilinear(scores, labels.shape[-2:], align_corners=self.align_corners)
+        size = labels.shape[-2], labels.shape[-1]
+        return resize_bilinear(scores, size, align_corners=self.align_corners)
 
     def compare(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Apply ``loss_decode`` to scores and labels (N, 1, H, W); losses of one name add up."""
