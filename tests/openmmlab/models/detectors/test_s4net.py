@@ -151,5 +151,5 @@ def test_resnet50_starts_from_a_file(narrow_s4net, tmp_path):
     detector.init_weights()
     torch.testing.assert_close(detector.backbone.net.state_dict(), backbone.state_dict())
     torch.save({'conv1.weight': torch.zeros(64, 3, 7, 7)}, path)
-    with pytest.raises(LaunchError, match=r'resnet50\.pth does not fit this ResNet: it lacks'):
+    with pytest.raises(LaunchError, match=r'resnet50\.pth does not fit this ResNet: missing keys'):
         MODELS.build(narrow_s4net).init_weights()
