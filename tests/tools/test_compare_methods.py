@@ -143,7 +143,7 @@ def test_constant_checkpoint_scores_as_computed_by_hand(tool, data, constant_che
     assert row['measures']['max_f'] == pytest.approx(max_f, abs=1e-5)
     errors = [share * (1 - 76 / 255) + (1 - share) * 76 / 255 for share in shares]
     assert row['measures']['mae'] == pytest.approx(sum(errors) / 2, abs=1e-9)
-    assert (row['count'], row['source']) == (2, 'constant.pth, a CSNet')
+    assert (row['count'], row['source']) == (2, 'constant.pth, a CSNet, torch')
     assert (row['input_size'], row['parameters']) == ([32, 48], 210985)
 
 
@@ -174,7 +174,7 @@ def test_rows_equal_an_evaluation_of_the_saved_maps(tool, data, constant_checkpo
     lines = table.read_text().splitlines()
     mae = record['methods'][0]['measures']['mae']
     assert any(re.match(rf'\| prior \| pysodmetrics \| 2 \|.*{mae:.4f}', line) for line in lines)
-    facts = '| tiny | tiny.onnx, an ONNX network | 6x8 | 4 | 0.000 G |'
+    facts = '| tiny | tiny.onnx, an ONNX network, ONNX Runtime | 6x8 | 4 | 0.000 G |'
     assert any(line.startswith(facts) for line in lines)
     assert any(
         line.startswith('| prior | blurred mean of the 3 masks in train.txt | - | - | - |')
@@ -265,6 +265,8 @@ def test_time_is_the_median_in_milliseconds(tool, data, monkeypatch):
     [
         (['net.pth'], "'net.pth' is not of the form NAME=FILE"),
         (['a/b=net.pth'], "'a/b=net.pth' is not of the form NAME=FILE"),
+        (['net=zoo:sod-smal'], "got 'sod-smal'. Did you mean 'sod-small'?"),
+        (['prior=train.txt@torch'], "'train.txt' cannot be computed by torch: leave '@torch' out."),
         (['net=net.pt'], "'net.pt' is no method: name a checkpoint (.pth), an ONNX network"),
         (['net=absent.pth'], "There is no network 'absent.pth'"),
         (['net=absent.onnx'], "There is no network 'absent.onnx'"),
@@ -340,3 +342,30 @@ def test_u2net_beats_the_centre_prior_on_photos(tool, msra10k, tmp_path):
     # U2-Net's authors publish 1.13M parameters; an export folds its normalisations.
     assert u2net['parameters'] == pytest.approx(1.13e6, rel=0.01)
     assert u2net['measures']['max_f'] > prior['measures']['max_f'] + 0.2
+
+
+@pytest.mark.parametrize('engine', ['onnxruntime', 'openvino'])
+def test_engines_compute_the_same_maps(tool, data, tmp_path, engine):
+    pytest.importorskip(engine)
+    pytest.importorskip('onnxscript')
+    torch.manual_seed(0)
+    network = CSNet(width=0.4, stage_blocks=(1, 1, 1, 1))
+    settle_statistics(network, torch.randn(4, 3, 32, 32))
+    checkpoint = tmp_path / 'net.pth'
+    save_network(checkpoint, network, Preprocessing(size=(32, 32)))
+    words = [str(data), f'a={checkpoint}', f'b={checkpoint}@{engine}']
+    tool.main([*words, '--json', str(tmp_path / 'out.json')])
+    one, other = json.loads((tmp_path / 'out.json').read_text())['methods']
+    assert tool.ENGINES[engine] in other['source'] and 'torch' in one['source']
+    assert other['parameters'] == one['parameters'] and other['macs'] == one['macs']
+    assert other['measures'] == pytest.approx(one['measures'], abs=1e-4)
+
+
+def test_an_onnx_network_is_computed_by_openvino_too(tool, data, tmp_path):
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('openvino')
+    network = write_onnx(tmp_path / 'tiny.onnx')
+    record = run(tool, data, f'a={network}', f'b={network}@openvino')
+    one, other = record['methods']
+    assert other['source'] == 'tiny.onnx, an ONNX network, OpenVINO'
+    assert other['measures'] == pytest.approx(one['measures'], abs=1e-6)

@@ -5,12 +5,16 @@ r"""Compare saliency methods on the same images, in the same run, under one prot
 
 Each method is NAME=FILE, and the file's suffix says what it is:
 
-.pth   A checkpoint of this package, predicted as `sod predict` does.
+.pth   A checkpoint of this package, or .safetensors, or `zoo:` and the name of a model, predicted
+       as `sod predict` does.
 .onnx  A network fed as those of the U2-Net family are: the image is resized to the model's input,
        divided by its largest value and normalised by ImageNet's mean and deviation; the first
        output is stretched to [0, 1] and resized to the image. Needs onnxruntime.
 .txt   A blurred centre prior, which looks at no image: the mean mask of the images in this list of
        the data set, resized to each image. Name training images here, not the compared ones.
+
+A network may be followed by its engine, as in U2-Net-small=u2netp.onnx@openvino: torch,
+onnxruntime or openvino. Its default is torch, for .onnx it is onnxruntime.
 
 Maps are scored as `sod predict` saves them: at the image's size, in 8 bits, truncated. Every
 method computes on the CPU with one thread.
@@ -31,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from saliency_methods import Method, load_centre_prior, load_checkpoint, load_onnx
+from saliency_methods import ENGINES, Method, load_centre_prior, load_checkpoint, load_onnx
 from tqdm import tqdm
 
 from sod_plugins._common.writing import write_text
@@ -56,8 +60,13 @@ from sod_plugins.metrics import (
     find_measures,
 )
 from sod_plugins.networks import to_uint8
+from sod_plugins.zoo.resolver import PREFIX, find_model
 
-SUFFIXES = ('.pth', '.onnx', '.txt')
+SUFFIXES = ('.pth', '.safetensors', '.onnx', '.txt')
+
+
+# A path and the engine that is asked for.
+NamedFile = tuple[Path, str | None]
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         find_measures(args.measures)
         _check_outputs(args, files)
         pairs = find_pairs(args.data, list_file=args.list)
-        methods = [_load(name, path, args.data) for name, path in files.items()]
+        methods = [_load(name, file, args.data) for name, file in files.items()]
         report = check_dataset(FolderLayout(args.data, list_file=args.list))
         if not report.ok:
             raise DataError(f'The images cannot be compared: {list_files(report.problems)}')
@@ -183,31 +192,47 @@ def _describe(result: Result) -> tuple[str, ...]:
     )
 
 
-def _load(name: str, path: Path, data: Path) -> Method:
+def _load(name: str, file: NamedFile, data: Path) -> Method:
+    path, engine = file
     if path.suffix == '.txt':
         return load_centre_prior(name, data, path)
-    return load_onnx(name, path) if path.suffix == '.onnx' else load_checkpoint(name, path)
+    if path.suffix == '.onnx':
+        return load_onnx(name, path, engine or 'onnxruntime')
+    return load_checkpoint(name, path, engine or 'torch')
 
 
-def _named_files(texts: Sequence[str]) -> dict[str, Path]:
-    """Read NAME=FILE; lists are looked for below the data set, networks must exist."""
+def _named_files(texts: Sequence[str]) -> dict[str, NamedFile]:
+    """Read NAME=FILE[@ENGINE]; lists are looked for below the data set, networks must exist."""
     files = []
     for text in texts:
-        name, _, path = text.partition('=')
-        if not (name and path) or Path(name).name != name:
+        name, _, file = text.partition('=')
+        if not (name and file) or Path(name).name != name:
             raise ValueError(f"'{text}' is not of the form NAME=FILE, with a NAME without slashes.")
-        if Path(path).suffix not in SUFFIXES:
+        file, engine = _split_engine(file)
+        path = find_model(file) if file.startswith(PREFIX) else Path(file)
+        if path.suffix not in SUFFIXES:
             raise ValueError(
                 f"'{path}' is no method: name a checkpoint (.pth), an ONNX network (.onnx), or a "
                 'list of training images (.txt) for a centre prior.'
             )
-        if Path(path).suffix != '.txt' and not Path(path).is_file():
+        if path.suffix != '.txt' and not path.is_file():
             raise FileNotFoundError(f"There is no network '{path}'. Correct the path.")
-        files.append((name, Path(path)))
+        if engine and (path.suffix, engine) in {
+            ('.onnx', 'torch'),
+            *(('.txt', e) for e in ENGINES),
+        }:
+            raise ValueError(f"'{path}' cannot be computed by {engine}: leave '@{engine}' out.")
+        files.append((name, (path, engine)))
     twice = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
     if twice:
         raise ValueError(f'Several methods are called {list_files(twice)}. Rename all but one.')
     return dict(files)
+
+
+def _split_engine(file: str) -> tuple[str, str | None]:
+    """Split FILE@ENGINE; an @ of another meaning stays in the name of the file."""
+    path, at, engine = file.rpartition('@')
+    return (path, engine) if at and engine in ENGINES else (file, None)
 
 
 def _check_outputs(args: argparse.Namespace, names: Iterable[str]) -> None:
@@ -227,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('data', type=Path, metavar='DATA', help='folder of the data set')
     parser.add_argument(
-        'methods', nargs='+', metavar='NAME=FILE', help='a .pth, .onnx or .txt file, see above'
+        'methods', nargs='+', metavar='NAME=FILE', help='a network or a list, see above'
     )
     parser.add_argument(
         '--list', type=Path, metavar='FILE', help='images to compare on, one stem or path a line'

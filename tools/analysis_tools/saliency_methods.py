@@ -15,15 +15,22 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from sod_plugins.analysis.complexity import count_macs, count_parameters
+from sod_plugins.checkpoints import load_network
 from sod_plugins.data import find_pairs, read_mask
-from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.inference import SaliencyPredictor, export_network
+from sod_plugins.inference.engines import OnnxRuntimeNetwork, OpenVINONetwork, require_engine
+from sod_plugins.inference.fused import fuse
 from sod_plugins.ops import resize_bilinear
 
 FloatArray = NDArray[np.float32]
+Compute = Callable[[FloatArray], FloatArray]
+
+# What computes a network, as the tables name it.
+ENGINES = {'torch': 'torch', 'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO'}
 
 # The centre prior: masks are averaged on a square grid, and a blur hides what is left of single
 # masks where the list is short.
@@ -59,27 +66,51 @@ class Method:
     macs: int | None = None
 
 
-def load_checkpoint(name: str, path: Path) -> Method:
-    """Return the network in a checkpoint of this package as a method.
+def load_checkpoint(name: str, path: Path, engine: str = 'torch') -> Method:
+    """Return the network in a checkpoint of this package as a method, on one thread.
+
+    Args:
+        name: What the row is called.
+        path: The checkpoint.
+        engine: One of ``ENGINES``; the network is exported for one that is not torch.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint of this package.
+        ImportError: The engine is not installed.
+        ValueError: It is no checkpoint of this package, or finds no saliency.
     """
-    predictor = SaliencyPredictor(path, 'cpu')
-    network, size = predictor.network, predictor.preprocessing.size
+    network = load_network(path)
+    size = SaliencyPredictor(network, 'cpu').preprocessing.size
     return Method(
         name,
-        f'{path.name}, a {type(network).__name__}',
-        predictor.predict,
+        f'{path.name}, a {type(network).__name__}, {ENGINES[engine]}',
+        SaliencyPredictor(_run_by(network, engine), 'cpu').predict,
         size,
         count_parameters(network),
         count_macs(network, size),
     )
 
 
-def load_onnx(name: str, path: Path) -> Method:
+def _run_by(network: nn.Module, engine: str) -> nn.Module:
+    """Return a network that an engine computes as fast as ``sod predict --backend`` does."""
+    if engine == 'torch':
+        return fuse(network) if getattr(network, 'folds_norms', False) else network
+    suffix, kind = ('.onnx', OnnxRuntimeNetwork)
+    if engine == 'openvino':
+        suffix, kind = ('.xml', OpenVINONetwork)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f'network{suffix}')
+        export_network(network, path)
+        return kind(path, threads=1)
+
+
+def load_onnx(name: str, path: Path, engine: str = 'onnxruntime') -> Method:
     """Return the network in an ONNX file as a method, on one thread.
+
+    Args:
+        name: What the row is called.
+        path: The file.
+        engine: ``'onnxruntime'`` or ``'openvino'``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -100,14 +131,29 @@ def load_onnx(name: str, path: Path) -> Method:
             '(1, 3, height, width) of fixed size.'
         )
     size = shape[2], shape[3]
-    output = session.run(None, {inputs[0].name: np.zeros((1, 3, *size), np.float32)})[0]
+    compute = _compile_openvino(path) if engine == 'openvino' else _run_session(session)
+    output = compute(np.zeros((1, 3, *size), np.float32))
     if output.ndim < 2 or output.size != output.shape[-2] * output.shape[-1]:
         raise ValueError(
             f"The first output of '{path}' has the shape {output.shape}. Export the network with "
             'its saliency map (1, 1, height, width) first.'
         )
-    predict = partial(_predict_onnx, session, size)
-    return Method(name, f'{path.name}, an ONNX network', predict, size, *_count_onnx(path))
+    predict = partial(_predict_onnx, compute, size)
+    source = f'{path.name}, an ONNX network, {ENGINES[engine]}'
+    return Method(name, source, predict, size, *_count_onnx(path))
+
+
+def _run_session(session: Any) -> Compute:
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
+
+
+def _compile_openvino(path: Path) -> Compute:
+    """Compile an ONNX file for one thread, in float32 as ONNX Runtime computes."""
+    core = require_engine('openvino', 'openvino').Core()
+    config = {'INFERENCE_PRECISION_HINT': 'f32', 'INFERENCE_NUM_THREADS': '1'}
+    model = core.compile_model(path, 'CPU', config)
+    return lambda images: model([images])[0].copy()
 
 
 def load_centre_prior(name: str, root: Path, list_file: Path) -> Method:
@@ -144,12 +190,12 @@ def _predict_prior(prior: Tensor, image: NDArray[np.uint8]) -> FloatArray:
     return _resized(prior, (image.shape[0], image.shape[1]))
 
 
-def _predict_onnx(session: Any, size: tuple[int, int], image: NDArray[np.uint8]) -> FloatArray:
+def _predict_onnx(compute: Compute, size: tuple[int, int], image: NDArray[np.uint8]) -> FloatArray:
     pixels = torch.tensor(image, dtype=torch.float32).permute(2, 0, 1)[None]
     pixels = resize_bilinear(pixels, size)
     pixels = pixels / pixels.max().clamp(min=1)  # black stays black
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    output = session.run(None, {session.get_inputs()[0].name: ((pixels - mean) / std).numpy()})[0]
+    output = compute(((pixels - mean) / std).numpy())
     if np.isnan(output).any():
         raise ValueError('The network gives NaN. Export it again.')
     saliency = torch.from_numpy(output).reshape(1, 1, *output.shape[-2:])
