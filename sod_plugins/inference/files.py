@@ -153,7 +153,7 @@ def predict_files(
     work = ImageWork(runner, kinds, options, exif, edges, crf)
 
     def save(image: Path, decoded: DecodedImage, small: Any) -> None:
-        work.save(targets[image], decoded, small)
+        work.write(targets[image], decoded, small)
 
     results = run_pipeline(
         [image for image in mine if image not in skipped],

@@ -104,7 +104,7 @@ class ImageWork:
         photo = image.photo or Photo(np.broadcast_to(np.uint8(0), (*image.size, 3)))
         return {kind: encode_prediction(photo, levels, kind, self._options) for kind in self._kinds}
 
-    def save(
+    def write(
         self, targets: Mapping[PictureKind, Path], image: DecodedImage, small: Saliency
     ) -> None:
         """Write the pictures of an image.
