@@ -37,7 +37,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, 'it is a pipe or a device, no regular file', str(path))
+            raise OSError(errno.EINVAL, 'it is a pipe or a device, not a regular file', str(path))
         return os.fdopen(descriptor, 'rb')
     except BaseException:
         os.close(descriptor)
@@ -106,7 +106,7 @@ def read_json(path: str | os.PathLike[str], largest: int = LARGEST_JSON) -> Any:
     except RecursionError:
         raise ValueError(f"'{path}' is nested too deep to be read as JSON") from None
     except ValueError as error:
-        raise ValueError(f"'{path}' is no JSON ({error})") from error
+        raise ValueError(f"'{path}' is not JSON ({error})") from error
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -98,7 +98,7 @@ def _import_file(path: Path) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise _MissingCodeError('it is no Python file')
+        raise _MissingCodeError('it is not a Python file')
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs, because pickles look functions up there
     try:

@@ -120,7 +120,7 @@ def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         raise ValueError('holds no weights')
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(f'holds a state dict with other things than tensors ({name!s:.80})')
+            raise ValueError(f'holds a state dict with values other than tensors ({name!s:.80})')
     prefixes = ('module.', '_orig_mod.')
     while prefix := next((p for p in prefixes if all(k.startswith(p) for k in state)), None):
         state = {name.removeprefix(prefix): value for name, value in state.items()}
@@ -154,7 +154,7 @@ def load_classifier(path: str | Path) -> Any:
     """
     network = load_network(path)
     if network.task != 'classes':
-        raise ValueError(f'{path} holds a {type(network).__name__}, which is no classifier.')
+        raise ValueError(f'{path} holds a {type(network).__name__}, which is not a classifier.')
     return network
 
 

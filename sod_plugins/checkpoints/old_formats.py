@@ -87,7 +87,7 @@ def read_description(checkpoint: Mapping[str, Any], weights: int) -> Description
         return _read_training_checkpoint(text, weights)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         reason = f'it holds no {error}' if isinstance(error, KeyError) else error
-        raise ValueError(f'is no checkpoint of a network of this package ({reason})') from error
+        raise ValueError(f'is not a checkpoint of a network of this package ({reason})') from error
 
 
 def plain_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -241,7 +241,7 @@ def read_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
             if isinstance(target, ast.Name) and target.id in names
         }
     except (MemoryError, RecursionError, SyntaxError) as error:
-        raise ValueError('its config is no text of one') from error
+        raise ValueError('its config cannot be parsed') from error
 
 
 def _literal(node: ast.expr) -> Any:

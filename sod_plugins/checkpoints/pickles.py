@@ -289,7 +289,7 @@ class _NumberType(StandIn):
         code = self.arguments[0] if self.arguments else None
         code = code.decode('latin-1') if isinstance(code, bytes) else code
         if not isinstance(code, str) or not NUMBER.fullmatch(code.lstrip('<>=|')):
-            raise PickleError('it holds an array of other things than numbers')
+            raise PickleError('it holds an array of something other than numbers')
         return np.dtype(self.order + code.lstrip('<>=|'))
 
 
@@ -299,7 +299,7 @@ def _number_type(*arguments: Any) -> _NumberType:
 
 def _plain_type(value: Any) -> np.dtype[Any]:
     if not isinstance(value, _NumberType):
-        raise PickleError('it holds an array of other things than numbers')
+        raise PickleError('it holds an array of something other than numbers')
     return value.resolve()
 
 

@@ -247,14 +247,14 @@ class _Storages:
 
     def _new(self, dtype: torch.dtype, key: str, count: Any) -> _Storage:
         if type(count) is not int or not 0 <= count * dtype.itemsize <= self.left:
-            raise PickleError('it tells of more values than it has')
+            raise PickleError('it declares more values than it holds')
         self.left -= count * dtype.itemsize
         storage = _Storage(dtype, torch.UntypedStorage(count * dtype.itemsize))  # type: ignore[no-untyped-call]
         if self.open_record is not None:
             size, record = self.open_record(key)
             with record:
                 if size != len(storage.values):
-                    raise PickleError('it tells of more values than it has')
+                    raise PickleError('it declares more values than it holds')
                 _fill(storage.values, record)
         return storage
 
@@ -297,7 +297,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tenso
         count *= length
         last += (length - 1) * step
     if count and (start + last > storage.count or count > storage.count):
-        raise PickleError('it tells of more values than it has')
+        raise PickleError('it declares more values than it holds')
     if not count:
         return torch.empty(_bounded(lengths), dtype=storage.dtype)
     return torch.empty(0, dtype=storage.dtype).set_(storage.values, start, lengths, steps)
@@ -374,7 +374,7 @@ def _read_safetensors(file: BinaryIO, path: Path) -> dict[str, Any]:
     try:
         return {DESCRIPTION: _with_tuples(json.loads(described)), 'state_dict': tensors}
     except (ValueError, RecursionError) as error:
-        raise _OtherFileError('holds a description that is no JSON. Write it again.') from error
+        raise _OtherFileError('holds a description that is not JSON. Write it again.') from error
 
 
 def _with_tuples(value: Any) -> Any:

@@ -50,7 +50,7 @@ def read_number(value: Any) -> float:
             number = math.nan
         if math.isfinite(number):
             return value if isinstance(value, int | float) else number
-    raise ValueError(f'{shown(value)} is no finite number')
+    raise ValueError(f'{shown(value)} is not a finite number')
 
 
 def read_box(value: Any) -> list[float]:
@@ -82,7 +82,7 @@ def read_name(image: Mapping[str, Any]) -> str:
     if name is None:
         raise ValueError('it lacks file_name')
     if isinstance(name, bool) or not isinstance(name, int | str):
-        raise ValueError(f'its file_name {shown(name)} is no text')
+        raise ValueError(f'its file_name {shown(name)} is not text')
     name = str(name)
     if not name or '\0' in name or len(name) > _LONGEST_NAME:
         raise ValueError(f'its file_name {shown(name)} cannot be the name of a file')
@@ -111,13 +111,11 @@ def read_sides(image: Mapping[str, Any]) -> tuple[int, int]:
         except ValueError as error:
             raise ValueError(f'its {key} {error}') from None
         if side != int(side) or side < 1:
-            raise ValueError(f'its {key} {shown(image[key])} is no number of pixels')
+            raise ValueError(f'its {key} {shown(image[key])} is not a number of pixels')
         sides.append(int(side))
     height, width = sides
     if height * width > MAX_PIXELS:
-        raise ValueError(
-            f'its size {height}x{width} (height x width) is of more than {MAX_PIXELS} pixels'
-        )
+        raise ValueError(f'its size {height}x{width} (height x width) exceeds {MAX_PIXELS} pixels')
     return height, width
 
 

@@ -31,9 +31,9 @@ INTEGER_MODES = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 LEFT_OUT = {
     'EPS': 'reading it starts another program',
     'WMF': 'it is drawn by the system, on Windows only',
-    'BUFR': 'it holds no picture',
-    'GRIB': 'it holds no picture',
-    'HDF5': 'it holds no picture',
+    'BUFR': 'it holds no image',
+    'GRIB': 'it holds no image',
+    'HDF5': 'it holds no image',
     'MPEG': 'it is a film',
     'IPTC': 'it may hold a file of any other format',
 }
@@ -301,7 +301,7 @@ def _what_it_is(start: bytes) -> tuple[str, str]:
             return f'it is {name}, which is left out, as {reason}', 'Save it as JPEG or PNG'
     if start[4:8] == b'ftyp' and start[8:12] in _HEIC_BRANDS:
         if 'HEIF' in Image.OPEN:
-            return 'it is a HEIC file without a picture, damaged or truncated', 'Fetch it again'
+            return 'it is a HEIC file without an image, damaged or truncated', 'Fetch it again'
         reason, remedy = _INSTALL_HEIC.split('. ')
         return reason, remedy
     if start[:4] in (b'II*\0', b'MM\0*'):
@@ -311,4 +311,4 @@ def _what_it_is(start: bytes) -> tuple[str, str]:
         )
     if start.startswith(b'version https://git-lfs'):
         return 'it is a pointer of Git LFS, not the image', 'Run: git lfs pull'
-    return 'it is no image that Pillow can identify', 'Replace or remove it'
+    return 'it is not an image that Pillow can identify', 'Replace or remove it'

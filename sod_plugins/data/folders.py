@@ -47,7 +47,7 @@ def images_in(folder: Path, role: str) -> list[Path]:
 def require_folder(path: Path, role: str) -> None:
     """Raise ``DataError`` if a path is not a folder; the role names it in the message."""
     if not path.is_dir():
-        reason = 'is no folder' if path.exists() else 'does not exist'
+        reason = 'is not a folder' if path.exists() else 'does not exist'
         raise DataError(f"The {role} '{path}' {reason}. Correct the path.")
 
 

@@ -114,8 +114,8 @@ class InstanceFile:
                     not isinstance(record.get(key), kind) for key, kind in _FIELDS.items()
                 ):
                     raise ValueError(
-                        f"'{self._journal.path}', line {number}, is no image of an earlier run. "
-                        'Move or remove the file.'
+                        f"'{self._journal.path}', line {number}, is not an image of an earlier "
+                        'run. Move or remove the file.'
                     )
                 records.pop(record['file_name'], None)
                 records[record['file_name']] = record

@@ -188,7 +188,7 @@ def _regions(
         raise DataError(
             f"'{label}' has {len(found)} {coding}, of which {len(spurious)} cover fewer than "
             f'{_TINY} pixels or are nowhere 3 pixels wide (the smallest: {name}, {area} pixels): '
-            'smoothed or compressed edges, whose colours are no instances. Export it without '
+            'smoothed or compressed edges, whose colours are not instances. Export it without '
             'smoothing, or give the least area (min_area, --min-area) of an instance.'
         )
     return [values == value for value in found]
@@ -240,14 +240,14 @@ def _check_count(count: int, with_class: bool) -> None:
     if with_class and count in (4, 5):
         confidence = ' and a confidence' if count == 5 else ''
         raise ValueError(
-            f'it is a box (centre, width and height{confidence}), no outline. Export the labels '
-            'for segmentation, not for detection'
+            f'it is a box (centre, width and height{confidence}), not an outline. Export the '
+            'labels for segmentation, not for detection'
         )
     if count % 2:
         reason = ', such as the confidence of a prediction. Take it off' if with_class else ''
         raise ValueError(f'its {count} numbers are pairs of x and y and one more{reason}')
     if count < 6:
-        raise ValueError(f'its {count // 2} vertices are no outline: give three points or more')
+        raise ValueError(f'its {count // 2} vertices do not form an outline: give at least three')
 
 
 def _clipped(polygon: Sequence[float], size: tuple[int, int]) -> list[float]:
@@ -257,7 +257,7 @@ def _clipped(polygon: Sequence[float], size: tuple[int, int]) -> list[float]:
     for index, (value, limit) in enumerate(zip(polygon, limits, strict=True)):
         if not -_BEYOND <= value <= limit + _BEYOND:
             raise ValueError(
-                f'a vertex of it lies outside the image of {width}x{height} pixels: '
+                f'one of its vertices lies outside the image of {width}x{height} pixels: '
                 f'{"xy"[index % 2]} is {value:g} pixels'
             )
     return [min(max(value, 0), limit) for value, limit in zip(polygon, limits, strict=True)]

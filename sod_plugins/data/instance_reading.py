@@ -215,7 +215,7 @@ class _Checker:
         except ValueError as error:
             raise ValueError(f'its image_id {error}') from None
         if index not in self.images:
-            raise ValueError(f'there is no image of its image_id {shown(index)}')
+            raise ValueError(f'there is no image with its image_id {shown(index)}')
         return self.images[index]
 
     def _check_new(self, number: Any) -> None:

@@ -183,7 +183,7 @@ def _classes(
     used = sorted({word for words in keywords.values() for word in words})
     unknown = sorted(set(used) - set(classes or used))
     if unknown:
-        raise DataError(f'Keywords that are no classes: {list_files(unknown)}. Correct either.')
+        raise DataError(f'Keywords that are not classes: {list_files(unknown)}. Correct either.')
     found = tuple(classes or used)
     if len(found) >= IGNORED:
         raise DataError(f'{len(found)} classes do not fit 8 bits. Name {IGNORED - 1} or fewer.')

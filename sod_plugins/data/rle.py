@@ -178,15 +178,15 @@ def _read_polygon(part: list[Any]) -> list[float]:
     try:
         numbers = np.asarray(part, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
-        raise ValueError('a polygon of it is no list of numbers') from None
+        raise ValueError('one of its polygons is not a list of numbers') from None
     if numbers.ndim > 2 or (numbers.ndim == 2 and numbers.shape[1] != 2):
-        raise ValueError('a polygon of it is no list of numbers')
+        raise ValueError('one of its polygons is not a list of numbers')
     if numbers.size % 2:
         raise ValueError(
-            f'a polygon of it has {numbers.size} numbers, which are not an x and a y for each point'
+            f'one of its polygons has {numbers.size} numbers, which are not pairs of x and y'
         )
     if not np.isfinite(numbers).all():
-        raise ValueError('a polygon of it has a number that is not finite')
+        raise ValueError('one of its polygons has a number that is not finite')
     plain: list[float] = numbers.ravel().tolist()
     return plain
 
@@ -224,7 +224,7 @@ def _plain_counts(counts: Any) -> Runs:
         numbers = np.zeros((0, 0))
     # Floats above 2**53 do not hold every integer, and no image has so many pixels.
     if numbers.ndim != 1 or not (np.abs(numbers) < 2**53).all() or (numbers % 1).any():
-        raise ValueError('its run lengths are no list of whole numbers')
+        raise ValueError('its run lengths are not a list of whole numbers')
     return numbers.astype(np.int64)
 
 

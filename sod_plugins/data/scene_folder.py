@@ -70,7 +70,7 @@ def _is_complete(out_dir: Path, parameters: dict[str, Any]) -> bool:
     if not out_dir.exists():
         return False
     if not out_dir.is_dir():
-        raise DataError(f"'{out_dir}' is no folder. Give a new or empty one.")
+        raise DataError(f"'{out_dir}' is not a folder. Give a new or empty one.")
     content = sorted(path.name for path in out_dir.iterdir())
     if not content:
         return False

@@ -249,7 +249,7 @@ def _complete_one(
     except ValueError as error:
         raise ValueError(f'its image_id {error}') from None
     if image not in sizes:
-        raise ValueError(f'the ground truth has no image of its image_id {shown(image)}')
+        raise ValueError(f'the ground truth has no image with its image_id {shown(image)}')
     score = read_score(prediction)
     box = None if prediction.get('bbox') is None else read_box(prediction['bbox'])
     found = {**prediction, 'image_id': image, 'score': score, 'bbox': box}

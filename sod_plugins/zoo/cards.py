@@ -187,7 +187,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard(**values)
     except TypeError as error:
-        raise ValueError(f'{path} is no model card: {error}.') from error
+        raise ValueError(f'{path} is not a model card: {error}.') from error
 
 
 def _text_of_size(preprocessing: Mapping[str, Any]) -> str:

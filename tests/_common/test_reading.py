@@ -44,7 +44,7 @@ def test_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     os.mkfifo(tmp_path / 'pipe')
     with pytest.raises(OSError, match='a pipe or a device') as caught:
         open_regular(tmp_path / 'pipe')
-    assert why(caught.value) == 'it is a pipe or a device, no regular file'
+    assert why(caught.value) == 'it is a pipe or a device, not a regular file'
 
 
 @pytest.mark.skipif(not Path('/dev/zero').exists(), reason='no such device here')

@@ -69,7 +69,7 @@ def test_what_is_wrong_is_named(tree):
     root = tree('train/ant/a.jpg', 'train/bee/readme.txt', 'flat/a.jpg', 'val/wasp/b.jpg')
     for folder, message in (
         ('nowhere', r"folder of classes '.*nowhere' does not exist"),
-        ('flat/a.jpg', r"folder of classes '.*a\.jpg' is no folder"),
+        ('flat/a.jpg', r"folder of classes '.*a\.jpg' is not a folder"),
         ('flat', r"flat' holds no class folders"),
         ('train', r"class folder '.*bee' holds no image files"),
     ):

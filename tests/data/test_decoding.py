@@ -397,8 +397,8 @@ def test_a_bomb_is_refused_unpacked(tmp_path):
     ('content', 'reason'),
     [
         (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'pointer of Git LFS'),
-        (b'<!DOCTYPE html><html>', 'it is no image that Pillow can identify'),
-        (b'', 'it is no image that Pillow can identify'),
+        (b'<!DOCTYPE html><html>', 'it is not an image that Pillow can identify'),
+        (b'', 'it is not an image that Pillow can identify'),
         (b'II*\0\x08\0\0\0\0\0\0\0\0\0', 'a TIFF of a kind that Pillow does not read'),
     ],
 )

@@ -182,7 +182,7 @@ def test_images_without_yolo_labels_are_background(folder):
 @pytest.mark.parametrize(
     ('row', 'reason'),
     [
-        ('0 0.5 0.5 0.2 0.2', r'it is a box \(centre, width and height\), no outline'),
+        ('0 0.5 0.5 0.2 0.2', r'it is a box \(centre, width and height\), not an outline'),
         ('0 0.5 0.5 0.2 0.2 0.9', 'it is a box .* and a confidence'),
         (f'{YOLO} 0.91', 'its 9 numbers are pairs of x and y and one more, such as the confidence'),
         (
@@ -193,7 +193,7 @@ def test_images_without_yolo_labels_are_background(folder):
             '0 0.1 0.1 0.5 -0.2 0.6 0.7',
             r'.*outside the image of 60x40 pixels: y is -8 pixels',
         ),
-        ('0', 'its 0 vertices are no outline'),
+        ('0', 'its 0 vertices do not form an outline'),
     ],
 )
 def test_other_rows_are_named_for_what_they_are(folder, row, reason):

@@ -83,7 +83,7 @@ def test_everything_wrong_is_named_at_once(coco, tmp_path):
         "image 'a.png', annotation 2: its id occurs twice.",
         "image 'a.png', annotation 8: its box [25, 2, 9, 5] leaves the image of 30x20 "
         '(width x height).',
-        'no image, annotation 9: there is no image of its image_id 77.',
+        'no image, annotation 9: there is no image with its image_id 77.',
         "image 'b.png', annotation 10: its segmentation has no pixel.",
         "image 'b.png', annotation 11: its box [1, 2, nan, 3] is not four numbers.",
         "image 'b.png', annotation 12: its box [1, 2, 0, 3] is empty.",

@@ -155,7 +155,7 @@ def test_missing_and_empty_folders(tmp_path):
         find_pairs(tmp_path)
     with pytest.raises(DataError, match=f"mask folder '{tmp_path}/gone' does not exist"):
         find_pairs(tmp_path, image_dir='images', mask_dir='gone')
-    with pytest.raises(DataError, match='is no folder'):
+    with pytest.raises(DataError, match='is not a folder'):
         find_pairs(tmp_path / 'images' / 'a.jpg')
 
 

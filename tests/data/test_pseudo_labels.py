@@ -157,7 +157,7 @@ def test_keywords_are_read(tmp_path):
 
 
 def test_nonsense_is_refused(zoo):
-    with pytest.raises(DataError, match=r'Keywords that are no classes: cow, dog\. Correct'):
+    with pytest.raises(DataError, match=r'Keywords that are not classes: cow, dog\. Correct'):
         zoo.write(classes=['cat'])
     zoo.coco['images'][1]['file_name'] = 'other/cat1.jpg'
     with pytest.raises(DataError, match=r"instances\.json' share a name"):

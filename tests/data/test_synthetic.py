@@ -102,7 +102,7 @@ def test_other_content_is_refused_and_kept(tmp_path):
     with pytest.raises(DataError, match=r'holds other files: notes\.txt\. Give a new or empty'):
         generate_scenes(tmp_path, 2, size=SIZE)
     assert content(tmp_path) == {'notes.txt': b'mine'}
-    with pytest.raises(DataError, match='is no folder'):
+    with pytest.raises(DataError, match='is not a folder'):
         generate_scenes(tmp_path / 'notes.txt', 2, size=SIZE)
 
 

@@ -211,7 +211,7 @@ def _damaged() -> Iterator[tuple[str, bytes]]:
 
 
 def write_corpus(folder: Path, part: int) -> list[str]:
-    """Write every ``part``-th file, and what is no regular file, and return their names."""
+    """Write every ``part``-th file, and what is not a regular file, and return their names."""
     names = []
     for number, (name, content) in enumerate(corpus()):
         if number % part == 0:

@@ -156,7 +156,7 @@ def test_bad_entries_are_left_out_when_asked(truth, predictions, tmp_path, capsy
     assert {key: record[key] for key in whole.measures} == whole.measures
     assert record['left_out'] == [
         "image 'x/a.png', annotation 99: its box [0, 0, 0, 0] is empty.",
-        "prediction 3: the ground truth has no image of its image_id 'elsewhere'.",
+        "prediction 3: the ground truth has no image with its image_id 'elsewhere'.",
     ]
     assert capsys.readouterr().err.splitlines()[1:] == record['left_out']
 

@@ -129,7 +129,7 @@ def test_what_no_training_can_go_on_from_is_said(config, trained):
 )
 def test_a_pruning_entry_is_numbers_of_channels(trained, entry):
     evil = change(trained, pruned_model=entry)
-    assert 'other things than numbers of channels' in refusal(trained, resume=evil)
+    assert 'something other than numbers of channels' in refusal(trained, resume=evil)
 
 
 def test_safetensors_can_be_tested(trained):

@@ -60,7 +60,7 @@ def test_other_files_are_refused(networks, tmp_path):
     saliency, classes = tmp_path / 'saliency.pth', tmp_path / 'classes.pth'
     save_network(tmp_path / 'samnet.pth', SAMNet())
     for files, message in (
-        ((saliency, saliency), r'saliency\.pth holds a CSNet, which is no classifier'),
+        ((saliency, saliency), r'saliency\.pth holds a CSNet, which is not a classifier'),
         ((tmp_path / 'samnet.pth', classes), 'is a SAMNet, not a CSNet'),
     ):
         with pytest.raises(SystemExit, match=message):

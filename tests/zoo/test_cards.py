@@ -93,7 +93,7 @@ def test_wrong_cards_are_named(tmp_path, changes, message):
         values = json.loads(path.read_text())
         del values['licence']
         path.write_text(json.dumps(values))
-        message = "is no model card: .*'licence'"
+        message = "is not a model card: .*'licence'"
     with pytest.raises(ValueError, match=message):
         read_card(path)
 

@@ -49,7 +49,7 @@ def read_widths(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise type(error)(f'{path} cannot be read as a widths file: {why(error)}.') from error
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        reason = str(error) if isinstance(error, ValueError) else 'it is no list of channels'
+        reason = str(error) if isinstance(error, ValueError) else 'it is not a list of channels'
         raise ValueError(f'{path} is not a widths file of a released CSNet: {reason}.') from error
     return {
         'stage_blocks': (first + 1, *rest),
@@ -69,7 +69,7 @@ def _widths_of(numbers: np.ndarray[Any, Any]) -> Any:
         ValueError: The values are not numbers of channels.
     """
     if numbers.dtype.kind not in 'iuf' or numbers.size > LARGEST:
-        raise ValueError('it holds other things than numbers of channels')
+        raise ValueError('it holds something other than numbers of channels')
     if not ((numbers >= 0) & (numbers <= LARGEST)).all():
         raise ValueError('it holds absurd numbers of channels')
     return numbers.astype(int).tolist()

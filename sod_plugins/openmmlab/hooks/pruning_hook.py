@@ -192,7 +192,7 @@ def checked_widths(entry: Any) -> dict[str, Any]:
         or not all(_is_width(value) for part in form.values() for value in part.values())
     ):
         raise LaunchError(
-            f'The entry {_KEY!r} of the checkpoint holds other things than numbers of channels: '
+            f'The entry {_KEY!r} of the checkpoint holds something other than numbers of channels: '
             'the file is damaged, or made to harm. Use another one.'
         )
     return form

@@ -160,7 +160,7 @@ class Malicious:
 def test_widths_file_cannot_run_code(tmp_path):
     path = tmp_path / 'widths.bin'
     path.write_bytes(pickle.dumps([Malicious()]))
-    with pytest.raises(ValueError, match=r'not a widths file .* it is no list of channels'):
+    with pytest.raises(ValueError, match=r'not a widths file .* it is not a list of channels'):
         converter.read_widths(path)
 
 

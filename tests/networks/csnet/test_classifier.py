@@ -100,7 +100,7 @@ def test_refuses_what_makes_no_classifier(saliency, tmp_path):
     with pytest.raises(ValueError, match=r'ImageClassifier of sod_plugins\.VGG and None'):
         load_classifier(tmp_path / 'vgg.pth')
     save_network(tmp_path / 'saliency.pth', saliency)
-    with pytest.raises(ValueError, match=r'saliency\.pth holds a CSNet, which is no classifier'):
+    with pytest.raises(ValueError, match=r'saliency\.pth holds a CSNet, which is not a classifier'):
         load_classifier(tmp_path / 'saliency.pth')
 
 
