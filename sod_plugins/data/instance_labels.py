@@ -247,7 +247,9 @@ def _check_count(count: int, with_class: bool) -> None:
         reason = ', such as the confidence of a prediction. Take it off' if with_class else ''
         raise ValueError(f'its {count} numbers are pairs of x and y and one more{reason}')
     if count < 6:
-        raise ValueError(f'its {count // 2} vertices do not form an outline: give at least three')
+        raise ValueError(
+            f'its {count // 2} vertices do not form an outline: give three points or more'
+        )
 
 
 def _clipped(polygon: Sequence[float], size: tuple[int, int]) -> list[float]:

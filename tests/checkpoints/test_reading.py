@@ -179,7 +179,7 @@ def test_more_values_than_a_file_has_are_not_made_up(tmp_path):
     path = tmp_path / 'file.pth'
     for values in (torch.ones(1).expand(10**12), torch.ones(1).expand(3, 10**9)):
         torch.save({'state_dict': {'a': values}}, path)
-        with pytest.raises(ValueError, match='more values than it has'):
+        with pytest.raises(ValueError, match='more values than it holds'):
             read_checkpoint(path)
 
 

@@ -233,7 +233,7 @@ def test_missing_file(tmp_path):
 def test_file_that_is_no_image(tmp_path):
     path = tmp_path / 'm.png'
     path.write_text('hello')
-    assert_refused(path, 'no image that Pillow can identify', 'Replace or remove it')
+    assert_refused(path, 'not an image that Pillow can identify', 'Replace or remove it')
 
 
 @pytest.mark.parametrize('name', ['m.png', 'm.jpg', 'm.tif', 'm.bmp', 'm.webp'])
@@ -242,7 +242,7 @@ def test_truncated_file(tmp_path, name, reader):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     path = save(tmp_path / name, noise)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=r'damaged or truncated|no image that') as caught:
+    with pytest.raises(DataError, match=r'damaged or truncated|not an image that') as caught:
         reader(path)
     assert f"'{path}'" in str(caught.value)
 
@@ -266,10 +266,10 @@ def test_size_of_a_truncated_photo_is_refused(tmp_path, name):
     path = save(tmp_path / name, noise)
     assert read_size(path) == (64, 32)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=r'damaged or truncated|no image that'):
+    with pytest.raises(DataError, match=r'damaged or truncated|not an image that'):
         read_size(path)
     path.write_text('hello')
-    with pytest.raises(DataError, match=rf"{name}': it is no image that"):
+    with pytest.raises(DataError, match=rf"{name}': it is not an image that"):
         read_size(path)
 
 

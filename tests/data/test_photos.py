@@ -55,9 +55,9 @@ def test_bytes_open_files_and_images_are_read_as_files_are(tmp_path):
 
 
 def test_sources_without_name_are_named_by_their_kind():
-    with pytest.raises(DataError, match=r'Cannot read image of 5 bytes: it is no image'):
+    with pytest.raises(DataError, match=r'Cannot read image of 5 bytes: it is not an image'):
         read_image(b'hello')
-    with pytest.raises(DataError, match=r'Cannot read image in a BytesIO: it is no image'):
+    with pytest.raises(DataError, match=r'Cannot read image in a BytesIO: it is not an image'):
         read_image(io.BytesIO(b'hello'))
 
 

@@ -65,7 +65,7 @@ def test_box_covers_whole_pixels():
         ({'size': [2, 3], 'counts': 'P'}, 'end in the middle'),
         ([], 'no polygon'),
         ([[0, 0, 1, 1]], 'three points'),
-        ([[0, 0, 1, 1, 2, 2, 3]], 'an x and a y'),
+        ([[0, 0, 1, 1, 2, 2, 3]], 'not pairs of x and y'),
         ([[0, 0, 1, float('nan'), 2, 2]], 'not finite'),
     ],
 )

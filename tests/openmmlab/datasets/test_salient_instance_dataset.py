@@ -61,7 +61,7 @@ def test_bad_annotations_end_the_run_before_it_begins(folder):
     (folder / 'photos' / 'b.png').write_text('damaged')
     with pytest.raises(DataError) as caught:
         make(folder)
-    assert "photos/b.png': it is no image" in str(caught.value)
+    assert "photos/b.png': it is not an image" in str(caught.value)
     assert "image 'a.png', annotation 1: its box [3, 2, 0, 10] is empty." in str(caught.value)
 
 
