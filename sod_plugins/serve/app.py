@@ -66,6 +66,7 @@ def create_app(
     app.include_router(make_router(service, intake, fetcher or Fetcher(settings.max_body), metrics))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(405, _wrong_method)
     app.add_exception_handler(Exception, _failed)
     page = StaticFiles(directory=str(files('sod_plugins.serve') / 'page'), html=True)
     app.mount('/', page, name='page')
@@ -88,6 +89,14 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
 
 async def _invalid(request: Request, error: Any) -> JSONResponse:
     return JSONResponse({'detail': describe_errors(error.errors())}, 422)
+
+
+async def _wrong_method(request: Request, error: Any) -> JSONResponse:
+    """Name the methods of all routes of this path; Starlette names those of the first alone."""
+    described = request.app.openapi()['paths'].get(request.url.path, {})
+    allowed = ', '.join(sorted(method.upper() for method in described))
+    headers = {'Allow': allowed} if allowed else error.headers
+    return JSONResponse({'detail': f'{request.method} is not for this path.'}, 405, headers)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

@@ -75,12 +75,16 @@ REMOVE_ANSWER = {
 
 
 def _form(options: type[BaseModel], **files: Any) -> dict[str, Any]:
-    """Return the schema of a form with files and options as fields."""
-    schema = options.model_json_schema()
+    """Return the schema of a form of files and options, which may be missing but not null."""
+    fields = options.model_json_schema()['properties']
+    for name, schema in fields.items():
+        if 'anyOf' in schema:
+            kind = schema.pop('anyOf')[0]
+            fields[name] = {k: v for k, v in (kind | schema).items() if v is not None}
     return {
         'schema': {
             'type': 'object',
-            'properties': {**files, **schema['properties']},
+            'properties': {**files, **fields},
             'required': ['file'],
         }
     }

@@ -32,7 +32,10 @@ class PredictOptions(BaseModel):
     )
     crop: bool = Field(False, description='Keep only the frame around what is salient.')
     background: str | None = Field(
-        None, max_length=64, description='Behind cut-outs: a colour of CSS, or `blur`.'
+        None,
+        max_length=64,
+        description='Behind cut-outs: a colour of CSS, or `blur`.',
+        json_schema_extra={'format': 'color'},
     )
     foreground: bool = Field(
         False, description='Estimate the colours of cut-outs under soft edges.'
@@ -55,7 +58,11 @@ class RemoveOptions(BaseModel):
     ppm: bool = Field(False, description='Take 0 or 255, at half saliency, and nothing between.')
     dc: bool = Field(False, description='Estimate the colours under soft edges.')
     vm: bool = Field(False, description='Refinement by ViTMatte: ignored.')
-    bgc: str | None = Field(None, description='Background: `red,green,blue,alpha` from 0 to 255.')
+    bgc: str | None = Field(
+        None,
+        description='Background: `red,green,blue,alpha` from 0 to 255.',
+        json_schema_extra={'format': 'rgba'},
+    )
     extras: str | None = Field(None, description='Ignored.')
 
     @property
