@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Saliency = NDArray[np.float32]
 # How much finer a reduced JPEG is than the network's input, at least.
-_FINER = 1
+FINER = 1
 
 
 @dataclass
@@ -90,7 +90,7 @@ class ImageWork:
             size = photo.pixels.shape[0], photo.pixels.shape[1]
             prepared = self._runner.prepare(photo.pixels)
             return DecodedImage(prepared, size, photo if self._keeps_photo else None)
-        least = _FINER * wanted.size[0], _FINER * wanted.size[1]
+        least = FINER * wanted.size[0], FINER * wanted.size[1]
         pixels, size = read_reduced(source, least, self._exif)
         return DecodedImage(self._runner.prepare(pixels), size, None)
 

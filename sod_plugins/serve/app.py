@@ -66,7 +66,8 @@ def create_app(
     app.include_router(make_router(service, intake, fetcher or Fetcher(settings.max_body), metrics))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(405, _wrong_method)
+    app.add_exception_handler(404, _not_there)
+    app.add_exception_handler(405, _not_there)
     app.add_exception_handler(Exception, _failed)
     page = StaticFiles(directory=str(files('sod_plugins.serve') / 'page'), html=True)
     app.mount('/', page, name='page')
@@ -91,12 +92,14 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
     return JSONResponse({'detail': describe_errors(error.errors())}, 422)
 
 
-async def _wrong_method(request: Request, error: Any) -> JSONResponse:
-    """Name the methods of all routes of this path; Starlette names those of the first alone."""
+async def _not_there(request: Request, error: Any) -> JSONResponse:
+    """Tell wrong methods from wrong paths, which the page's folder at the root hides."""
     described = request.app.openapi()['paths'].get(request.url.path, {})
-    allowed = ', '.join(sorted(method.upper() for method in described))
-    headers = {'Allow': allowed} if allowed else error.headers
-    return JSONResponse({'detail': f'{request.method} is not for this path.'}, 405, headers)
+    allowed = sorted(method.upper() for method in described)
+    if not allowed:
+        return JSONResponse({'detail': error.detail}, error.status_code, error.headers)
+    sentence = f'{request.method} is not for this path. It takes {" and ".join(allowed)}.'
+    return JSONResponse({'detail': sentence}, 405, {'Allow': ', '.join(allowed)})
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

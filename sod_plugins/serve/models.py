@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sod_plugins.inference import (
-    InstancePredictor,
-    SaliencyPredictor,
-    model_file,
-    open_network,
-)
-from sod_plugins.zoo import default_model, model_card
-from sod_plugins.zoo.resolver import PREFIX
+from sod_plugins.inference.image_work import FINER
+from sod_plugins.inference.runners import Runner, open_runner
+from sod_plugins.zoo.cards import default_model, model_card
+from sod_plugins.zoo.resolver import PREFIX, find_model
 
-_BATCH_OF_GPU = 8
-Images = list[NDArray[np.uint8]]
+Image = NDArray[np.uint8]
+
+
+def _as_it_is(image: Image) -> Any:
+    return image
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,23 @@ class ServedModel:
     Attributes:
         name: What users call it.
         task: ``'saliency'`` or ``'instances'``.
-        predict: RGB images (H, W, 3) of uint8 to as many results: maps (H, W) from 0 to 1, or
-            :class:`~sod_plugins.data.Instances`. It is called from one thread.
+        predict: Prepared images to as many results: maps from 0 to 1, of the images' size or the
+            network's, or :class:`~sod_plugins.data.Instances`. It is called from one thread.
         card: What is known about it, as :meth:`sod_plugins.zoo.ModelCard.to_dict` has it.
+        prepare: RGB (H, W, 3) of uint8 to what ``predict`` takes. It is called from several
+            threads, and makes what waits small.
         batch_size: How many images it is best given at once.
+        least: (height, width) down to which a photo may be reduced as it is decoded, where only
+            its map is asked for; None where it may not.
     """
 
     name: str
     task: str
-    predict: Callable[[Images], Sequence[Any]]
+    predict: Callable[[list[Any]], Sequence[Any]]
     card: Mapping[str, Any]
+    prepare: Callable[[Image], Any] = _as_it_is
     batch_size: int = 1
+    least: tuple[int, int] | None = None
 
 
 def open_model(
@@ -52,7 +57,7 @@ def open_model(
     half: bool = False,
     batch_size: int | None = None,
 ) -> ServedModel:
-    """Open a model for the service.
+    """Open a model for the service: without torch where ``sod predict`` needs none, too.
 
     Args:
         model: A name that ``sod models`` lists, with ``zoo:`` before it, or a checkpoint or
@@ -68,17 +73,35 @@ def open_model(
         OSError: There is no such file.
         ValueError: It cannot be used.
     """
-    path = model_file(model, task)
+    source = f'{PREFIX}{default_model(task)}' if model is None else str(model)
+    if source.startswith(PREFIX):
+        card = model_card(source.removeprefix(PREFIX)).to_dict()
+        if card['task'] == 'saliency' and not half:
+            return _of_runner(open_runner(source, backend, device), card, batch_size)
+        path = find_model(source)
+    else:
+        path = Path(source)
+        card = {'name': path.stem, 'summary': f'A checkpoint: {path.name}.'}
+    from sod_plugins.inference import InstancePredictor, open_network
+
     network = open_network(path, backend)
     network = network.half() if half else network
-    found_task = getattr(network, 'task', 'saliency')
-    make = InstancePredictor if found_task == 'instances' else SaliencyPredictor
-    predictor = make(network, device)
-    predictor.batch_size = batch_size or (1 if predictor.device.type == 'cpu' else _BATCH_OF_GPU)
-    if model is None or str(model).startswith(PREFIX):
-        name = default_model(task) if model is None else str(model).removeprefix(PREFIX)
-        card: Mapping[str, Any] = model_card(name).to_dict()
-    else:
-        name = path.stem
-        card = {'name': name, 'summary': f'A checkpoint: {path.name}.', 'task': found_task}
-    return ServedModel(name, found_task, predictor.predict, card, predictor.batch_size)
+    if getattr(network, 'task', 'saliency') == 'saliency':
+        return _of_runner(open_runner(network, None, device, card['name']), card, batch_size)
+    predictor = InstancePredictor(network, device)
+    batch_size = batch_size or (1 if predictor.device.type == 'cpu' else predictor.batch_size)
+    predictor.batch_size = batch_size
+    return ServedModel(card['name'], 'instances', predictor.predict, card, batch_size=batch_size)
+
+
+def _of_runner(runner: Runner, card: Mapping[str, Any], batch_size: int | None) -> ServedModel:
+    wanted = runner.input_format
+    return ServedModel(
+        card['name'],
+        'saliency',
+        lambda inputs: list(runner.small_maps(inputs)),
+        card,
+        runner.prepare,
+        batch_size or runner.batch_size,
+        (FINER * wanted.size[0], FINER * wanted.size[1]) if wanted.antialias else None,
+    )

@@ -30,6 +30,7 @@ class PredictOptions(BaseModel):
     grow: int = Field(
         0, ge=-64, le=64, description='Pixels by which what is salient grows; negative: shrinks.'
     )
+    edges: bool = Field(False, description="Let the map follow the photo's edges.")
     crop: bool = Field(False, description='Keep only the frame around what is salient.')
     background: str | None = Field(
         None,
@@ -50,7 +51,7 @@ class RemoveOptions(BaseModel):
     model: str = Field(
         '', max_length=200, description='Names of other models than this one take this one.'
     )
-    a: bool = Field(False, description='Alpha matting: ignored.')
+    a: bool = Field(False, description="Alpha matting: here, let the map follow the photo's edges.")
     af: int = Field(240, ge=0, le=255, description='Ignored.')
     ab: int = Field(10, ge=0, le=255, description='Ignored.')
     ae: int = Field(10, ge=0, description='Ignored.')
@@ -68,7 +69,7 @@ class RemoveOptions(BaseModel):
     @property
     def ignored(self) -> list[str]:
         """What was asked for and is not done."""
-        return [name for name in ('a', 'vm', 'extras') if getattr(self, name)]
+        return [name for name in ('vm', 'extras') if getattr(self, name)]
 
     @property
     def background(self) -> tuple[int, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from PIL import ImageColor
 
 from sod_plugins.data import DataError, Instances, Photo
 from sod_plugins.inference import Background, Encoded, PictureOptions, encode_prediction
+from sod_plugins.inference.edges import enlarge_along_edges
 from sod_plugins.serve.models import ServedModel
 from sod_plugins.serve.options import PredictOptions, RemoveOptions
 from sod_plugins.serve.probing import probe
@@ -18,11 +19,23 @@ from sod_plugins.serve.refusals import Refusal
 from sod_plugins.visualization.instance_overlays import SHOWN
 
 _LARGEST_BACKGROUND = 12_000_000  # pixels
-Renderer = Callable[[Photo, Any], Encoded]
 
-_OF_MAPS = ('map', 'mask', 'cutout', 'overlay')
+_OF_PHOTOS = ('cutout', 'overlay')
+_OF_MAPS = ('map', 'mask', *_OF_PHOTOS)
 # Of instances, pictures show those together that overlays draw.
 OUTPUTS = {'saliency': _OF_MAPS, 'instances': (*_OF_MAPS, 'instances')}
+
+
+class Renderer(NamedTuple):
+    """Makes the answer to a request.
+
+    Attributes:
+        encode: Photo and result to the bytes of the answer; called in a thread.
+        shows_photo: Whether it needs more of the photo than its size.
+    """
+
+    encode: Callable[[Photo, Any], Encoded]
+    shows_photo: bool
 
 
 def predict_renderer(
@@ -58,9 +71,10 @@ def predict_renderer(
             found = _above(found, options.min_score)
             if options.output not in ('instances', 'overlay'):
                 found = _together(found)
-        return _encode(photo, found, options.output, pictures)
+        return _encode(photo, found, options.output, pictures, options.edges)
 
-    return render
+    shows_photo = options.edges or options.output in _OF_PHOTOS
+    return Renderer(render, shows_photo)
 
 
 def remove_renderer(options: RemoveOptions) -> Renderer:
@@ -81,9 +95,9 @@ def remove_renderer(options: RemoveOptions) -> Renderer:
     def render(photo: Photo, found: Any) -> Encoded:
         if isinstance(found, Instances):
             found = _together(found)
-        return _encode(photo, found, output, pictures)
+        return _encode(photo, found, output, pictures, options.a)
 
-    return render
+    return Renderer(render, options.a or not options.om)
 
 
 def _above(found: Instances, min_score: float) -> Instances:
@@ -97,7 +111,12 @@ def _together(found: Instances) -> NDArray[np.uint8]:
     return np.where(shown, np.uint8(255), np.uint8(0))
 
 
-def _encode(photo: Photo, found: Any, output: str, pictures: PictureOptions) -> Encoded:
+def _encode(
+    photo: Photo, found: Any, output: str, pictures: PictureOptions, edges: bool
+) -> Encoded:
+    is_map = not isinstance(found, Instances) and found.dtype != np.uint8
+    if edges and is_map:
+        found = enlarge_along_edges(found, photo.pixels)
     try:
         return encode_prediction(photo, found, output, pictures)
     except ValueError as error:  # a format that cannot hold the picture

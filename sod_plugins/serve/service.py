@@ -10,18 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
+import numpy as np
 
-from sod_plugins.data import DataError, Photo, read_photo
+from sod_plugins.data import DataError, Photo, read_photo, read_reduced
 from sod_plugins.serve.batching import Batcher
 from sod_plugins.serve.gate import Gate
 from sod_plugins.serve.metrics import Metrics
 from sod_plugins.serve.models import ServedModel
 from sod_plugins.serve.probing import Header, probe
+from sod_plugins.serve.products import Renderer
 from sod_plugins.serve.refusals import Refusal
 from sod_plugins.serve.settings import ServiceSettings
 
 T = TypeVar('T')
-Render = Callable[[Photo, Any], T]
 _FIRST_GUESS = 0.2  # seconds of work on an image, before one has been measured
 _LONGEST_WAIT = 60  # seconds, in Retry-After
 
@@ -82,12 +83,12 @@ class PredictionService:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, *arguments)
 
-    async def predict(self, image: bytes, render: Render[Any]) -> Done:
+    async def predict(self, image: bytes, render: Renderer) -> Done:
         """Predict an image and render what was asked for.
 
         Args:
             image: The bytes of a file.
-            render: Makes the answer of photo and result, in a thread.
+            render: Makes the answer of photo and result.
 
         Raises:
             Refusal: 413, 415, 422: the image cannot be used; 429, 503: there is too much to do.
@@ -120,19 +121,14 @@ class PredictionService:
         self._batcher.close()
         self._threads.shutdown(wait=False)
 
-    async def _work_on(
-        self, image: bytes, header: Header, render: Render[Any], waited: float
-    ) -> Done:
+    async def _work_on(self, image: bytes, header: Header, render: Renderer, waited: float) -> Done:
         stages = {'queue': waited}
         start = time.perf_counter()
-        try:
-            photo = await self.in_thread(read_photo, image)
-        except DataError as error:
-            raise Refusal(422, str(error)) from None
+        photo, prepared = await self.in_thread(self._decode, image, render.shows_photo)
         decoded = time.perf_counter()
-        found = await self._batcher.predict(photo.pixels)
+        found = await self._batcher.predict(prepared)
         predicted = time.perf_counter()
-        result = await self.in_thread(render, photo, found)
+        result = await self.in_thread(render.encode, photo, found)
         end = time.perf_counter()
         stages |= {'decode': decoded - start, 'network': predicted - decoded}
         stages['encode'] = end - predicted
@@ -141,6 +137,18 @@ class PredictionService:
         self._metrics.pixels.inc(header.pixels)
         self._seconds_of_work += 0.1 * (end - start - self._seconds_of_work)
         return Done(result, stages)
+
+    def _decode(self, image: bytes, shows_photo: bool) -> tuple[Photo, Any]:
+        """Return a photo, black where nothing of it is shown, and what the model takes."""
+        try:
+            if shows_photo or self.model.least is None:
+                photo = read_photo(image)
+                return photo, self.model.prepare(photo.pixels)
+            pixels, size = read_reduced(image, self.model.least)
+        except DataError as error:
+            raise Refusal(422, str(error)) from None
+        black = np.broadcast_to(np.uint8(0), (*size, 3))
+        return Photo(black), self.model.prepare(pixels)
 
     def _end(self, task: asyncio.Task[Done], weight: int) -> None:
         self._work.discard(task)

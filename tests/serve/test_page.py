@@ -103,7 +103,7 @@ def canvas(page, name: str = 'after'):
 
 
 def test_the_downloaded_map_is_that_of_the_command(page, tmp_path):
-    scene = draw_scene(np.random.default_rng(7), (300, 400))
+    scene = draw_scene(np.random.default_rng(7), (900, 1200))  # decoded at half its size
     photo = tmp_path / 'photo.jpg'
     Image.fromarray(scene.image).save(photo, quality=92)
     assert main(['predict', str(photo), '-o', str(tmp_path / 'maps')]) == 0

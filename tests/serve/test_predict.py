@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -11,6 +12,7 @@ from toy_service import TOY, TOY_INSTANCES, brightness, make_client, picture, pi
 
 from sod_plugins.data import Instances, decode_segmentation, read_image
 from sod_plugins.inference import PictureOptions, encode_prediction
+from sod_plugins.inference.edges import enlarge_along_edges
 
 CLIENT = make_client()
 
@@ -61,6 +63,29 @@ def test_options_reach_the_picture(options, pictures, form):
     expected = encode_prediction(image, brightness([image])[0], options['output'], pictures)
     assert answer.content == expected.content
     assert answer.headers['content-type'] == expected.media_type
+
+
+def test_the_map_follows_edges_where_asked():
+    image = read_image(picture())
+    followed = enlarge_along_edges(brightness([image])[0], image)
+    found = pixels_of(post(picture(), edges='true').content)
+    np.testing.assert_array_equal(found, np.floor(255 * followed))
+    assert (found != np.floor(255 * brightness([image])[0])).any()
+
+
+def test_a_photo_is_decoded_in_full_only_where_it_is_shown():
+    sizes = []
+
+    def prepare(image):
+        sizes.append(image.shape[:2])
+        return image
+
+    model = dataclasses.replace(TOY, prepare=prepare, least=(30, 40))
+    client = make_client(model)
+    image = picture(320, 240, 'JPEG')
+    assert pixels_of(post(image, client=client).content).shape == (240, 320)
+    assert pixels_of(post(image, client=client, output='cutout').content).shape == (240, 320, 4)
+    assert sizes == [(60, 80), (240, 320)]  # a quarter; an eighth has sides below 40
 
 
 def test_a_background_is_a_colour_or_a_picture():
