@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import accumulate
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from sod_plugins.layers.goctconv import GOctConvNormAct
 from sod_plugins.networks import CSFDecoder, CSNet
@@ -156,3 +159,27 @@ def _sliced_channels(state: State, prefix: str, mask: Tensor) -> State:
         for key, value in state.items()
         if key.startswith(prefix)
     }
+
+
+def hand_over(
+    optimizer: Optimizer, before: Mapping[str, nn.Parameter], after: Mapping[str, nn.Parameter]
+) -> None:
+    """Let an optimizer train the parameters of a pruned model, with fresh moments.
+
+    Args:
+        optimizer: The optimizer of the model as it was; its groups keep their settings.
+        before: The parameters of that model by name.
+        after: The parameters of the pruned model by name.
+    """
+    names = {id(parameter): name for name, parameter in before.items()}
+    for group in optimizer.param_groups:
+        kept = (names[id(parameter)] for parameter in group['params'])
+        group['params'] = [after[name] for name in kept if name in after]
+    optimizer.state.clear()
+
+
+def drop_gradients(optimizer: Optimizer, *_: Any) -> None:
+    """Leave an optimizer's step nothing to do, weight decay included: a pre-hook of its steps."""
+    for group in optimizer.param_groups:
+        for parameter in group['params']:
+            parameter.grad = None

@@ -2,6 +2,7 @@
 
 from sod_plugins.networks.picanet.aspp import PiCANetASPP
 from sod_plugins.networks.picanet.attentive_decoder import Decoded
+from sod_plugins.networks.picanet.context_neck import PiCANetContextNeck
 from sod_plugins.networks.picanet.decoder import PiCANetDecoder
 from sod_plugins.networks.picanet.losses import picanet_losses
 from sod_plugins.networks.picanet.network import PiCANet
@@ -11,6 +12,7 @@ __all__ = [
     'Decoded',
     'PiCANet',
     'PiCANetASPP',
+    'PiCANetContextNeck',
     'PiCANetDecoder',
     'PiCANetSSDNeck',
     'picanet_losses',

@@ -10,7 +10,6 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
-from torch.optim import Optimizer
 
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks import CSNet
@@ -19,6 +18,7 @@ from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
 from sod_plugins.optim import remove_channels, select_channels
 from sod_plugins.optim.channel_selection import check_selection, removed_channels
+from sod_plugins.optim.pruning import drop_gradients, hand_over
 from sod_plugins.registry import HOOKS
 
 _KEY = 'pruned_model'
@@ -148,7 +148,11 @@ class PruningHook(Hook):
         self._widths = _widths_of_parts(pruned)
         _set_widths(runner.cfg.model, self._widths)
         _replace_model(runner, pruned)
-        _hand_over(runner.optim_wrapper.optimizer, old, _unwrapped(runner.model))
+        hand_over(
+            runner.optim_wrapper.optimizer,
+            dict(old.named_parameters()),
+            dict(_unwrapped(runner.model).named_parameters()),
+        )
         if self.lr is not None:
             for group in runner.optim_wrapper.param_groups:
                 group['lr'] = self.lr
@@ -164,7 +168,7 @@ class PruningHook(Hook):
             if isinstance(hook, DynamicWeightDecayHook):
                 hook.rule.detach()
         if self.finetune == 'statistics':
-            runner.optim_wrapper.optimizer.register_step_pre_hook(_drop_gradients)
+            runner.optim_wrapper.optimizer.register_step_pre_hook(drop_gradients)
 
 
 def adopt_pruning(cfg: Config, checkpoint: Mapping[str, Any]) -> None:
@@ -261,20 +265,3 @@ def _replace_model(runner: Runner, network: CSNet) -> None:
     model.load_state_dict(network.state_dict())
     runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model).train()
     runner._maybe_compile('train_step')
-
-
-def _hand_over(optimizer: Optimizer, old: nn.Module, new: nn.Module) -> None:
-    """Let an optimizer train the parameters of a new model in place of the old one's, by name."""
-    names = {id(parameter): name for name, parameter in old.named_parameters()}
-    parameters = dict(new.named_parameters())
-    for group in optimizer.param_groups:
-        kept = (names[id(parameter)] for parameter in group['params'])
-        group['params'] = [parameters[name] for name in kept if name in parameters]
-    optimizer.state.clear()
-
-
-def _drop_gradients(optimizer: Optimizer, *_: Any) -> None:
-    """Leave a step nothing to do, weight decay included."""
-    for group in optimizer.param_groups:
-        for parameter in group['params']:
-            parameter.grad = None

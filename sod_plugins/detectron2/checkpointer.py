@@ -1,0 +1,95 @@
+"""Checkpoints of detectron2 that say which network they hold, and are read as data."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+
+from sod_plugins._common.writing import write_bytes
+from sod_plugins.checkpoints import load_network
+from sod_plugins.checkpoints.description import misfit
+from sod_plugins.checkpoints.reading import DESCRIPTION, SAFETENSORS, read_checkpoint
+from sod_plugins.detectron2.description import describe_model, own_names, unwrapped
+from sod_plugins.zoo.resolver import PREFIX, find_model
+
+# Of detectron2's own model zoo and others' tools, which it converts.
+FOREIGN = ('.pkl', '.pyth')
+WEIGHTS = 'state_dict'  # the name by which the weights are found outside detectron2
+
+
+class Checkpointer(DetectionCheckpointer):
+    """detectron2's checkpointer, towards the other users of a network's checkpoint.
+
+    It writes files whole, and the network's description beside the weights, which
+    :func:`~sod_plugins.networks.load_network`, the ``sod`` command and other hosts build it by. It
+    loads what these and ``save_network`` write too, and ``zoo:NAME``. Files are read as data:
+    nothing in them is executed, but in those of detectron2's model zoo (``.pkl``).
+    """
+
+    def save(self, name: str, **kwargs: Any) -> None:
+        """Write a checkpoint, whole or not at all.
+
+        It has a description if the model is a whole network of this package.
+
+        Args:
+            name: Its name in ``save_dir``, without ``.pth``.
+            **kwargs: What is stored beside.
+
+        Raises:
+            OSError: It cannot be written; an older one of the name is left as it was.
+        """
+        if not (self.save_dir and self.save_to_disk):
+            return
+        weights = self.model.state_dict()
+        data = {'model': weights}
+        data |= {key: part.state_dict() for key, part in self.checkpointables.items()}
+        data |= kwargs
+        try:
+            # The same tensors under the name that they have elsewhere, which torch stores once.
+            data |= {DESCRIPTION: describe_model(self.model).to_dict(), WEIGHTS: weights}
+        except (AttributeError, ValueError) as error:
+            self.logger.info(f'The checkpoint does not describe its network: {error}.')
+        content = io.BytesIO()
+        torch.save(data, content)
+        path = Path(self.save_dir, f'{name}.pth')
+        write_bytes(path, content.getvalue())
+        self.tag_last_checkpoint(path.name)
+
+    def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load a checkpoint.
+
+        Raises:
+            ValueError: The file is no checkpoint, or does not fit the model.
+        """
+        source = str(find_model(path)) if path and path.startswith(PREFIX) else path
+        loaded: dict[str, Any] = super().load(source, *args, **kwargs)
+        return loaded
+
+    def _load_file(self, filename: str) -> dict[str, Any]:
+        if filename.endswith(FOREIGN):
+            foreign: dict[str, Any] = super()._load_file(filename)
+            return foreign
+        content = read_checkpoint(Path(filename))
+        if 'model' not in content:
+            return {'model': self._plain_weights(Path(filename), content)}
+        model = unwrapped(self.model)
+        if DESCRIPTION in content and (problem := misfit(model.state_dict(), content['model'])):
+            raise ValueError(f"The checkpoint '{filename}' does not fit the model: {problem}.")
+        return {name: value for name, value in content.items() if name != WEIGHTS}
+
+    def _plain_weights(self, path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the weights in a checkpoint of another host, or of none, by this model's names."""
+        if DESCRIPTION not in content and path.suffix != SAFETENSORS and WEIGHTS not in content:
+            return dict(content)  # bare weights
+        network = load_network(path)
+        description = describe_model(self.model)
+        weights = own_names(network.state_dict(), description)
+        model = unwrapped(self.model)
+        if network_problem := misfit(model.state_dict(), weights):
+            raise ValueError(f"The checkpoint '{path}' does not fit the model: {network_problem}.")
+        return weights

@@ -1,0 +1,217 @@
+"""The measures of this package as evaluators of detectron2."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.data import MetadataCatalog
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.utils import comm
+from torch import Tensor
+
+from sod_plugins.data import (
+    OCCLUSION,
+    DataError,
+    Instances,
+    read_instances,
+    read_mask,
+    save_png,
+    write_instances,
+)
+from sod_plugins.data.instances import add_entries, new_coco
+from sod_plugins.metrics import SaliencyEvaluator as Scores
+from sod_plugins.metrics import score_instances
+from sod_plugins.networks import to_uint8
+
+Results = OrderedDict[str, dict[str, float]]
+
+
+class SaliencyEvaluator(DatasetEvaluator):
+    """Scores saliency maps against the mask files, at the masks' own size.
+
+    An output has ``saliency`` (H, W) in [0, 1]; or ``sem_seg``, logits (1, H, W) of a saliency head
+    in detectron2's ``SemanticSegmentor``. The map is truncated to 8 bits first, as saved maps are,
+    so that the numbers equal those of ``sod eval`` on the folder of saved maps.
+
+    The results are ``{'saliency': {'max_f': ...}}``, fractions from 0 to 1.
+
+    Args:
+        protocol: The name of an evaluation protocol in ``sod_plugins.metrics.PROTOCOLS``.
+        measures: Keys of the measures, ``'all'`` and ``'default'`` for several; by default the
+            usual ones.
+        output_dir: Where to save the maps (``maps/<stem>.png``), ``measures.json`` and
+            ``per_image.csv``; None saves nothing.
+
+    Raises:
+        ValueError: There is no such protocol or measure, or a map is not finite.
+        DataError: A mask cannot be read or has another size than its map, or two images of equal
+            stem would be saved under one name.
+    """
+
+    def __init__(
+        self,
+        protocol: str = 'pysodmetrics',
+        measures: Sequence[str] | None = None,
+        output_dir: str | Path | None = None,
+    ) -> None:
+        self._scores = Scores(protocol, measures)
+        self.output_dir = None if output_dir is None else Path(output_dir)
+        self._image_of: dict[str, str] = {}
+
+    def reset(self) -> None:
+        """Forget what was scored."""
+        self._scores.per_image.clear()
+        self._image_of.clear()
+
+    def process(
+        self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Score the results of some samples, and save their maps."""
+        for sample, output in zip(inputs, outputs, strict=True):
+            path = Path(sample['file_name'])
+            levels = to_uint8(_saliency_of(output, path))
+            if self.output_dir is not None:
+                other = self._image_of.setdefault(path.stem, str(path))
+                if other != str(path):
+                    raise DataError(
+                        f"'{other}' and '{path}' have the same stem, so their maps would have one "
+                        'name. Test them separately.'
+                    )
+                save_png(self.output_dir / 'maps' / f'{path.stem}.png', levels)
+            mask = read_mask(sample['sem_seg_file_name'], sample.get('exif', 'apply'))
+            self._scores.step(levels, mask, path.stem)
+
+    def evaluate(self) -> Results | None:
+        """Average the scores of all processes; in the main one, return and save them."""
+        gathered = comm.gather(self._scores.per_image)
+        if not comm.is_main_process():
+            return None
+        whole = Scores(self._scores.protocol.name, self._scores.measures)
+        whole.per_image += [scores for part in gathered for scores in part]
+        evaluation = whole.evaluation()
+        logging.getLogger(__name__).info(
+            f'Saliency measures of {evaluation.count} images, protocol {evaluation.protocol}'
+        )
+        if self.output_dir is not None:
+            evaluation.write_json(self.output_dir / 'measures.json')
+            evaluation.write_per_image_csv(self.output_dir / 'per_image.csv')
+        return OrderedDict(saliency=dict(evaluation.measures))
+
+
+def _saliency_of(output: Mapping[str, Any], path: Path) -> Tensor:
+    """Return the saliency (H, W) in an output."""
+    if 'saliency' in output:
+        saliency = output['saliency'].float().cpu()
+    elif len(output['sem_seg']) == 1:
+        saliency = output['sem_seg'][0].float().sigmoid().cpu()
+    else:
+        raise ValueError(
+            "SaliencyEvaluator scores an output's 'saliency', or a 'sem_seg' of one channel."
+        )
+    if not saliency.isfinite().all():
+        raise ValueError(
+            f"The saliency map of '{path}' has values that are not finite: the weights diverged. "
+            'Lower the learning rate.'
+        )
+    return saliency.clamp(0, 1)  # interpolation may overshoot by rounding
+
+
+class SalientInstanceEvaluator(DatasetEvaluator):
+    """Scores predicted instances against COCO's JSON, whatever their category.
+
+    An output has ``instances`` with ``pred_boxes``, ``scores`` and ``pred_masks`` at the size of
+    the original image. The results are ``{'instances': {'mask_ap50': ...}}``: see
+    ``sod_plugins.metrics.InstanceEvaluation``.
+
+    Args:
+        dataset_name: A data set of :func:`~sod_plugins.detectron2.register_salient_instances`,
+            whose file is the ground truth.
+        ann_file: That file itself, in place of a data set.
+        skip_bad: With ``ann_file``: whether entries that cannot be used are left out.
+        protocol: A name in ``sod_plugins.metrics.INSTANCE_PROTOCOLS``.
+        kinds: What is compared: ``'mask'``, ``'box'`` or both.
+        occlusion: From which overlap of two boxes on an image counts for ``mask_map_o`` and so on.
+        output_dir: Where to save ``instances.json`` and ``measures.json``; None saves nothing.
+
+    Raises:
+        ValueError: There is no such protocol, or scores or boxes are not finite.
+        DataError: The ground truth cannot be read, or predictions do not fit it.
+        ImportError: pycocotools is not installed.
+    """
+
+    def __init__(
+        self,
+        dataset_name: str | None = None,
+        ann_file: str | Path | None = None,
+        skip_bad: bool = False,
+        protocol: str = 'coco',
+        kinds: Sequence[str] = ('mask', 'box'),
+        occlusion: float = OCCLUSION,
+        output_dir: str | Path | None = None,
+    ) -> None:
+        if (dataset_name is None) == (ann_file is None):
+            raise ValueError('SalientInstanceEvaluator needs either dataset_name or ann_file.')
+        if dataset_name is not None:
+            metadata = MetadataCatalog.get(dataset_name)
+            ann_file, skip_bad = metadata.json_file, metadata.skip_bad
+        self.ann_file, self.skip_bad = str(ann_file), skip_bad
+        self.protocol, self.kinds, self.occlusion = protocol, tuple(kinds), occlusion
+        self.output_dir = None if output_dir is None else Path(output_dir)
+        self._found: dict[Any, list[dict[str, Any]]] = {}
+
+    def reset(self) -> None:
+        """Forget what was found."""
+        self._found.clear()
+
+    def process(
+        self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Keep the instances of some samples, masks compressed."""
+        for sample, output in zip(inputs, outputs, strict=True):
+            self._found[sample['image_id']] = _entries(output['instances'], sample['file_name'])
+
+    def evaluate(self) -> Results | None:
+        """Measure the instances of all processes; in the main one, return and save them."""
+        gathered = comm.gather(self._found)
+        if not comm.is_main_process():
+            return None
+        found = {image: entries for part in gathered for image, entries in part.items()}
+        truth = read_instances(self.ann_file, left_out=[] if self.skip_bad else None)
+        predicted = new_coco()
+        for image in truth['images']:
+            if image['id'] in found:
+                size = image['height'], image['width']
+                entries = found[image['id']]
+                add_entries(predicted, image['file_name'], size, entries, image['id'])
+        if self.output_dir is not None:
+            write_instances(self.output_dir / 'instances.json', predicted)
+        evaluation = score_instances(
+            predicted['annotations'],
+            truth,
+            protocol=self.protocol,
+            kinds=self.kinds,  # type: ignore[arg-type]
+            occlusion=self.occlusion,
+            images=found.keys(),
+        )
+        logging.getLogger(__name__).info(evaluation.describe())
+        if self.output_dir is not None:
+            evaluation.write_json(self.output_dir / 'measures.json')
+        return OrderedDict(instances=dict(evaluation.measures))
+
+
+def _entries(found: Any, path: str) -> list[dict[str, Any]]:
+    """Return the instances of one image as annotations of COCO, of the one category."""
+    boxes, scores = found.pred_boxes.tensor.float().cpu(), found.scores.float().cpu()
+    if not (scores.isfinite().all() and boxes.isfinite().all()):
+        raise ValueError(
+            f"The instances of '{path}' are not finite: the weights diverged. Lower the learning "
+            'rate.'
+        )
+    labels = torch.zeros(len(scores), dtype=torch.int64)
+    masks = found.pred_masks.bool().cpu()
+    return Instances(boxes.numpy(), masks.numpy(), scores.numpy(), labels.numpy()).to_coco()

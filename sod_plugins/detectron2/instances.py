@@ -1,0 +1,250 @@
+"""Networks of salient instances as models of detectron2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from detectron2.config import configurable
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
+from detectron2.structures import BitMasks, Boxes, ImageList, Instances, PolygonMasks
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sod_plugins.detectron2.adapters import NetAdapter, adapts, arguments
+from sod_plugins.detectron2.segmentors import (
+    ImageModel,
+    build_network,
+    image_arguments,
+    output_size,
+)
+from sod_plugins.layers import RoIMasking
+from sod_plugins.layers.roi_extractors import RoIExtractor
+from sod_plugins.networks import S4NetFlow
+from sod_plugins.networks.base import InstanceTensors
+from sod_plugins.networks.s4net import S4NetHead, S4NetMaskBranch
+from sod_plugins.networks.s4net.fpn import S4NetFPN as PlainFPN
+
+
+class InstanceModel(ImageModel):
+    """A model that finds salient instances, called as detectron2's detectors are.
+
+    A sample has ``image`` (3, H, W) in 0..255, in training ``instances`` with ``gt_boxes`` and
+    ``gt_masks`` (classes do not matter); and in evaluation ``height`` and ``width`` of the result.
+    """
+
+    def forward(self, batched_inputs: Sequence[Mapping[str, Any]]) -> Any:
+        """Return the losses in training, and results in evaluation.
+
+        Returns:
+            In training, weighted losses by name. In evaluation, for each sample ``instances``,
+            best first: ``pred_boxes``, ``scores``, ``pred_classes``, which are 0, and
+            ``pred_masks`` (K, H, W), bool.
+        """
+        images = self.batch_of(batched_inputs)
+        if self.training:
+            size = (images.tensor.shape[-2], images.tensor.shape[-1])
+            targets = [_target(sample['instances'], size, self.device) for sample in batched_inputs]
+            return self.network_losses(images.tensor, targets)
+        sizes = [output_size(sample) for sample in batched_inputs]
+        found = self.network_instances(images, sizes)
+        return [
+            {'instances': _instances(one, size)} for one, size in zip(found, sizes, strict=True)
+        ]
+
+    def network_losses(
+        self, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Return losses for images (N, 3, H, W) and their boxes and masks."""
+        raise NotImplementedError
+
+    def network_instances(
+        self, images: ImageList, sizes: Sequence[tuple[int, int]]
+    ) -> list[InstanceTensors]:
+        """Return the instances of each image at the given sizes."""
+        raise NotImplementedError
+
+
+def _target(truth: Instances, size: tuple[int, int], device: torch.device) -> dict[str, Tensor]:
+    """Return the boxes (G, 4) and the padded masks (G, *size) of a sample."""
+    masks = truth.gt_masks
+    if isinstance(masks, PolygonMasks):
+        masks = BitMasks.from_polygon_masks(masks, *truth.image_size)
+    pixels = masks.tensor.to(device)
+    below, right = size[0] - pixels.shape[-2], size[1] - pixels.shape[-1]
+    return {
+        'boxes': truth.gt_boxes.tensor.to(device),
+        'masks': F.pad(pixels, (0, right, 0, below)),
+    }
+
+
+def _instances(found: InstanceTensors, size: tuple[int, int]) -> Instances:
+    """Return what a network found as detectron2's instances."""
+    return Instances(
+        size,
+        pred_boxes=Boxes(found.boxes),
+        scores=found.scores,
+        pred_classes=found.labels,
+        pred_masks=found.masks,
+    )
+
+
+@adapts(PlainFPN, without=('in_channels',))
+class S4NetFPN(NetAdapter, nn.Module):
+    """S4Net's pyramid on the named maps of a backbone of detectron2.
+
+    Args:
+        input_shape: Channels and stride of the backbone's maps, by name.
+        in_features: The maps that it takes; by default all of them.
+    """
+
+    def __init__(
+        self,
+        input_shape: Mapping[str, ShapeSpec],
+        *,
+        in_features: Sequence[str] = (),
+        **given: Any,
+    ) -> None:
+        super().__init__()
+        names = list(in_features) or list(input_shape)
+        self.in_features = sorted(names, key=lambda name: input_shape[name].stride)
+        channels = [input_shape[name].channels for name in self.in_features]
+        self.net = self.plain(channels, **arguments(given))
+        self.out_channels: int = self.net.arguments['out_channels']
+
+    @classmethod
+    def from_config(cls, cfg: Any, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
+        """Translate a config."""
+        return {
+            'input_shape': input_shape,
+            'in_features': cfg.MODEL.FPN.IN_FEATURES,
+            **arguments(cfg.SOD.NECK),
+        }
+
+    def forward(self, features: Mapping[str, Tensor]) -> Any:
+        """Map the backbone's maps, by name, to the levels of the pyramid, finest first."""
+        return self.net([features[name] for name in self.in_features])
+
+
+@META_ARCH_REGISTRY.register()
+class S4Net(S4NetFlow, InstanceModel):
+    """Single-stage salient-instance detector (S4Net, Sec. 3) on any backbone of detectron2.
+
+    What it computes is in :class:`sod_plugins.networks.S4NetFlow`, shared with the plain network
+    of the same name. A config gives the parts' arguments in ``SOD.NECK``, ``SOD.HEAD``,
+    ``SOD.ROI_EXTRACTOR`` and ``SOD.MASK_HEAD``, and the backbone's maps in
+    ``MODEL.FPN.IN_FEATURES`` (none for all of them).
+
+    Args:
+        backbone: A backbone of detectron2 with maps of the head's first strides.
+        neck: An :class:`S4NetFPN`.
+        bbox_head: A :class:`sod_plugins.networks.S4NetHead`.
+        roi_extractor: A :class:`sod_plugins.layers.RoIMasking`, or another extractor there.
+        mask_head: A :class:`sod_plugins.networks.S4NetMaskBranch`.
+        pixel_mean: See :class:`~sod_plugins.detectron2.SaliencySegmentor`, also for the rest.
+        pixel_std: The standard deviations.
+        input_format: The order of the channels.
+        input_size: The size in evaluation.
+        antialias: Whether its resize antialiases.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        neck: nn.Module,
+        bbox_head: S4NetHead,
+        roi_extractor: RoIExtractor,
+        mask_head: nn.Module,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        input_format: str = 'RGB',
+        input_size: Sequence[int] = (0, 0),
+        antialias: bool = False,
+    ) -> None:
+        super().__init__(
+            pixel_mean, pixel_std, input_format, input_size, antialias, backbone.size_divisibility
+        )
+        self.backbone, self.neck, self.bbox_head = backbone, neck, bbox_head
+        self.roi_extractor, self.mask_head = roi_extractor, mask_head
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> dict[str, Any]:
+        """Translate a config."""
+        backbone = build_backbone(cfg)
+        neck = S4NetFPN(**S4NetFPN.from_config(cfg, backbone.output_shape()))
+        extractor = RoIMasking(neck.out_channels, **arguments(cfg.SOD.ROI_EXTRACTOR))
+        return {
+            'backbone': backbone,
+            'neck': neck,
+            'bbox_head': S4NetHead(neck.out_channels, **arguments(cfg.SOD.HEAD)),
+            'roi_extractor': extractor,
+            'mask_head': S4NetMaskBranch(extractor.out_channels, **arguments(cfg.SOD.MASK_HEAD)),
+            **image_arguments(cfg),
+        }
+
+    def network_losses(
+        self, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Return the three losses of Eq. 1."""
+        return self.losses(images, targets)
+
+    def network_instances(
+        self, images: ImageList, sizes: Sequence[tuple[int, int]]
+    ) -> list[InstanceTensors]:
+        """Return what S4Net finds."""
+        return self.find(images.tensor, images.image_sizes, sizes)
+
+
+@META_ARCH_REGISTRY.register()
+class NetworkDetector(InstanceModel):
+    """Any registered network of instances as a whole.
+
+    Args:
+        network: The name of the network as ``type``, and its arguments; it has ``losses`` and
+            ``find`` as :class:`sod_plugins.networks.S4NetFlow`.
+        pixel_mean: See :class:`~sod_plugins.detectron2.SaliencySegmentor`, also for the rest.
+        pixel_std: The standard deviations.
+        input_format: The order of the channels.
+        input_size: The size in evaluation.
+        antialias: Whether its resize antialiases.
+
+    Raises:
+        ValueError: There is no such network, or it finds no instances.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        network: Mapping[str, Any],
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        input_format: str = 'RGB',
+        input_size: Sequence[int] = (0, 0),
+        antialias: bool = False,
+    ) -> None:
+        super().__init__(pixel_mean, pixel_std, input_format, input_size, antialias, 0)
+        self.network: Any = build_network(network, 'instances')
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> dict[str, Any]:
+        """Translate a config."""
+        return {'network': cfg.SOD.NETWORK, **image_arguments(cfg)}
+
+    def network_losses(
+        self, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Return the losses of the network."""
+        losses: dict[str, Tensor] = self.network.losses(images, targets)
+        return losses
+
+    def network_instances(
+        self, images: ImageList, sizes: Sequence[tuple[int, int]]
+    ) -> list[InstanceTensors]:
+        """Return what the network finds."""
+        found: list[InstanceTensors] = self.network.find(images.tensor, images.image_sizes, sizes)
+        return found

@@ -1,0 +1,217 @@
+"""detectron2's trainer with this package's data, evaluators, hooks and checkpoints."""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import instantiate
+from detectron2.data import MetadataCatalog
+from detectron2.engine import (
+    AMPTrainer,
+    DefaultTrainer,
+    HookBase,
+    SimpleTrainer,
+    TrainerBase,
+    default_writers,
+    hooks,
+)
+from detectron2.engine.defaults import create_ddp_model
+from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
+from detectron2.utils import comm
+from torch.utils.data import DataLoader
+
+from sod_plugins.checkpoints.reading import read_checkpoint
+from sod_plugins.detectron2.adapters import arguments
+from sod_plugins.detectron2.checkpointer import FOREIGN, Checkpointer
+from sod_plugins.detectron2.evaluators import SaliencyEvaluator, SalientInstanceEvaluator
+from sod_plugins.detectron2.hooks import DynamicWeightDecayHook, ExactResumeHook
+from sod_plugins.detectron2.loaders import build_saliency_test_loader, build_train_loader
+from sod_plugins.detectron2.mappers import InstanceMapper, SaliencyMapper
+from sod_plugins.detectron2.optim import build_optimizer
+from sod_plugins.detectron2.pruning import PruningHook, adopt_pruning
+
+# The kinds of data sets, by their metadata -> mapper and evaluator.
+KINDS: dict[str, tuple[Any, Any]] = {
+    'saliency': (SaliencyMapper, SaliencyEvaluator),
+    'salient_instances': (InstanceMapper, SalientInstanceEvaluator),
+}
+
+
+class Trainer(DefaultTrainer):
+    """``DefaultTrainer`` for the data sets, hooks and checkpoints of this package.
+
+    Data sets are those of :func:`~sod_plugins.detectron2.register_saliency_dataset` and
+    :func:`~sod_plugins.detectron2.register_salient_instances`.
+    """
+
+    def __init__(self, cfg: Any) -> None:
+        super().__init__(cfg)
+        self.checkpointer = Checkpointer(
+            self._trainer.model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
+        )
+        # Those of the base class write by its own checkpointer.
+        self._hooks.clear()
+        self.register_hooks(self.build_hooks())
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Go on with the last checkpoint of the folder, or begin from ``MODEL.WEIGHTS``.
+
+        Raises:
+            ValueError: The checkpoint does not fit the model.
+        """
+        if resume and self.checkpointer.has_checkpoint():
+            path = self.checkpointer.get_checkpoint_file()
+            if not path.endswith(FOREIGN):
+                adopt_pruning(self, read_checkpoint(Path(path)))
+        super().resume_or_load(resume)
+
+    def build_hooks(self) -> list[HookBase | None]:
+        """Add this package's hooks to detectron2's: before what writes checkpoints."""
+        own = self.own_hooks()
+        built = list(super().build_hooks())
+        return [*own, *built]
+
+    def own_hooks(self) -> list[HookBase]:
+        """Build the hooks that the config asks for."""
+        decay, pruning = self.cfg.SOD.DYNAMIC_WEIGHT_DECAY, self.cfg.SOD.PRUNING
+        chosen: list[HookBase] = []
+        if decay.enabled:
+            chosen.append(DynamicWeightDecayHook(**_without_switch(decay)))
+        if pruning.enabled:
+            chosen.append(PruningHook(**_without_switch(pruning)))
+        if self.cfg.SOD.EXACT_RESUME:
+            chosen.append(ExactResumeHook())
+        return chosen
+
+    @classmethod
+    def build_optimizer(cls, cfg: Any, model: Any) -> torch.optim.Optimizer:
+        """Build the optimizer that ``SOD.OPTIMIZER`` names."""
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_train_loader(cls, cfg: Any) -> DataLoader[Any]:
+        """Build the loader of ``DATASETS.TRAIN``."""
+        mapper, _ = kind_of(cfg.DATASETS.TRAIN[0])
+        return build_train_loader(
+            cfg.DATASETS.TRAIN,
+            mapper(cfg, is_train=True),
+            total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
+            num_workers=cfg.DATALOADER.NUM_WORKERS,
+            seed=cfg.SEED if cfg.SEED >= 0 else None,
+        )
+
+    @classmethod
+    def build_test_loader(cls, cfg: Any, dataset_name: str) -> DataLoader[Any]:
+        """Build the loader of a data set of ``DATASETS.TEST``."""
+        mapper, _ = kind_of(dataset_name)
+        return build_saliency_test_loader(
+            dataset_name,
+            mapper(cfg, is_train=False),
+            num_workers=cfg.DATALOADER.NUM_WORKERS,
+        )
+
+    @classmethod
+    def build_evaluator(cls, cfg: Any, dataset_name: str) -> DatasetEvaluator:
+        """Build the evaluator of a data set, with the arguments of ``SOD.EVALUATOR``."""
+        _, evaluator = kind_of(dataset_name)
+        given = arguments(cfg.SOD.EVALUATOR)
+        if evaluator is SalientInstanceEvaluator:
+            given = {'dataset_name': dataset_name, **given}
+        return evaluator(**given)
+
+
+class LazyTrainer(Trainer):
+    """The same trainer from a LazyConfig.
+
+    The config has ``model``, ``optimizer``, ``lr_multiplier``, ``dataloader`` with ``train``,
+    ``test`` and ``evaluator``, ``train`` as detectron2's ``configs/common/train.py``, and perhaps
+    ``hooks``, a list.
+    """
+
+    def __init__(self, cfg: Any) -> None:
+        TrainerBase.__init__(self)
+        settings = cfg.train
+        model = instantiate(cfg.model).to(settings.device)
+        cfg.optimizer.params.model = model
+        optimizer = instantiate(cfg.optimizer)
+        loader = instantiate(cfg.dataloader.train)
+        wrapped = create_ddp_model(model, broadcast_buffers=False)
+        trainer = AMPTrainer if settings.amp.enabled else SimpleTrainer
+        self._trainer = trainer(wrapped, loader, optimizer)
+        self.checkpointer = Checkpointer(wrapped, settings.output_dir, trainer=weakref.proxy(self))
+        self.start_iter, self.max_iter = 0, settings.max_iter
+        self.cfg = cfg
+        self.register_hooks(self.build_hooks())
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Go on with the last checkpoint of the folder, or begin from ``train.init_checkpoint``."""
+        if resume and self.checkpointer.has_checkpoint():
+            adopt_pruning(self, read_checkpoint(Path(self.checkpointer.get_checkpoint_file())))
+        self.checkpointer.resume_or_load(self.cfg.train.init_checkpoint, resume=resume)
+        if resume and self.checkpointer.has_checkpoint():
+            self.start_iter = self.iter + 1
+
+    def build_hooks(self) -> list[HookBase | None]:
+        """Build the hooks of the config, and those of detectron2's own training from one."""
+        settings = self.cfg.train
+        own = [instantiate(hook) for hook in self.cfg.get('hooks', ())]
+        main = comm.is_main_process()
+        return [
+            *own,
+            hooks.IterationTimer(),
+            hooks.LRScheduler(scheduler=instantiate(self.cfg.lr_multiplier)),
+            hooks.PeriodicCheckpointer(self.checkpointer, **settings.checkpointer)
+            if main
+            else None,
+            hooks.EvalHook(settings.eval_period, self.evaluate),
+            hooks.PeriodicWriter(
+                default_writers(settings.output_dir, self.max_iter), period=settings.log_period
+            )
+            if main
+            else None,
+        ]
+
+    def evaluate(self) -> Mapping[str, Any]:
+        """Test the model by the config's loader and evaluator."""
+        self._last_eval_results = evaluate_lazily(self.cfg, self._trainer.model)
+        return self._last_eval_results
+
+    def train(self) -> Any:
+        """Run the training."""
+        TrainerBase.train(self, self.start_iter, self.max_iter)
+        return getattr(self, '_last_eval_results', None)
+
+
+def evaluate_lazily(cfg: Any, model: Any) -> Mapping[str, Any]:
+    """Test a model by the loader and the evaluator of a LazyConfig."""
+    results: OrderedDict[str, Any] = inference_on_dataset(
+        model, instantiate(cfg.dataloader.test), instantiate(cfg.dataloader.evaluator)
+    )
+    if results:
+        print_csv_format(results)
+    return results or {}
+
+
+def kind_of(dataset_name: str) -> tuple[Any, Any]:
+    """Return the mapper and the evaluator of a data set.
+
+    Raises:
+        ValueError: It is not one of this package.
+    """
+    kind = MetadataCatalog.get(dataset_name).get('evaluator_type')
+    if kind not in KINDS:
+        raise ValueError(
+            f"The data set '{dataset_name}' is none of register_saliency_dataset or "
+            'register_salient_instances of sod_plugins.detectron2: register it there, or build its '
+            'loader and evaluator by a trainer of your own.'
+        )
+    return KINDS[kind]
+
+
+def _without_switch(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments(node).items() if name != 'enabled'}
