@@ -1,7 +1,6 @@
 # CSNet x1 by the recipe of its paper (Sec. 6.1), on DUTS as there, with dynamic weight decay:
 # 210,985 parameters. 300 passes through the 10,553 images are 131,912 iterations.
 from detectron2.config import LazyCall as L
-from detectron2.solver import WarmupParamScheduler
 from fvcore.common.param_scheduler import MultiStepParamScheduler
 
 from sod_plugins.detectron2 import (
@@ -13,17 +12,15 @@ from sod_plugins.detectron2 import (
 )
 from sod_plugins.transforms import RandomMarginCrop, RandomSaliencyFlip, ResizeSaliency
 
+from ._base_.adam import optimizer
 from ._base_.normalization import imagenet
-from ._base_.optim import Adam as optimizer
 from ._base_.saliency_data import dataloader
 from ._base_.shapes import shapes
 from ._base_.train import train
 
 model = L(SaliencySegmentor)(
     backbone=L(CSNet)(width=1.0),
-    sem_seg_head=L(CSFHead)(
-        input_shape=shapes(stage1=(40, 2), stage2=(80, 4), stage3=(80, 8))
-    ),
+    sem_seg_head=L(CSFHead)(input_shape=shapes(stage1=(40, 2), stage2=(80, 4), stage3=(80, 8))),
     input_size=(224, 224),
     **imagenet,
 )

@@ -5,11 +5,17 @@ from detectron2.config import LazyCall as L
 from detectron2.solver import WarmupParamScheduler
 from fvcore.common.param_scheduler import PolynomialDecayParamScheduler
 
-from sod_plugins.detectron2 import VGG, ExactResumeHook, ITDBUHead, SaliencySegmentor
+from sod_plugins.detectron2 import (
+    VGG,
+    ExactResumeHook,
+    ITDBUHead,
+    SaliencySegmentor,
+    saliency_records,
+)
 from sod_plugins.transforms import RandomMarginCrop, RandomSaliencyFlip, ResizeSaliency
 
+from ._base_.adam import optimizer
 from ._base_.normalization import imagenet
-from ._base_.optim import Adam as optimizer
 from ._base_.saliency_data import dataloader
 from ._base_.shapes import shapes
 from ._base_.train import train
@@ -28,12 +34,8 @@ model = L(SaliencySegmentor)(
     input_size=(224, 224),
     **imagenet,
 )
-dataloader.train.dataset = dict(
-    _target_=dataloader.train.dataset._target_, root='data/msra10k', list_file='train.txt'
-)
-dataloader.test.dataset = dict(
-    _target_=dataloader.test.dataset._target_, root='data/msra10k', list_file='test.txt'
-)
+dataloader.train.dataset = L(saliency_records)(root='data/msra10k', list_file='train.txt')
+dataloader.test.dataset = L(saliency_records)(root='data/msra10k', list_file='test.txt')
 dataloader.train.mapper.transforms = [
     L(RandomMarginCrop)(max_margin=14),
     L(RandomSaliencyFlip)(prob=0.5),

@@ -8,7 +8,7 @@ from fvcore.common.param_scheduler import PolynomialDecayParamScheduler
 
 from sod_plugins.detectron2 import ExactResumeHook, PiCANetASPPHead
 
-from ._base_.optim import SGD as optimizer
+from ._base_.sgd import optimizer
 from ._base_.shapes import shapes
 from ._base_.train import train
 from ._base_.voc2012 import dataloader

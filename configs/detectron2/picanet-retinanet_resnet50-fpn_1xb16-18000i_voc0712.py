@@ -1,5 +1,5 @@
-# PiCANet between FPN and head of detectron2's RetinaNet: local attention pooling on P3 to P5, global
-# on P6, as SSD has them on its first and its middle maps (Sec. 5.6); P7 has too few pixels.
+# PiCANet between FPN and head of detectron2's RetinaNet: local attention pooling on P3 to P5,
+# global on P6, as SSD has them on its first and its middle maps (Sec. 5.6); P7 has too few pixels.
 # The schedule is that of detectron2's own models of PASCAL VOC.
 import detectron2.data.transforms as T
 from detectron2 import model_zoo
@@ -16,7 +16,7 @@ from sod_plugins.detectron2 import (
     build_train_loader,
 )
 
-from ._base_.optim import SGD as optimizer
+from ._base_.sgd import optimizer
 from ._base_.train import train
 
 model = model_zoo.get_config('common/models/retinanet.py').model
@@ -27,9 +27,7 @@ model.num_classes = 20
 
 dataloader = dict(
     train=L(build_train_loader)(
-        dataset=L(get_detection_dataset_dicts)(
-            names=('voc_2007_trainval', 'voc_2012_trainval')
-        ),
+        dataset=L(get_detection_dataset_dicts)(names=('voc_2007_trainval', 'voc_2012_trainval')),
         mapper=L(DatasetMapper)(
             is_train=True,
             augmentations=[

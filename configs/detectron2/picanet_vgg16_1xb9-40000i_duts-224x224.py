@@ -7,8 +7,8 @@ from sod_plugins.detectron2 import VGG, ExactResumeHook, PiCANetHead, SaliencySe
 from sod_plugins.transforms import RandomSaliencyCrop, RandomSaliencyFlip, ResizeSaliency
 
 from ._base_.normalization import imagenet
-from ._base_.optim import SGD as optimizer
 from ._base_.saliency_data import dataloader
+from ._base_.sgd import optimizer
 from ._base_.shapes import shapes
 from ._base_.train import train
 

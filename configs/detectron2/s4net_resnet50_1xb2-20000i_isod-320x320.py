@@ -20,7 +20,7 @@ from sod_plugins.layers import RoIMasking
 from sod_plugins.networks.s4net import S4NetHead, S4NetMaskBranch
 
 from ._base_.normalization import imagenet
-from ._base_.optim import SGD as optimizer
+from ._base_.sgd import optimizer
 from ._base_.shapes import shapes
 from ._base_.train import train
 

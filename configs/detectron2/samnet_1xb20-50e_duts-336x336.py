@@ -4,15 +4,15 @@ from detectron2.config import LazyCall as L
 
 from sod_plugins.detectron2 import (
     ExactResumeHook,
+    SaliencySegmentor,
     SAMNet,
     SAMNetHead,
-    SaliencySegmentor,
     StepPolyParamScheduler,
 )
 from sod_plugins.transforms import ColorJitter, MultiSizeResize, RandomSaliencyFlip
 
+from ._base_.adam import optimizer
 from ._base_.normalization import imagenet
-from ._base_.optim import Adam as optimizer
 from ._base_.saliency_data import dataloader
 from ._base_.shapes import shapes
 from ._base_.train import train

@@ -22,7 +22,12 @@ from sod_plugins.detectron2.backbones import (
 )
 from sod_plugins.detectron2.checkpointer import Checkpointer
 from sod_plugins.detectron2.config import add_sod_plugins_config
-from sod_plugins.detectron2.datasets import register_saliency_dataset, register_salient_instances
+from sod_plugins.detectron2.datasets import (
+    instance_records,
+    register_saliency_dataset,
+    register_salient_instances,
+    saliency_records,
+)
 from sod_plugins.detectron2.description import describe_model
 from sod_plugins.detectron2.evaluators import SaliencyEvaluator, SalientInstanceEvaluator
 from sod_plugins.detectron2.heads import (
@@ -35,10 +40,14 @@ from sod_plugins.detectron2.heads import (
 )
 from sod_plugins.detectron2.hooks import DynamicWeightDecayHook, ExactResumeHook
 from sod_plugins.detectron2.instances import NetworkDetector, S4Net, S4NetFPN
-from sod_plugins.detectron2.loaders import build_saliency_test_loader, build_train_loader
+from sod_plugins.detectron2.loaders import build_test_loader, build_train_loader
 from sod_plugins.detectron2.mappers import InstanceMapper, SaliencyMapper
 from sod_plugins.detectron2.necks import PiCANetNeck, build_picanet_fpn_backbone
-from sod_plugins.detectron2.optim import build_optimizer, optimizer_params
+from sod_plugins.detectron2.optim import (
+    StepPolyParamScheduler,
+    build_optimizer,
+    optimizer_params,
+)
 from sod_plugins.detectron2.pruning import PruningHook
 from sod_plugins.detectron2.roi import ImageFrameMaskHead, RoIMaskingHeads, RoIMaskingPooler
 from sod_plugins.detectron2.segmentors import NetworkSegmentor, SaliencySegmentor
@@ -78,14 +87,17 @@ __all__ = [
     'SalientInstanceEvaluator',
     'ShuffleNet',
     'ShuffleNetV2',
+    'StepPolyParamScheduler',
     'Trainer',
     'add_sod_plugins_config',
     'build_optimizer',
     'build_picanet_fpn_backbone',
-    'build_saliency_test_loader',
+    'build_test_loader',
     'build_train_loader',
     'describe_model',
+    'instance_records',
     'optimizer_params',
     'register_saliency_dataset',
     'register_salient_instances',
+    'saliency_records',
 ]

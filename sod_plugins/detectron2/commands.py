@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from detectron2.config import LazyConfig, get_cfg, instantiate
 from detectron2.engine import default_setup, launch
 from detectron2.utils import comm
@@ -52,6 +53,7 @@ def load_config(
         if path.suffix in YAML:
             cfg = get_cfg()
             add_sod_plugins_config(cfg)
+            cfg.MODEL.DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
             cfg.merge_from_file(str(path))
             cfg.merge_from_list([word for option in options for word in option.split('=', 1)])
             cfg.OUTPUT_DIR = str(work_dir or cfg.OUTPUT_DIR)

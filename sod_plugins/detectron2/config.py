@@ -18,6 +18,7 @@ ARGUMENTS = {
     'NETWORK': "a whole network: its name as 'type', and its arguments",
     'DYNAMIC_WEIGHT_DECAY': 'DynamicWeightDecayHook',
     'PRUNING': 'PruningHook',
+    'OPTIMIZER': "the optimizer: its name in torch.optim as 'type', and its arguments",
     'EVALUATOR': 'SaliencyEvaluator or SalientInstanceEvaluator',
 }
 
@@ -48,5 +49,7 @@ def add_sod_plugins_config(cfg: Any) -> None:
     cfg.SOD.DYNAMIC_WEIGHT_DECAY.enabled = False
     cfg.SOD.PRUNING.enabled = False
     cfg.SOD.EXACT_RESUME = True
+    # How much of SOLVER's rate the backbone learns by.
+    cfg.SOD.BACKBONE_LR_FACTOR = 1.0
     # A class of torch.optim, with SOLVER's rate and weight decay; 'SGD' has SOLVER's momentum too.
-    cfg.SOD.OPTIMIZER = 'SGD'
+    cfg.SOD.OPTIMIZER.type = 'SGD'

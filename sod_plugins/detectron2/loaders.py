@@ -112,7 +112,7 @@ def build_train_loader(
     )
 
 
-def build_saliency_test_loader(
+def build_test_loader(
     dataset: str | Sequence[Mapping[str, Any]],
     mapper: Mapper,
     *,

@@ -30,7 +30,7 @@ from sod_plugins.detectron2.adapters import arguments
 from sod_plugins.detectron2.checkpointer import FOREIGN, Checkpointer
 from sod_plugins.detectron2.evaluators import SaliencyEvaluator, SalientInstanceEvaluator
 from sod_plugins.detectron2.hooks import DynamicWeightDecayHook, ExactResumeHook
-from sod_plugins.detectron2.loaders import build_saliency_test_loader, build_train_loader
+from sod_plugins.detectron2.loaders import build_test_loader, build_train_loader
 from sod_plugins.detectron2.mappers import InstanceMapper, SaliencyMapper
 from sod_plugins.detectron2.optim import build_optimizer
 from sod_plugins.detectron2.pruning import PruningHook, adopt_pruning
@@ -109,7 +109,7 @@ class Trainer(DefaultTrainer):
     def build_test_loader(cls, cfg: Any, dataset_name: str) -> DataLoader[Any]:
         """Build the loader of a data set of ``DATASETS.TEST``."""
         mapper, _ = kind_of(dataset_name)
-        return build_saliency_test_loader(
+        return build_test_loader(
             dataset_name,
             mapper(cfg, is_train=False),
             num_workers=cfg.DATALOADER.NUM_WORKERS,

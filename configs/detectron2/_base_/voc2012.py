@@ -36,9 +36,7 @@ dataloader = dict(
             is_train=True,
             augmentations=[
                 # The longer side of VOC's photos is 500.
-                L(T.ResizeScale)(
-                    min_scale=0.5, max_scale=1.5, target_height=500, target_width=500
-                ),
+                L(T.ResizeScale)(min_scale=0.5, max_scale=1.5, target_height=500, target_width=500),
                 L(T.FixedSizeCrop)(crop_size=(321, 321), seg_pad_value=255),
                 L(T.RandomFlip)(),
             ],

@@ -1,0 +1,12 @@
+# SGD; a trained backbone learns by `backbone_lr_factor` of the rate of the rest.
+import torch
+from detectron2.config import LazyCall as L
+
+from sod_plugins.detectron2 import optimizer_params
+
+optimizer = L(torch.optim.SGD)(
+    params=L(optimizer_params)(base_lr='${..lr}', backbone_lr_factor=1.0),
+    lr=0.01,
+    momentum=0.9,
+    weight_decay=5e-4,
+)
