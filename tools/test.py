@@ -1,13 +1,15 @@
-"""Test a trained checkpoint: python tools/test.py CONFIG CHECKPOINT [options]."""
+"""Test a checkpoint by a config of OpenMMLab or detectron2: python tools/test.py CONFIG CHECKPOINT."""
 
 from __future__ import annotations
 
 import sys
 
+from sod_plugins.cli.hosts import run_host_command
+
 if __name__ == '__main__':
     try:
-        from sod_plugins.openmmlab.commands import test_command
-    except ModuleNotFoundError as error:
-        print(f"test.py: error: {error}: pip install 'sod-plugins[onedl]'", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(test_command())
+        status = run_host_command('test_command', sys.argv[1:], 'test.py')
+    except ImportError as error:
+        print(f'test.py: error: {error}', file=sys.stderr)
+        status = 2
+    sys.exit(status)

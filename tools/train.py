@@ -1,13 +1,15 @@
-"""Train a model from a config: python tools/train.py CONFIG [options]."""
+"""Train a model from a config of OpenMMLab or detectron2: python tools/train.py CONFIG [options]."""
 
 from __future__ import annotations
 
 import sys
 
+from sod_plugins.cli.hosts import run_host_command
+
 if __name__ == '__main__':
     try:
-        from sod_plugins.openmmlab.commands import train_command
-    except ModuleNotFoundError as error:
-        print(f"train.py: error: {error}: pip install 'sod-plugins[onedl]'", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(train_command())
+        status = run_host_command('train_command', sys.argv[1:], 'train.py')
+    except ImportError as error:
+        print(f'train.py: error: {error}', file=sys.stderr)
+        status = 2
+    sys.exit(status)

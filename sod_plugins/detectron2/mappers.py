@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from detectron2.config import configurable
 from detectron2.data import detection_utils
 from detectron2.data import transforms as T
 from detectron2.structures import BitMasks, Boxes, Instances
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from sod_plugins import transforms
@@ -30,7 +31,8 @@ class SaliencyMapper:
 
     Args:
         is_train: Whether masks are read and transforms apply.
-        transforms: Transforms of ``sod_plugins.transforms``, in their order.
+        transforms: Transforms of ``sod_plugins.transforms``, in their order, or mappings of their
+            ``type`` and arguments.
         image_format: The order of the channels, ``'RGB'`` or ``'BGR'``.
     """
 
@@ -39,11 +41,11 @@ class SaliencyMapper:
         self,
         is_train: bool = True,
         *,
-        transforms: Sequence[Transform] = (),
+        transforms: Sequence[Transform | Mapping[str, Any]] = (),
         image_format: str = 'RGB',
     ) -> None:
         self.is_train = is_train
-        self.transforms = tuple(transforms) if is_train else ()
+        self.transforms = tuple(map(build_transform, transforms)) if is_train else ()
         self.image_format = image_format
 
     @classmethod
@@ -51,7 +53,7 @@ class SaliencyMapper:
         """Translate a config, whose ``SOD.TRANSFORMS`` names the transforms."""
         return {
             'is_train': is_train,
-            'transforms': [build_transform(entry) for entry in cfg.SOD.TRANSFORMS],
+            'transforms': cfg.SOD.TRANSFORMS,
             'image_format': cfg.INPUT.FORMAT,
         }
 
@@ -160,12 +162,20 @@ def _truth(masks: Sequence[Any], size: tuple[int, int]) -> Instances:
     return Instances(size, gt_boxes=boxes, gt_classes=classes, gt_masks=bits)
 
 
-def build_transform(entry: Mapping[str, Any]) -> Transform:
+def build_transform(entry: Transform | Mapping[str, Any]) -> Transform:
     """Build a transform from the name of its class as ``type`` and its arguments.
+
+    A transform is returned as it is; what omegaconf makes of one, which is a dataclass, in a list
+    of a LazyConfig becomes one again.
 
     Raises:
         ValueError: There is no such transform, or it does not take the arguments.
     """
+    if isinstance(entry, Transform):
+        return entry
+    kind = OmegaConf.get_type(entry) if OmegaConf.is_config(entry) else dict
+    if isinstance(kind, type) and issubclass(kind, Transform):
+        return cast(Transform, OmegaConf.to_object(entry))
     given = arguments(entry)
     name = given.pop('type', None)
     known = {n for n in transforms.__all__ if n != 'Transform' and n[0].isupper()}

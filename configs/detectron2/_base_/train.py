@@ -10,5 +10,6 @@ train = dict(
     checkpointer=dict(period=1000, max_to_keep=2),
     eval_period=5000,
     log_period=50,
+    seed=0,
     device='cuda' if torch.cuda.is_available() else 'cpu',
 )
