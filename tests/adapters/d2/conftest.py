@@ -11,7 +11,7 @@ from PIL import Image
 from sod_plugins.data import generate_scenes
 
 try:
-    from detectron2 import __version__ as _  # a folder of that name would have none
+    from detectron2 import __version__ as _  # noqa: F401  # a folder of that name has none
 except ImportError as error:
     ABSENT = f'detectron2 is not installed: {error}'
 else:
