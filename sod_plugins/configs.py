@@ -27,9 +27,13 @@ def config_folder() -> Path:
 
 
 def list_configs() -> list[str]:
-    """Name the configs, sorted, such as ``'csnet/csnet-x1_1xb24-300e_duts-224x224'``."""
+    """Name the configs, sorted, such as ``'csnet/csnet-x1_1xb24-300e_duts-224x224'``.
+
+    Those of detectron2 are in the folder ``detectron2``, yaml files with their extension.
+    """
     folder = config_folder()
-    paths = (path.relative_to(folder) for path in folder.glob('*/*.py'))
+    found = (path for pattern in ('*/*.py', '*/*.yaml') for path in folder.glob(pattern))
+    paths = (path.relative_to(folder) for path in found)
     return sorted(
         path.as_posix().removesuffix('.py') for path in paths if path.parts[0] != '_base_'
     )
@@ -39,7 +43,8 @@ def config_path(name: str) -> str:
     """Return the path of a config.
 
     Args:
-        name: As in :func:`list_configs`, with or without the folder and the extension.
+        name: As in :func:`list_configs`, with or without ``.py``, and, unless it is of detectron2,
+            the folder.
 
     Raises:
         FileNotFoundError: There is none of that name; the message has the nearest ones.
@@ -47,8 +52,9 @@ def config_path(name: str) -> str:
     wanted = name.removesuffix('.py')
     names = list_configs()
     for known in names:
-        if wanted in (known, known.partition('/')[2]):
-            return str(config_folder() / f'{known}.py')
+        host, _, stem = known.partition('/')
+        if wanted == known or (wanted == stem and host != 'detectron2'):
+            return str(config_folder() / (known if known.endswith('.yaml') else f'{known}.py'))
     near = difflib.get_close_matches(wanted, [n.partition('/')[2] for n in names], n=3)
     hint = f' Did you mean {", ".join(map(repr, near))}?' if near else ''
     raise FileNotFoundError(

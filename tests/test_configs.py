@@ -28,7 +28,8 @@ from PIL import Image
 from sod_plugins.networks.picanet.settings import TABLE_1
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
+OTHERS = ('_base_', 'detectron2')  # of detectron2: tests/adapters/d2
+LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name not in OTHERS)
 CLASSIFIERS = [
     path for path in LEAVES if '_imagenet-' in path.stem or '_duts-classes-' in path.stem
 ]

@@ -76,7 +76,7 @@ THIRD_PARTY = {
     'inference': {'torch', *NUMERIC},
     'registry': {'mmengine'},
     'openmmlab': {'torch', 'mmengine', 'mmcv', *NUMERIC},
-    'detectron2': {'torch', 'detectron2', 'fvcore', *NUMERIC},
+    'detectron2': {'torch', 'detectron2', 'fvcore', 'omegaconf', *NUMERIC},
     'serve': {'anyio', 'fastapi', 'fastapi_offline', 'httpcore', 'prometheus_client', 'pydantic'}
     | {'starlette', 'uvicorn', *NUMERIC},
     'cli': {'torch', *NUMERIC},

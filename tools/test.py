@@ -1,4 +1,4 @@
-"""Test a checkpoint by a config of OpenMMLab or detectron2: python tools/test.py CONFIG CHECKPOINT."""
+"""Test by a config of OpenMMLab or detectron2: python tools/test.py CONFIG CHECKPOINT [options]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a model from a config of OpenMMLab or detectron2: python tools/train.py CONFIG [options]."""
+"""Train from a config of OpenMMLab or detectron2: python tools/train.py CONFIG [options]."""
 
 from __future__ import annotations
 

@@ -90,12 +90,12 @@ def test_weights_come_from_the_same_files(tmp_path):
     cfg = config_of('ResNet', {'depth': 18}, weights=tmp_path / 'resnet18.pth')
     for name, value in build_backbone(cfg).net.state_dict().items():
         assert torch.equal(value, plain.state_dict()[name])
-    with pytest.raises(ValueError, match='does not fit|fit'):
+    with pytest.raises(ValueError, match='fit'):
         build_backbone(config_of('ResNet', {'depth': 34}, weights=tmp_path / 'resnet18.pth'))
 
 
 def test_a_misspelt_argument_is_refused_by_name():
-    with pytest.raises(TypeError, match=r"CSNet got an unexpected.*widht.*width"):
+    with pytest.raises(TypeError, match=r'CSNet got an unexpected.*widht.*width'):
         build_backbone(config_of('CSNet', {'widht': 0.5}))
     with pytest.raises(ValueError, match='freeze_at must be from 0 to 4'):
         adapter.CSNet(freeze_at=5)
