@@ -63,7 +63,7 @@ class DynamicWeightDecay:
     gradients. Gradient clipping before ``optimizer.step()`` does not see the decay.
 
     Weights and optimizer moments that decay below 1e-30 are set to exactly zero, because denormal
-    numbers (below 1e-38) make a CPU many times slower.
+    numbers (below 1e-38) make many CPUs many times slower.
 
     Args:
         model: Network that holds the layers.
