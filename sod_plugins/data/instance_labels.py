@@ -13,6 +13,9 @@ yolo       the same, preceded by a class index (which is ignored), with vertices
            width and height; an image without a text file has no instance
 ========== =========================================================================================
 
+In label images the colour that PASCAL VOC's palette has at 255, (224, 224, 192), is the border
+around its objects, which belongs to none: it becomes background.
+
 In text files numbers are separated by spaces, tabs or commas, and ``#`` starts a comment. A label
 without instances yields an image without annotations. Vertices may lie half a pixel outside the
 image, to allow for rounding.
@@ -40,6 +43,7 @@ from sod_plugins.data.texts import read_lines
 
 _CLASS_NAMES = ('classes', 'obj')  # text files that labelling tools write beside the labels
 _BEYOND = 0.5  # pixels by which rounded vertices may lie outside their image
+_VOID = 0xE0E0C0  # the border around VOC's objects, number 255 of its palette
 _TINY = 16  # pixels; the smallest pedestrian of Penn-Fudan has 44
 
 
@@ -158,8 +162,11 @@ def _read_labels(
         values = (read_mask(label) > 0.5).astype(np.int64)
     elif coding == 'numbers':
         values = read_numbers(label)
+        if (values == 255).any():
+            values[(values == 255) & (_colours(label) == _VOID)] = 0
     else:
-        values = read_image(label).astype(np.int64) @ (1 << 16, 1 << 8, 1)
+        values = _colours(label)
+        values[values == _VOID] = 0
     if values.shape != size:
         raise DataError(
             f"'{label}' is {values.shape} but '{pair.image}' {size} (height, width). "
@@ -168,6 +175,11 @@ def _read_labels(
     if coding == 'masks':
         return [values == 1] if values.any() else []
     return _regions(label, values, coding, min_area)
+
+
+def _colours(label: Path) -> NDArray[np.int64]:
+    """Read the colours (H, W) of a label image, as 0xRRGGBB."""
+    return read_image(label).astype(np.int64) @ (1 << 16, 1 << 8, 1)
 
 
 def _regions(

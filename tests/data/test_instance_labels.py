@@ -71,6 +71,41 @@ def test_colours(folder, palette):
     assert_two_rectangles(convert_instances(folder, 'colours'))
 
 
+def voc_palette():
+    """PASCAL VOC's colours: the bits of an index, spread over red, green and blue from the top."""
+    index = np.arange(256)
+    bits = (index[:, None] >> np.arange(8)) & 1
+    shifts = 7 - np.arange(8) // 3
+    return np.stack(
+        [(bits * (np.arange(8) % 3 == c) << shifts).sum(1) for c in range(3)], 1
+    ).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('coding', 'mode'), [('numbers', 'P'), ('colours', 'P'), ('colours', 'RGB')]
+)
+def test_the_border_of_pascal_voc_is_no_instance(folder, coding, mode):
+    """A border 5 pixels wide at most, around each object and over its rim, as published."""
+    index = np.array([0, 2, 3], np.uint8)[np.searchsorted([0, 7, 9], numbers())]
+    for top, bottom, left, right in (FIRST, SECOND):
+        rim = np.zeros(SIZE, bool)
+        rim[max(top - 4, 0) : bottom + 4, max(left - 4, 0) : right + 4] = True
+        index[rim & (index == 0)] = 255
+    assert np.bincount(index.ravel())[255] > 100
+    colours = voc_palette()
+    assert colours[255].tolist() == [224, 224, 192] and colours[1].tolist() == [128, 0, 0]
+    label = Image.fromarray(index)
+    label.putpalette(colours.ravel().tolist())
+    label.convert(mode).save(folder / 'masks' / 'a.png')
+    assert_two_rectangles(convert_instances(folder, coding))
+
+
+def test_number_255_is_an_instance_without_the_palette_of_voc(folder):
+    label = np.where(numbers() == 7, 255, numbers()).astype(np.uint8)
+    Image.fromarray(label).save(folder / 'masks' / 'a.png')
+    assert len(convert_instances(folder, 'numbers')['annotations']) == 2
+
+
 def test_smoothed_colours_are_refused_unless_a_least_area_is_given(folder):
     label = Image.new('RGB', (240, 160))
     draw = ImageDraw.Draw(label)
