@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import is_model_wrapper
-from mmengine.registry import MODELS, RUNNERS, DefaultScope
+from mmengine.registry import MODELS, OPTIMIZERS, RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
@@ -31,6 +31,7 @@ from sod_plugins.openmmlab.loading import (
     require_training_state,
     resume_here,
 )
+from sod_plugins.openmmlab.starting import Start
 from sod_plugins.zoo.resolver import PREFIX, find_model
 
 LONGEST_NOTE = 1 << 16
@@ -76,19 +77,24 @@ def train(
         DivergenceError: The loss became NaN or infinite.
     """
     cfg = load_config(config, options, work_dir)
-    if amp:
-        _use_amp(cfg)
-    if resume is not None:
-        _resume(cfg, resume)
-    _start_processes(cfg, launcher)
-    _add_hooks(cfg)
-    checkpoint = _prepare_resume(cfg) if cfg.get('resume') else None
-    runner = _build(cfg)
-    if checkpoint is not None:
-        _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
-    if channels_last:
-        runner.model.to(memory_format=torch.channels_last)
-    runner.train()
+    start = Start(config, cfg.work_dir)
+    with start.told():
+        _require_iterations(cfg)
+        _require_optimizer(cfg)
+        if amp:
+            _use_amp(cfg)
+        if resume is not None:
+            _resume(cfg, resume)
+        _start_processes(cfg, launcher)
+        _add_hooks(cfg)
+        checkpoint = _prepare_resume(cfg) if cfg.get('resume') else None
+        runner = _build(cfg)
+        start.watch(runner)
+        if checkpoint is not None:
+            _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
+        if channels_last:
+            runner.model.to(memory_format=torch.channels_last)
+        runner.train()
     return runner
 
 
@@ -137,12 +143,16 @@ def test(
         cfg.custom_hooks = [*cfg.get('custom_hooks', ()), overlays]
     if crf:
         _refine_maps(cfg)
-    _start_processes(cfg, launcher)
-    checkpoint = _read_checkpoint(cfg.load_from)
-    adopt_pruning(cfg, checkpoint)
-    runner = _build(cfg)
-    _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
-    return runner.test()
+    start = Start(config, cfg.work_dir)
+    with start.told():
+        _start_processes(cfg, launcher)
+        checkpoint = _read_checkpoint(cfg.load_from)
+        adopt_pruning(cfg, checkpoint)
+        runner = _build(cfg)
+        start.watch(runner)
+        _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
+        measures = runner.test()
+    return measures
 
 
 def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
@@ -221,6 +231,23 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(top, known, n=1)
             hint = f": did you mean '{near[0]}'?" if near else '.'
             raise LaunchError(f"The config has no '{top}' for the option '{key}'{hint}")
+
+
+def _require_iterations(cfg: Config) -> None:
+    """Refuse a training of no iteration, which mmengine takes for done."""
+    for key in ('max_iters', 'max_epochs'):
+        value = (cfg.get('train_cfg') or {}).get(key)
+        if isinstance(value, int) and value < 1:
+            raise LaunchError(f'train_cfg.{key} is {value}, which trains nothing: give 1 or more.')
+
+
+def _require_optimizer(cfg: Config) -> None:
+    """Refuse an optimizer that nobody knows; mmengine ends on "None is not a callable object"."""
+    kind = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        near = difflib.get_close_matches(kind, OPTIMIZERS.module_dict, n=1)
+        hint = f": did you mean '{near[0]}'?" if near else '.'
+        raise LaunchError(f"There is no optimizer '{kind}' for optim_wrapper.optimizer.type{hint}")
 
 
 def _use_amp(cfg: Config) -> None:

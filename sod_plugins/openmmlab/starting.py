@@ -62,9 +62,18 @@ class Start:
             with suppress(OSError), writing_text(file) as text:
                 text.write(traceback.format_exc())
             raise LaunchError(
-                f"The config '{self.source}' does not fit: {_message(error)} Correct it, or the "
-                f"options; the traceback is in '{file}'."
+                f"The config '{self.source}' does not fit{_part(error)}: {_message(error)} Correct "
+                f"it, or the options; the traceback is in '{file}'."
             ) from error
+
+
+def _part(error: Exception) -> str:
+    """Return which part of the config was being built, the innermost of several."""
+    part = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == 'build_from_cfg':  # of mmengine's registries
+            part = frame.f_locals.get('obj_type', part)
+    return f" in '{getattr(part, '__name__', part)}'" if part else ''
 
 
 def _message(error: Exception) -> str:

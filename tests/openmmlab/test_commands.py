@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import numpy as np
@@ -38,6 +39,49 @@ def test_bad_input_is_one_sentence(toy_config, photos, tmp_path, capsys):
     )
     status = train_command([str(path), '--cfg-options', 'modle.type=A'])
     assert error_of(capsys, status).endswith("did you mean 'model'?")
+
+
+@pytest.mark.parametrize(
+    ('option', 'reason'),
+    [
+        ('optim_wrapper.optimizer.type=Adamm', "optimizer 'Adamm' .* mean 'Adam"),
+        ('param_scheduler.0.type=Nix', "does not fit in 'Nix'"),
+        ('optim_wrapper.optimizer.lr=-1', 'Invalid learning rate: -1'),
+        ('optim_wrapper.optimizer.foo=1', "unexpected keyword argument 'foo'"),
+        ('model.type=sod_plugins.Nix', "'?sod_plugins.Nix"),
+        ('model=None', 'got None'),
+        ('train_dataloader.batch_size=0', 'batch_size=0'),
+        ('train_dataloader.num_workers=-1', 'non-negative'),
+        ('train_dataloader.sampler.type=Nix', 'Nix is not in the mm'),
+        ('train_dataloader.dataset.pipeline.0.type=Nix', 'Nix is not in the mm'),
+        ('train_dataloader=None', 'all None or not None'),
+        ('val_evaluator.type=Nix', 'Nix is not in the mm'),
+        ('train_cfg.max_iters=0', 'train_cfg.max_iters is 0'),
+        ('train_cfg.max_iters=many', "'many'"),
+    ],
+)
+def test_impossible_settings_are_one_sentence(option, reason, toy_config, tmp_path, capsys):
+    config = toy_config()
+    path = tmp_path / 'toy.py'
+    config.dump(path)
+    words = [str(path), '--work-dir', str(tmp_path / 'work'), '--cfg-options', option]
+    error = error_of(capsys, train_command(words))
+    assert re.search(reason, error), error
+    assert error.startswith('train.py: error: ') and 'More details' not in error
+    if 'does not fit' in error:
+        assert f"The config '{path}' does not fit" in error
+        written = (tmp_path / 'work/failed_start.txt').read_text()
+        assert written.startswith('Traceback') and len(written.splitlines()) > 10
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_a_fault_of_the_network_keeps_its_traceback(toy_config, tmp_path, monkeypatch):
+    """From the first batch on it is code that fails, of which a sentence would hide where."""
+    config = toy_config()
+    config.dump(tmp_path / 'toy.py')
+    monkeypatch.setattr('toy_host.ToySegmentor.forward', lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_command([str(tmp_path / 'toy.py'), '--work-dir', str(tmp_path / 'work')])
 
 
 @pytest.mark.parametrize('option', ['lr', 'lr=[(1,2'])
