@@ -19,10 +19,10 @@ TRACEBACK = 'failed_start.txt'
 
 
 class Start:
-    """Whether the first batch of a run has reached the model.
+    """Whether the first batch of a run has passed the model.
 
-    Before that everything is still being built, from the config: mmengine builds data sets,
-    optimizers, schedules and loops only when a run begins.
+    Before that what fails is what the config says: mmengine builds data sets, optimizers, schedules
+    and loops only when a run begins, and parts that do not fit each other show in the first batch.
 
     Args:
         source: What the sentence names: the config.
@@ -39,14 +39,14 @@ class Start:
         call_hook = runner.call_hook
 
         def noting(fn_name: str, **arguments: Any) -> None:
-            self.over = self.over or (fn_name.startswith('before_') and fn_name.endswith('_iter'))
+            self.over = self.over or (fn_name.startswith('after_') and fn_name.endswith('_iter'))
             call_hook(fn_name, **arguments)
 
         runner.call_hook = noting
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Turn whatever fails before the first batch into one sentence.
+        """Turn whatever fails up to the first batch into one sentence.
 
         Raises:
             LaunchError: Something did; its traceback is in the work folder.

@@ -11,6 +11,8 @@ from PIL import Image
 
 pytest.importorskip('mmseg')
 
+from toy_host import ToySegmentor
+
 from sod_plugins.openmmlab import launch
 from sod_plugins.openmmlab.commands import test_command as run_test_command
 from sod_plugins.openmmlab.commands import train_command
@@ -75,11 +77,27 @@ def test_impossible_settings_are_one_sentence(option, reason, toy_config, tmp_pa
     assert not list(tmp_path.rglob('*.pth'))
 
 
-def test_a_fault_of_the_network_keeps_its_traceback(toy_config, tmp_path, monkeypatch):
-    """From the first batch on it is code that fails, of which a sentence would hide where."""
+def test_parts_that_do_not_fit_each_other_are_one_sentence(
+    toy_config, tmp_path, monkeypatch, capsys
+):
     config = toy_config()
     config.dump(tmp_path / 'toy.py')
-    monkeypatch.setattr('toy_host.ToySegmentor.forward', lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(ToySegmentor, 'forward', lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    status = train_command([str(tmp_path / 'toy.py'), '--work-dir', str(tmp_path / 'work')])
+    assert 'does not fit: RuntimeError: ' in error_of(capsys, status)
+
+
+def test_a_fault_of_the_network_keeps_its_traceback(toy_config, tmp_path, monkeypatch):
+    """After the first batch it is code that fails, of which a sentence would hide where."""
+    config = toy_config()
+    config.dump(tmp_path / 'toy.py')
+    forward, calls = ToySegmentor.forward, []
+
+    def failing(*args, **kwargs):
+        calls.append(1)
+        return forward(*args, **kwargs) if len(calls) < 2 else 1 / 0
+
+    monkeypatch.setattr(ToySegmentor, 'forward', failing)
     with pytest.raises(ZeroDivisionError):
         train_command([str(tmp_path / 'toy.py'), '--work-dir', str(tmp_path / 'work')])
 
