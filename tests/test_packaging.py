@@ -172,7 +172,18 @@ def test_metadata(wheel: Path) -> None:
     extras = set(re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE))
     hosts = {'onedl', 'onedl-det', 'openmmlab'}
     assert extras == hosts | {
-        *('export', 'openvino', 'numba', 'fast', 'instances', 'report', 'crf', 'heic', 'weights'),
+        *(
+            'export',
+            'openvino',
+            'numba',
+            'fast',
+            'ray',
+            'instances',
+            'report',
+            'crf',
+            'heic',
+            'weights',
+        ),
         *('serve', 'dev'),
     }
 

@@ -37,7 +37,7 @@ from sod_plugins.data.decoding import (
 
 _LARGEST_OF_12_BITS = 4095
 _OTHER_CODINGS = {'1': '1-bit', 'L': '8-bit grey', 'P': 'palette'}
-_ROWS = 256  # processed at a time, to save memory
+_ROWS = 64  # processed at a time, to save memory and to stay in the cache
 
 
 @dataclass(frozen=True)

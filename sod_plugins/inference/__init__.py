@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from sod_plugins.inference.pictures import PictureOptions
     from sod_plugins.inference.predictor import SaliencyPredictor, model_file
+    from sod_plugins.inference.ray_data import ray_predict
     from sod_plugins.inference.shards import Shard
     from sod_plugins.inference.watching import watch_files
 
@@ -79,6 +80,7 @@ __all__ = [
     'open_network',
     'predict_files',
     'predict_instance_files',
+    'ray_predict',
     'save_attention',
     'save_cutout',
     'save_instance_overlay',

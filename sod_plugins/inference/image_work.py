@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Saliency = NDArray[np.float32]
 # How much finer a reduced JPEG is than the network's input, at least.
-FINER = 1
+FINER = 2
 
 
 @dataclass

@@ -1,0 +1,71 @@
+"""One model and the products that are wanted of it: encoded images in, encoded products out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sod_plugins._common.names import PICTURE_KINDS, ExifRule
+from sod_plugins.data import ImageSource, read_photo
+from sod_plugins.inference.image_work import ImageWork
+from sod_plugins.inference.outputs import INSTANCES, PRODUCTS, encode_prediction
+from sod_plugins.inference.pictures import PictureOptions
+from sod_plugins.inference.runners import open_runner
+
+__all__ = ['PRODUCTS', 'open_products']
+
+
+def open_products(
+    model: Any,
+    products: Sequence[str],
+    options: PictureOptions,
+    *,
+    exif: ExifRule = 'apply',
+    backend: str | None = None,
+    device: str | None = None,
+) -> Callable[[ImageSource], dict[str, bytes]]:
+    """Open a model and return the function from an image to its products.
+
+    Args:
+        model: As for :func:`~sod_plugins.inference.runners.open_runner`; for instances, as for
+            :class:`~sod_plugins.inference.InstancePredictor`.
+        products: What is wanted; instances name themselves.
+        options: How pictures look.
+        exif: ``'apply'`` or ``'ignore'``.
+        backend: As for :func:`~sod_plugins.inference.open_network`.
+        device: As for :class:`~sod_plugins.inference.SaliencyPredictor`.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: The model cannot be used, or does not give the products.
+    """
+    if INSTANCES in products:
+        return _instances(model, products, options, exif, device)
+    kinds = [kind for kind in PICTURE_KINDS if kind in products]
+    work = ImageWork(open_runner(model, backend, device), kinds, options, exif)
+
+    def predict(source: ImageSource) -> dict[str, bytes]:
+        image = work.decode(source)
+        pictures = work.render(image, *work.compute([image]))
+        return {kind: picture.content for kind, picture in pictures.items()}
+
+    return predict
+
+
+def _instances(
+    model: Any,
+    products: Sequence[str],
+    options: PictureOptions,
+    exif: ExifRule,
+    device: str | None,
+) -> Callable[[ImageSource], dict[str, bytes]]:
+    from sod_plugins.inference.instance_predictor import InstancePredictor
+
+    predictor = InstancePredictor(model, device)
+
+    def predict(source: ImageSource) -> dict[str, bytes]:
+        photo = read_photo(source, exif)
+        found = predictor.predict(photo.pixels)
+        return {p: encode_prediction(photo, found, p, options).content for p in products}
+
+    return predict

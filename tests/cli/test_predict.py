@@ -1,0 +1,155 @@
+"""``sod predict``: streams, the options of pictures, watched folders, shards."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sod_plugins.cli import main
+from sod_plugins.data import draw_scene
+
+pytest.importorskip('onnxruntime')
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for number in range(3):
+        scene = draw_scene(np.random.default_rng(number), (90, 120)).image
+        Image.fromarray(scene).save(folder / f'{number}.jpg', quality=95)
+    return folder
+
+
+def sod(capsys, *words):
+    status = main([*map(str, words)])
+    return status, *capsys.readouterr()
+
+
+def read(path):
+    with Image.open(path) as image:
+        return image.format, np.asarray(image)
+
+
+def stream(photo, *words):
+    """Run ``sod predict -`` as a shell's pipe does."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'sod_plugins.cli', 'predict', '-', *words],
+        input=photo,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_streams_give_what_files_give(capsys, photos, tmp_path):
+    out = tmp_path / 'out'
+    words = ['--cutout', '--crop', '--threshold', '0.3']
+    assert sod(capsys, 'predict', photos / '1.jpg', '-o', out, *words)[0] == 0
+    content = (photos / '1.jpg').read_bytes()
+    assert stream(content) == (0, (out / '1.png').read_bytes(), '')
+    assert stream(content, *words) == (0, (out / 'cutout/1.png').read_bytes(), '')
+
+
+def test_streams_refuse_what_they_cannot_do(photos):
+    status, output, errors = stream(b'no image')
+    assert (status, output) == (2, b'') and 'Cannot read image of 8 bytes' in errors
+    for words in (['--cutout', '--mask'], ['another.jpg'], ['-o', 'folder']):
+        status, output, errors = stream(b'', *words)
+        assert (status, output) == (2, b'') and 'take one image and give one picture' in errors
+
+
+def test_a_file_to_standard_output(photos, tmp_path):
+    words = ['-m', 'sod_plugins.cli', 'predict', photos / '0.jpg', '-o', '-', '--overlay']
+    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, check=True)
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert (image.format, image.size) == ('JPEG', (120, 90))
+
+
+def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
+    out = tmp_path / 'out'
+    words = ['--no-map', '--mask', '--cutout', '--overlay', '--format', 'webp', '--suffix', '_sal']
+    words += ['--background', '#00ff00', '--grow=2', '--foreground', '--edges', '--quality', '80']
+    status, output, _ = sod(capsys, 'predict', photos, '-o', out, *words)
+    assert status == 0 and output == f'3 images predicted, their pictures written to {out}\n'
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob('*') if p.is_file()) == [
+        *(f'{kind}/{n}_sal.webp' for kind in ('cutout', 'mask', 'overlay') for n in range(3)),
+        'sod-predict.json',
+    ]
+    kind, mask = read(out / 'mask/0_sal.webp')
+    assert kind == 'WEBP' and set(np.unique(mask)) <= {0, 255}
+    _, cutout = read(out / 'cutout/0_sal.webp')
+    assert cutout.shape == (90, 120, 3)
+    assert np.abs(cutout[mask[..., 0] == 0].mean(0) - (0, 255, 0)).max() < 60
+
+
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        (['--format', 'jpeg', '--cutout'], 'jpeg holds no transparency'),
+        (['--no-map'], 'No picture is asked for'),
+        (['--background', 'bleu'], "background 'bleu' is no colour"),
+        (['--threshold', '2'], 'threshold is 2.0'),
+        (['--quality', '0'], 'quality is 0'),
+        (['--shard', '3/2'], 'There is no shard 3/2'),
+        (['--half', '--device', 'cpu'], '--half computes on a CUDA device'),
+        (['--watch', '--shard', '1/2'], 'it has no shards'),
+        (['--model', 'sod-smal'], "Did you mean 'sod-small'"),
+    ],
+)
+def test_wrong_options_are_refused_before_work(capsys, photos, tmp_path, words, reason):
+    status, _, errors = sod(capsys, 'predict', photos, '-o', tmp_path / 'out', *words)
+    assert status == 2 and reason in errors and errors.count('\n') == 1
+    assert not (tmp_path / 'out').exists()
+
+
+def test_shards_are_merged_by_the_command(capsys, photos, tmp_path):
+    out = tmp_path / 'out'
+    (photos / 'broken.jpg').write_bytes(b'no image')
+    statuses = [sod(capsys, 'predict', photos, '-o', out, '--shard', f'{i}/2')[0] for i in (1, 2)]
+    assert sorted(statuses) == [0, 1]
+    status, output, errors = sod(capsys, 'merge', out)
+    assert status == 1 and output == f'4 images of 2 shards joined in {out}\n'
+    assert 'unreadable images: 1' in errors and 'broken.jpg' in errors
+    status, _, errors = sod(capsys, 'merge', out)
+    assert status == 2 and 'has no shards' in errors
+
+
+def test_a_watched_folder(photos, tmp_path):
+    """What comes while it is watched is predicted, what is broken is named once."""
+    out = tmp_path / 'out'
+    words = ['predict', photos, '-o', out, '--watch']
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'sod_plugins.cli', *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(out / '2.png')
+        (photos / 'broken.jpg').write_bytes(b'no image')
+        (photos / '3.jpg').write_bytes((photos / '1.jpg').read_bytes())
+        wait_for(out / '3.png')
+        time.sleep(3)  # three looks more
+    finally:
+        os.kill(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output.splitlines()[0].startswith('watching ')
+    assert errors.count('unreadable images: 1') == 1
+    assert (out / '3.png').read_bytes() == (out / '1.png').read_bytes()
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 90
+    while not path.exists():
+        assert time.monotonic() < deadline, f'{path.name} did not come'
+        time.sleep(0.05)
