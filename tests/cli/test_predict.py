@@ -153,3 +153,13 @@ def wait_for(path):
     while not path.exists():
         assert time.monotonic() < deadline, f'{path.name} did not come'
         time.sleep(0.05)
+
+
+@pytest.mark.gpu
+def test_half_precision_and_batches_on_a_gpu(capsys, photos, tmp_path):
+    gpu = ['--device', 'cuda', '--half', '--batch', '2', '--cutout']
+    assert sod(capsys, 'predict', photos, '-o', tmp_path / 'gpu', *gpu)[0] == 0
+    assert sod(capsys, 'predict', photos, '-o', tmp_path / 'cpu', '--device', 'cpu')[0] == 0
+    for number in range(3):
+        maps = [read(tmp_path / d / f'{number}.png')[1].astype(int) for d in ('gpu', 'cpu')]
+        assert np.abs(maps[0] - maps[1]).mean() < 2  # of 255: half precision has 11 bits
