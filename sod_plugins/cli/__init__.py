@@ -1,19 +1,18 @@
 """The ``sod`` command: one module per verb, each calling a function that Python users can call too.
 
 Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done;
-141 done, but nobody read the whole output; 130 interrupted, 143 ended by SIGTERM: what is written
-is complete.
+141 done, but standard output was closed or full; 130 interrupted, 143 ended by SIGTERM: what is
+written is complete.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import sys
 from collections.abc import Sequence
 
 from sod_plugins._common.signals import interrupt_status, terminable
+from sod_plugins.cli.output import OutputError, discard_output, telling_output
 from sod_plugins.cli.parser import build_parser, run_host_verb
 
 BROKEN_PIPE = 128 + 13  # as a shell has it of a program that SIGPIPE ended
@@ -29,16 +28,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name or sign that it lacks must cost nothing
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        with terminable():
+        with terminable(), telling_output():
             status = run_host_verb(argv)
             if status is None:
                 args = build_parser().parse_args(argv)
                 _import(args.imports)
                 status = int(args.run(args))
-            sys.stdout.flush()  # here, where it can still be told that nobody reads on
-            return status
-    except BrokenPipeError:
-        _discard_output()
+        return status
+    except (OutputError, BrokenPipeError) as error:
+        if reason := getattr(error, 'reason', None):
+            print(f'sod: all is done, but not printed: {reason}', file=sys.stderr)
+        discard_output()
         return BROKEN_PIPE
     except (ValueError, OSError, ImportError) as error:
         print(f'sod: error: {error}', file=sys.stderr)
@@ -54,9 +54,3 @@ def _import(sources: Sequence[str]) -> None:
         from sod_plugins._common.user_code import import_all_user_code
 
         import_all_user_code(tuple(sources))
-
-
-def _discard_output() -> None:
-    """Let the interpreter flush, at its end, what a closed pipe did not take."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
