@@ -6,13 +6,13 @@ found in a checkpoint is never imported.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import hashlib
 import importlib
 import importlib.util
 import os
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -55,6 +55,18 @@ def import_all_user_code(sources: tuple[str, ...]) -> None:
         import_user_code(source)
 
 
+def add_import_option(parser: argparse.ArgumentParser) -> None:
+    """Let a command line name user code by ``--import``, in ``imports`` of the result."""
+    parser.add_argument(
+        '--import',
+        dest='imports',
+        action='append',
+        default=[],
+        metavar='MODULE',
+        help='import your own code first, a module or a file *.py; repeatable',
+    )
+
+
 @functools.cache
 def import_entry_points() -> None:
     """Import the entry points of the group ``sod_plugins`` of installed packages, once.
@@ -62,6 +74,8 @@ def import_entry_points() -> None:
     Raises:
         ImportError: An entry point fails to import; the message names it.
     """
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()

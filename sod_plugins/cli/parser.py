@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from sod_plugins import __version__
+from sod_plugins._common.user_code import add_import_option
 from sod_plugins.cli import (
     attention,
     complexity,
@@ -87,12 +88,5 @@ def _add_verbs(
     for name, module in verbs.items():
         parser = parent.add_parser(name, help=module.HELP)
         module.add_arguments(parser)
-        parser.add_argument(
-            '--import',
-            dest='imports',
-            action='append',
-            default=[],
-            metavar='MODULE',
-            help='import your own code first, a module or a file *.py; repeatable',
-        )
+        add_import_option(parser)
         parser.set_defaults(run=module.run)

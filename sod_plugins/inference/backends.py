@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins._common.names import BACKENDS
 from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.compiled_csnet import CompiledCSNet
@@ -41,8 +42,7 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
     if backend is None:
         readers = [name for name, (_, suffixes) in ENGINES.items() if path.suffix in suffixes]
         backend = [*readers, 'torch'][0]
-    if backend not in BACKENDS:
-        raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}.')
+    require_choice('backend', backend, BACKENDS)
     exported = any(path.suffix in suffixes for _, suffixes in ENGINES.values())
     if backend not in ENGINES:
         if exported:

@@ -7,14 +7,20 @@ convolutions in place of matrix products. ITDBU (Wang et al., CVPR 2019, Eq. 5) 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
+
 State = tuple[Tensor, ...]
 
-_NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {'tanh': torch.tanh, 'relu': torch.relu}
+Nonlinearity = Literal['tanh', 'relu']
+_NONLINEARITIES: dict[Nonlinearity, Callable[[Tensor], Tensor]] = {
+    'tanh': torch.tanh,
+    'relu': torch.relu,
+}
 
 
 class ConvCell(nn.Module):
@@ -46,16 +52,13 @@ class ConvCell(nn.Module):
         kernel_size: int = 3,
         *,
         bias: bool = True,
-        nonlinearity: str = 'tanh',
+        nonlinearity: Nonlinearity = 'tanh',
         recurrent: bool = True,
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
             raise ValueError(f'{type(self).__name__} needs an odd kernel, got {kernel_size=}.')
-        if nonlinearity not in _NONLINEARITIES:
-            raise ValueError(
-                f'nonlinearity must be one of {sorted(_NONLINEARITIES)}, got {nonlinearity!r}.'
-            )
+        require_choice('nonlinearity', nonlinearity, _NONLINEARITIES)
         self.hidden_channels = hidden_channels
         self.nonlinearity = nonlinearity
         channels, padding = self.gates * hidden_channels, kernel_size // 2

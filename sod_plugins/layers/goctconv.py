@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sod_plugins.ops.octave_conv import COARSENINGS, Maps, octave_conv
+from sod_plugins._common.choices import require_choice
+from sod_plugins.ops.octave_conv import COARSENINGS, Coarsening, Maps, octave_conv
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -55,7 +56,7 @@ class GOctConv(nn.Module):
         dilation: int = 1,
         cross_scale: bool = True,
         weight_scale: float = 1.0,
-        coarsening: str = 'max_pool',
+        coarsening: Coarsening = 'max_pool',
     ) -> None:
         super().__init__()
         self.in_channels = tuple(in_channels)
@@ -71,8 +72,7 @@ class GOctConv(nn.Module):
             )
         if stride not in (1, 2):
             raise ValueError(f'GOctConv takes stride 1 or 2, got {stride=}.')
-        if coarsening not in COARSENINGS:
-            raise ValueError(f'GOctConv takes coarsening from {COARSENINGS}, got {coarsening=}.')
+        require_choice('coarsening', coarsening, COARSENINGS)
         self.kernel_size = kernel_size
         self.stride = stride
         self.dilation = dilation
@@ -134,7 +134,7 @@ class GOctConvNormAct(nn.Module):
         stride: int = 1,
         cross_scale: bool = True,
         plain_weight_scale: float = 1.0,
-        coarsening: str = 'max_pool',
+        coarsening: Coarsening = 'max_pool',
         norm_layer: NormLayer = nn.BatchNorm2d,
     ) -> None:
         super().__init__()

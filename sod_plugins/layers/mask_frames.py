@@ -6,10 +6,13 @@ the frame of the box, as in Mask R-CNN, the map covers the box.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.ops.roi_align import paste_maps, roi_align
 from sod_plugins.ops.roi_masking import roi_masks
 
@@ -118,17 +121,17 @@ class BoxFrame(MaskFrame):
         return boxes
 
 
-FRAMES: dict[str, type[MaskFrame]] = {'image': ImageFrame, 'box': BoxFrame}
+Frame = Literal['image', 'box']
+FRAMES: dict[Frame, type[MaskFrame]] = {'image': ImageFrame, 'box': BoxFrame}
 
 
-def mask_frame(name: str, stride: int) -> MaskFrame:
+def mask_frame(name: Frame, stride: int) -> MaskFrame:
     """Return the frame of an extractor, by its attributes ``frame`` and ``stride``.
 
     Raises:
         ValueError: The frame is unknown.
     """
-    if name not in FRAMES:
-        raise ValueError(f'The frame must be one of {sorted(FRAMES)}, got {name!r}.')
+    require_choice('frame', name, FRAMES)
     return FRAMES[name](stride)
 
 

@@ -6,10 +6,13 @@ Detection", IEEE TIP 2020.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.plain_context import LargeConv
-from sod_plugins.layers.renet import ReNet
+from sod_plugins.layers.renet import Order, ReNet
 from sod_plugins.ops import (
     attention_conv,
     global_attention_pool,
@@ -18,7 +21,8 @@ from sod_plugins.ops import (
 )
 from sod_plugins.ops.window import Size, Window, pair
 
-ACTIVATIONS = ('softmax', 'sigmoid')
+Activation = Literal['softmax', 'sigmoid']
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 
 class ContextAttention(nn.Module):
@@ -84,7 +88,7 @@ class GlobalAttentionPooling(ContextAttention):
         dilation: Size | None = None,
         *,
         hidden_channels: int = 256,
-        order: str = 'rows_first',
+        order: Order = 'rows_first',
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
@@ -151,12 +155,11 @@ class LocalAttention(nn.Sequential):
         in_channels: int,
         window: Window,
         hidden_channels: int,
-        activation: str,
+        activation: Activation,
         batch_norm: bool,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f'activation must be one of {ACTIVATIONS}, got {activation!r}.')
+        require_choice('activation', activation, ACTIVATIONS)
         self.conv = nn.Conv2d(
             in_channels,
             hidden_channels,
@@ -216,7 +219,7 @@ class LocalAttentionPooling(LocalContextAttention):
         stride: Size = 1,
         *,
         hidden_channels: int = 128,
-        activation: str = 'softmax',
+        activation: Activation = 'softmax',
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
@@ -272,7 +275,7 @@ class AttentionConv(LocalContextAttention):
         groups: int = 1,
         bias: bool = True,
         hidden_channels: int = 128,
-        activation: str = 'sigmoid',
+        activation: Activation = 'sigmoid',
         batch_norm: bool = True,
     ) -> None:
         super().__init__()

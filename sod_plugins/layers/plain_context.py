@@ -6,13 +6,17 @@ Detection", IEEE TIP 2020.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.ops.window import Size, Window
 
-MODES = ('average', 'max')
+Mode = Literal['average', 'max']
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 class LargeConv(AutocastConv2d):
@@ -63,7 +67,7 @@ class GlobalPooling(nn.Module):
         ValueError: The mode is unknown.
     """
 
-    def __init__(self, in_channels: int, mode: str = 'average') -> None:
+    def __init__(self, in_channels: int, mode: Mode = 'average') -> None:
         super().__init__()
         _check_mode(mode)
         self.out_channels = in_channels
@@ -91,7 +95,7 @@ class LocalPooling(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, kernel_size: int = 7, dilation: int = 2, mode: str = 'average'
+        self, in_channels: int, kernel_size: int = 7, dilation: int = 2, mode: Mode = 'average'
     ) -> None:
         super().__init__()
         _check_mode(mode)
@@ -111,6 +115,5 @@ class LocalPooling(nn.Module):
         return F.conv2d(rows, weight.mT, None, 1, (0, reach), d, channels)
 
 
-def _check_mode(mode: str) -> None:
-    if mode not in MODES:
-        raise ValueError(f'mode must be one of {MODES}, got {mode!r}.')
+def _check_mode(mode: Mode) -> None:
+    require_choice('mode', mode, MODES)

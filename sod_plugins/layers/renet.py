@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 
-ORDERS = ('rows_first', 'columns_first')
+from sod_plugins._common.choices import require_choice
+
+Order = Literal['rows_first', 'columns_first']
+ORDERS: tuple[Order, ...] = get_args(Order)
 GATES = 4  # input, forget, cell, output, as in nn.LSTM
 
 
@@ -30,11 +35,10 @@ class ReNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, hidden_channels: int = 256, order: str = 'rows_first'
+        self, in_channels: int, hidden_channels: int = 256, order: Order = 'rows_first'
     ) -> None:
         super().__init__()
-        if order not in ORDERS:
-            raise ValueError(f'order must be one of {ORDERS}, got {order!r}.')
+        require_choice('order', order, ORDERS)
         self.order = order
         self.out_channels = 2 * hidden_channels
         self.first = BidirectionalLSTM(in_channels, hidden_channels)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
 from sod_plugins.ops.roi_align import roi_align, roi_pool
-from sod_plugins.ops.roi_masking import check_masking, roi_masking
+from sod_plugins.ops.roi_masking import RoIMaskingMode, check_masking, roi_masking
 
 
 class RoIExtractor(nn.Module):
@@ -91,7 +91,7 @@ class RoIMasking(RoIExtractor):
         stride: int = 8,
         kernel_size: int = 1,
         *,
-        mode: str = 'ternary',
+        mode: RoIMaskingMode = 'ternary',
         alpha: float = 1 / 3,
         quantized: bool = False,
         negative_slicing: bool = False,

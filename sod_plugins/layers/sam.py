@@ -7,13 +7,16 @@ Object Detection", IEEE TIP; equation numbers are those of this text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.ops.branch_attention import branch_attention
 
-ATTENTIONS = ('none', 'channel', 'spatial', 'stereoscopic')
+Attention = Literal['none', 'channel', 'spatial', 'stereoscopic']
+ATTENTIONS: tuple[Attention, ...] = get_args(Attention)
 
 
 class SAM(nn.Module):
@@ -45,14 +48,13 @@ class SAM(nn.Module):
         self,
         channels: int,
         dilations: Sequence[int] = (1, 2, 3),
-        attention: str = 'stereoscopic',
+        attention: Attention = 'stereoscopic',
         shared_spatial: bool = True,
         spatial_dilations: Sequence[int] = (2, 4),
         reduction: int = 4,
     ) -> None:
         super().__init__()
-        if attention not in ATTENTIONS:
-            raise ValueError(f'attention must be one of {ATTENTIONS}, got {attention!r}.')
+        require_choice('attention', attention, ATTENTIONS)
         if attention == 'spatial' and shared_spatial:
             raise ValueError(
                 "attention='spatial' with one shared map weighs all branches alike: pass "

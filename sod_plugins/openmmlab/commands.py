@@ -16,7 +16,7 @@ import torch.distributed
 from mmengine.config import DictAction
 
 from sod_plugins._common.signals import interrupt_status, terminable
-from sod_plugins._common.user_code import import_user_code
+from sod_plugins._common.user_code import add_import_option, import_user_code
 from sod_plugins.data import DataError
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import LAUNCHERS, test, train
@@ -100,14 +100,7 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         help='set values in the config, such as optim_wrapper.optimizer.lr=0.001',
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument(
-        '--import',
-        dest='imports',
-        action='append',
-        default=[],
-        metavar='MODULE',
-        help='import your own code first, a module or a file *.py; repeatable',
-    )
+    add_import_option(parser)
     # torch.distributed.launch passes it; torchrun sets the environment instead.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     try:

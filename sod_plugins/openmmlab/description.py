@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from sod_plugins.checkpoints.description import Description, describe, describe_parts
 from sod_plugins.checkpoints.old_formats import read_preprocessing
 from sod_plugins.networks import Preprocessing
 from sod_plugins.networks.base import DescribedNetwork
-from sod_plugins.networks.registry import find_network
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
+from sod_plugins.openmmlab.unwrapping import unwrapped
 
 # The transform that brings images to the network's size, by the network's task.
 RESIZE = {'instances': 'Resize'}
@@ -42,25 +40,7 @@ def describe_model(model: nn.Module, cfg: Mapping[str, Any]) -> Description:
         parts, prefixes = _parts_of(model)
         kind = RESIZE['instances'] if 'mask_head' in parts else None
         description = describe_parts(parts, _preprocessing(model, cfg, kind))
-        own = _settings_of(getattr(model, 'decode_head', None), description)
-        description = replace(description, arguments={**description.arguments, **own})
     return replace(description, prefixes=prefixes)
-
-
-def _settings_of(head: Any, description: Description) -> dict[str, Any]:
-    """Return what a network is told beside its parts, and the head of the hosts knows."""
-    names = inspect.signature(find_network(description.network)).parameters
-    return {
-        name: getattr(head, name)
-        for name in names.keys() - description.arguments.keys()
-        if isinstance(getattr(head, name, None), str | int | float | bool)
-    }
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model in a wrapper, of several processes say."""
-    inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]
-    return inner
 
 
 def _parts_of(model: nn.Module) -> tuple[dict[str, nn.Module], dict[str, str]]:

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.model import is_model_wrapper
 from mmengine.registry import MODELS, OPTIMIZERS, RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
@@ -32,6 +31,8 @@ from sod_plugins.openmmlab.loading import (
     resume_here,
 )
 from sod_plugins.openmmlab.starting import Start
+from sod_plugins.openmmlab.unwrapping import unwrapped
+from sod_plugins.optim.denormals import flush_denormals
 from sod_plugins.zoo.resolver import PREFIX, find_model
 
 LONGEST_NOTE = 1 << 16
@@ -146,11 +147,11 @@ def test(
     start = Start(config, cfg.work_dir)
     with start.told():
         _start_processes(cfg, launcher)
-        checkpoint = _read_checkpoint(cfg.load_from)
-        adopt_pruning(cfg, checkpoint)
+        contents = _read_checkpoint(cfg.load_from)
+        adopt_pruning(cfg, contents)
         runner = _build(cfg)
         start.watch(runner)
-        _require_fit(_weights(checkpoint, cfg.load_from), runner.model, cfg.load_from)
+        _require_fit(_weights(contents, cfg.load_from), runner.model, cfg.load_from)
         measures = runner.test()
     return measures
 
@@ -341,9 +342,8 @@ def _weights(checkpoint: Mapping[str, Any], path: str) -> dict[str, torch.Tensor
 
 def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None:
     """Load weights; refuse those that leave some as initialised, of which mmengine only warns."""
-    model = model.module if is_model_wrapper(model) else model
     try:
-        absent = model.load_state_dict(weights, strict=False).missing_keys
+        absent = unwrapped(model).load_state_dict(weights, strict=False).missing_keys
     except RuntimeError as error:  # torch lists those of another shape
         reason = str(error).splitlines()[-1].strip()
     else:
@@ -405,8 +405,7 @@ def _start_processes(cfg: Config, launcher: str) -> None:
 
 
 def _build(cfg: Config) -> Runner:
-    # Decay drives weights towards zero, below 1e-38 of which CPUs compute many times slower.
-    torch.set_flush_denormal(True)
+    flush_denormals()
     if isinstance(cfg.get('visualizer'), dict):
         # Under one name, all runs of a process would write to the folder of the first.
         cfg.visualizer.pop('name', None)

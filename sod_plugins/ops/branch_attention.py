@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.amp import is_autocast_available
 from torch.autograd.function import once_differentiable
 
-IMPLEMENTATIONS = ('auto', 'fused', 'unrolled', 'reference')
+from sod_plugins._common.choices import require_choice
+
+Implementation = Literal['auto', 'fused', 'unrolled', 'reference']
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
 
 def branch_attention(
     branches: Sequence[Tensor],
     channel_logits: Tensor | None = None,
     spatial_logits: Tensor | None = None,
-    implementation: str = 'auto',
+    implementation: Implementation = 'auto',
 ) -> Tensor:
     """Weight feature maps of equal shape by a softmax over them, and sum (Liu et al., TIP).
 
@@ -43,10 +46,7 @@ def branch_attention(
         ValueError: Logits do not match the branches, a shared spatial map is given without channel
             logits (it would weight all branches equally), or the implementation is unknown.
     """
-    if implementation not in IMPLEMENTATIONS:
-        raise ValueError(
-            f'implementation must be one of {IMPLEMENTATIONS}, got {implementation!r}.'
-        )
+    require_choice('implementation', implementation, IMPLEMENTATIONS)
     _check(branches, channel_logits, spatial_logits)
     if spatial_logits is None:
         if channel_logits is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.ops._context_functions import (
     GatedConv,
     LocalPool,
@@ -17,7 +19,8 @@ from sod_plugins.ops._context_functions import (
 )
 from sod_plugins.ops.window import Size, Window, pair
 
-IMPLEMENTATIONS = ('auto', 'fused', 'reference')
+Implementation = Literal['auto', 'fused', 'reference']
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 SMALL = 2**18  # unfolded elements, below which the number of operations counts more than memory
 
 
@@ -69,7 +72,7 @@ def local_attention_pool(
     dilation: Size = 1,
     stride: Size = 1,
     padding: Size | None = None,
-    implementation: str = 'auto',
+    implementation: Implementation = 'auto',
 ) -> Tensor:
     """Average the neighbours of every pixel by its own weights (Liu et al., Eq. 3).
 
@@ -125,7 +128,7 @@ def attention_conv(
     stride: Size = 1,
     padding: Size | None = None,
     groups: int = 1,
-    implementation: str = 'auto',
+    implementation: Implementation = 'auto',
 ) -> Tensor:
     """Convolve, with a gate for every pixel and tap applied to the input (Liu et al., Eq. 5).
 
@@ -183,12 +186,9 @@ def attention_conv(
     return (out if bias is None else out + bias[:, None, None]).to(features.dtype)
 
 
-def _choose(implementation: str, features: Tensor, window: Window) -> str:
+def _choose(implementation: Implementation, features: Tensor, window: Window) -> str:
     """Return 'fused', 'reference', or 'traced': row by row in standard operators."""
-    if implementation not in IMPLEMENTATIONS:
-        raise ValueError(
-            f'implementation must be one of {IMPLEMENTATIONS}, got {implementation!r}.'
-        )
+    require_choice('implementation', implementation, IMPLEMENTATIONS)
     if implementation == 'reference':
         return implementation
     if torch.compiler.is_compiling():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,7 +17,8 @@ from sod_plugins.ops.resize import resize_bilinear
 
 Maps = list[Tensor | None]
 
-COARSENINGS = ('max_pool', 'bilinear')
+Coarsening = Literal['max_pool', 'bilinear']
+COARSENINGS: tuple[Coarsening, ...] = get_args(Coarsening)
 
 
 class HasShape(Protocol):
@@ -85,7 +86,7 @@ def octave_conv(
     padding: int = 0,
     dilation: int = 1,
     cross_scale: bool = True,
-    coarsening: str = 'max_pool',
+    coarsening: Coarsening = 'max_pool',
 ) -> Maps:
     """Convolve a multi-scale feature into another: every output scale sums over all input scales.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -93,7 +94,8 @@ def _resize_nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=size, mode='nearest-exact')
 
 
-RESIZE_MODES: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
+ResizeMode = Literal['bilinear', 'nearest', 'area', 'max']
+RESIZE_MODES: dict[ResizeMode, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     'bilinear': resize_bilinear,
     'nearest': _resize_nearest,
     'area': average_pool,
@@ -101,7 +103,7 @@ RESIZE_MODES: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
 }
 
 
-def resize(x: Tensor, size: tuple[int, int], mode: str = 'bilinear') -> Tensor:
+def resize(x: Tensor, size: tuple[int, int], mode: ResizeMode = 'bilinear') -> Tensor:
     """Resize maps in one of several modes; maps of the right size are returned unchanged.
 
     Args:

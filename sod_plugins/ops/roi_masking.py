@@ -5,13 +5,16 @@ Paper: Fan et al., "S4Net: Single Stage Salient-Instance Segmentation", CVPR 201
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-ROI_MASKING_MODES = ('ternary', 'binary', 'expanded')
+from sod_plugins._common.choices import require_choice
+
+RoIMaskingMode = Literal['ternary', 'binary', 'expanded']
+ROI_MASKING_MODES: tuple[RoIMaskingMode, ...] = get_args(RoIMaskingMode)
 CHANNELS_AT_ONCE = 8
 
 
@@ -19,7 +22,7 @@ def roi_masking(
     features: Tensor,
     rois: Tensor,
     spatial_scale: float,
-    mode: str = 'ternary',
+    mode: RoIMaskingMode = 'ternary',
     alpha: float = 1 / 3,
     *,
     quantized: bool = False,
@@ -63,14 +66,15 @@ def roi_masking(
     return features.index_select(0, images).mul_(masks[:, None])
 
 
-def check_masking(mode: str, alpha: float, quantized: bool, negative_slicing: bool) -> None:
+def check_masking(
+    mode: RoIMaskingMode, alpha: float, quantized: bool, negative_slicing: bool
+) -> None:
     """Check the arguments of :func:`roi_masks`.
 
     Raises:
         ValueError: An argument is invalid.
     """
-    if mode not in ROI_MASKING_MODES:
-        raise ValueError(f'mode must be one of {ROI_MASKING_MODES}, got {mode!r}.')
+    require_choice('mode', mode, ROI_MASKING_MODES)
     if not alpha >= 0:
         raise ValueError(f'alpha must be at least 0, got {alpha}.')
     if negative_slicing and not quantized:
@@ -82,7 +86,7 @@ def roi_masks(
     rois: Tensor,
     size: tuple[int, int],
     spatial_scale: float,
-    mode: str = 'ternary',
+    mode: RoIMaskingMode = 'ternary',
     alpha: float = 1 / 3,
     *,
     quantized: bool = False,

@@ -9,11 +9,12 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock, ParallelDilatedConv
 from sod_plugins.networks import CSFDecoder, CSNet
 
@@ -60,7 +61,8 @@ def geometric_median_scores(group: ChannelGroup) -> list[Tensor]:
     return [torch.cdist(filters, filters).sum(1) for filters in group.filters]
 
 
-RULES: dict[str, Callable[[ChannelGroup], list[Tensor]]] = {
+Rule = Literal['gamma', 'filters', 'geometric_median']
+RULES: dict[Rule, Callable[[ChannelGroup], list[Tensor]]] = {
     'gamma': gamma_scores,
     'filters': filter_scores,
     'geometric_median': geometric_median_scores,
@@ -120,7 +122,7 @@ def select_channels(
     *,
     threshold: float | None = None,
     ratio: float | None = None,
-    rule: str = 'gamma',
+    rule: Rule = 'gamma',
     at_least: int = 0,
 ) -> Masks:
     """Choose the channels to keep.
@@ -155,15 +157,17 @@ def select_channels(
 
 
 def check_selection(
-    threshold: float | None, ratio: float | None, rule: str, at_least: int = 0
+    threshold: float | None = None,
+    ratio: float | None = None,
+    rule: Rule = 'gamma',
+    at_least: int = 0,
 ) -> None:
     """Reject arguments that :func:`select_channels` could not use with any network.
 
     Raises:
         ValueError: An argument is invalid.
     """
-    if rule not in RULES:
-        raise ValueError(f'rule must be one of {sorted(RULES)}, got {rule!r}.')
+    require_choice('rule', rule, RULES)
     if (threshold is None) == (ratio is None):
         raise ValueError('give either a threshold or a ratio to prune by, and not both.')
     if threshold is not None and not threshold > 0:

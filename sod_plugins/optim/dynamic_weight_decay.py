@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.goctconv import GOctConvNormAct, ILBlock
 
 Metric = Callable[[Tensor], Tensor]
 
-MODES = ('gradient', 'decoupled')
+Mode = Literal['gradient', 'decoupled']
+MODES: tuple[Mode, ...] = get_args(Mode)
 TINY = 1e-30  # far below the pruning threshold (1e-20), far above denormal numbers (1e-38)
 
 
@@ -94,13 +96,12 @@ class DynamicWeightDecay:
         *,
         weight: float = 3.0,
         metric: Metric = global_average,
-        mode: str = 'gradient',
+        mode: Mode = 'gradient',
         signed: bool = False,
         fusion: bool = False,
         activation: Metric | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ValueError(f'DynamicWeightDecay takes mode from {MODES}, got {mode!r}.')
+        require_choice('mode', mode, MODES)
         self.model = model
         self.weight = weight
         self.metric = metric

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.goctconv import GOctConvNormAct
 from sod_plugins.networks import CSFDecoder, CSNet
 from sod_plugins.networks.backbones.csnet_widths import DILATIONS
 from sod_plugins.optim.channel_selection import (
     Masks,
+    Rule,
     branch_masks,
     channel_groups,
     il_blocks,
@@ -24,7 +26,8 @@ from sod_plugins.optim.channel_selection import (
     settle_masks,
 )
 
-STATISTICS = ('copy', 'reset')
+Statistics = Literal['copy', 'reset']
+STATISTICS: tuple[Statistics, ...] = get_args(Statistics)
 
 State = dict[str, Tensor]
 
@@ -34,9 +37,9 @@ def prune(
     *,
     threshold: float | None = None,
     ratio: float | None = None,
-    rule: str = 'gamma',
+    rule: Rule = 'gamma',
     at_least: int = 0,
-    statistics: str = 'copy',
+    statistics: Statistics = 'copy',
 ) -> CSNet:
     """Return a CSNet without the channels that a rule selects for removal.
 
@@ -66,7 +69,7 @@ def prune(
     return remove_channels(network, masks, statistics)
 
 
-def remove_channels(network: CSNet, masks: Masks, statistics: str = 'copy') -> CSNet:
+def remove_channels(network: CSNet, masks: Masks, statistics: Statistics = 'copy') -> CSNet:
     """Return a CSNet that keeps the channels selected by masks, with their weights.
 
     Args:
@@ -77,8 +80,7 @@ def remove_channels(network: CSNet, masks: Masks, statistics: str = 'copy') -> C
     Raises:
         ValueError: A layer would keep no channel, or ``statistics`` is unknown.
     """
-    if statistics not in STATISTICS:
-        raise ValueError(f'statistics must be one of {STATISTICS}, got {statistics!r}.')
+    require_choice('statistics', statistics, STATISTICS)
     masks = settle_masks(channel_groups(network), masks)
     widths = learned_widths(network, masks)
     pruned = CSNet(**{**network.arguments, 'learned_widths': widths})

@@ -36,6 +36,7 @@ from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.data import list_files
 from sod_plugins.openmmlab.launch import load_config, load_model
 from sod_plugins.openmmlab.metrics import SalientInstanceMetric
+from sod_plugins.optim.denormals import flush_denormals
 
 COLUMNS = {
     'mAP': 'mask_map',
@@ -170,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, compare, print the table and write it."""
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    flush_denormals()
     try:
         for path in filter(None, (args.markdown, args.json)):
             path.parent.mkdir(parents=True, exist_ok=True)

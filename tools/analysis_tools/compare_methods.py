@@ -60,6 +60,7 @@ from sod_plugins.metrics import (
     find_measures,
 )
 from sod_plugins.networks import to_uint8
+from sod_plugins.optim.denormals import flush_denormals
 from sod_plugins.zoo.resolver import PREFIX, find_model
 
 SUFFIXES = ('.pth', '.safetensors', '.onnx', '.txt')
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, compare, print the tables and write them."""
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    flush_denormals()
     try:
         files = _named_files(args.methods)
         find_measures(args.measures)

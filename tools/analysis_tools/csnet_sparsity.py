@@ -37,6 +37,7 @@ from sod_plugins.layers.goctconv import GOctConvNormAct
 from sod_plugins.networks import CSNet, load_network
 from sod_plugins.optim import remove_channels, select_channels
 from sod_plugins.optim.channel_selection import channel_groups
+from sod_plugins.optim.denormals import flush_denormals
 from sod_plugins.visualization.curves import COLORS, require_matplotlib, save_figure
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def output_deviations(network: CSNet, images: Sequence[Path]) -> list[float]:
         sums[layer] += sum(scales) / len(scales)  # type: ignore[index]  # one of the layers
 
     handles = [layer.register_forward_hook(observe) for layer in layers]
-    torch.set_flush_denormal(True)
+    flush_denormals()
     for path in images:
         network(network.preprocessing.apply(read_image(path)))
     torch.set_flush_denormal(False)  # numpy, and with it matplotlib, warns of it

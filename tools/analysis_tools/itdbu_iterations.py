@@ -40,6 +40,7 @@ from sod_plugins.data import (
 from sod_plugins.inference import SaliencyPredictor, collect_images
 from sod_plugins.networks import ITDBU, saliency_map, to_uint8
 from sod_plugins.ops import resize_bilinear
+from sod_plugins.optim.denormals import flush_denormals
 from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def format_table(errors: Sequence[Mapping[Spot, float]]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, save the pictures and print the table."""
     args = _parser().parse_args(argv)
-    torch.set_flush_denormal(True)
+    flush_denormals()
     try:
         if args.out_dir is None and args.masks is None:
             raise ValueError('there is nothing to do: name -o, --masks or both')

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.backbones.csnet import CSNetExtractor
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
 from sod_plugins.networks.backbones.mobilenet import MobileNet
@@ -54,13 +55,11 @@ def build_backbone(spec: str | Mapping[str, Any]) -> Extractor:
     """
     spec = plain_spec(spec)
     if isinstance(spec, str):
-        if spec not in PRESETS:
-            raise ValueError(f'There is no backbone {spec!r}; known are {sorted(PRESETS)}.')
+        require_choice('backbone', spec, PRESETS)
         spec = PRESETS[spec]
     arguments = dict(spec)
     name = arguments.pop('type', None)
-    if name not in BACKBONES:
-        raise ValueError(f'There is no type of backbone {name!r}; known are {sorted(BACKBONES)}.')
+    require_choice('type of the backbone', name, BACKBONES)
     try:
         return BACKBONES[name](**arguments)
     except TypeError as error:

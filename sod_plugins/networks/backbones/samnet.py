@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
-from sod_plugins.layers.sam import SAM
+from sod_plugins.layers.sam import SAM, Attention
 from sod_plugins.networks.base import Extractor
 
 STAGES = 5
@@ -46,7 +46,7 @@ class SAMNetBackbone(Extractor):
         channels: Sequence[int] = (16, 32, 64, 96, 128),
         modules: Sequence[int] = (1, 1, 3, 6, 3),
         dilations: Sequence[Sequence[int]] = ((1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2)),
-        attention: str = 'stereoscopic',
+        attention: Attention = 'stereoscopic',
         shared_spatial: bool = True,
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
         zero_init_residual: bool = False,

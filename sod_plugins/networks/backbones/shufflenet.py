@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv import ConvNormAct
 from sod_plugins.networks.backbones.base import Backbone
 from sod_plugins.ops.channel_shuffle import channel_shuffle
@@ -39,8 +40,7 @@ class ShuffleNet(Backbone):
     def __init__(
         self, groups: int = 3, width: float = 1.0, out_indices: Sequence[int] = (0, 1, 2, 3, 4)
     ) -> None:
-        if groups not in STAGE_2_CHANNELS:
-            raise ValueError(f'groups must be one of {sorted(STAGE_2_CHANNELS)}, got {groups}.')
+        require_choice('groups', groups, STAGE_2_CHANNELS)
         stem = int(width * STEM_CHANNELS)
         channels = [int(width * STAGE_2_CHANNELS[groups]) * 2**i for i in range(3)]
         if channels[0] % (4 * groups) or (channels[0] - stem) % groups:

@@ -17,6 +17,7 @@ from sod_plugins.networks.backbones import build_backbone, composed_arguments
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder
 from sod_plugins.networks.registry import register_network
+from sod_plugins.ops.octave_conv import Coarsening
 from sod_plugins.ops.resize import resize_bilinear
 
 RESNET50 = {'type': 'ResNet', 'depth': 50, 'out_indices': (1, 2, 3, 4)}
@@ -46,7 +47,7 @@ class CSF(SaliencyNetwork):
         backbone: str | Mapping[str, Any] = RESNET50,
         *args: Any,
         weight_scale: float = 1.0,
-        coarsening: str = 'bilinear',
+        coarsening: Coarsening = 'bilinear',
         norm_groups: int | None = None,
         **arguments: Any,
     ) -> None:

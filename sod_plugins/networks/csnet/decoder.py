@@ -20,7 +20,7 @@ from sod_plugins.networks.backbones.csnet_widths import (
     regular_fuse_channels,
 )
 from sod_plugins.networks.base import SaliencyDecoder
-from sod_plugins.ops.octave_conv import Maps
+from sod_plugins.ops.octave_conv import Coarsening, Maps
 
 
 @records_arguments
@@ -61,7 +61,7 @@ class CrossStageFusion(nn.Module):
         *,
         out_scale: int = 0,
         weight_scale: float = 100.0,
-        coarsening: str = 'max_pool',
+        coarsening: Coarsening = 'max_pool',
         norm_layer: NormLayer = nn.BatchNorm2d,
     ) -> None:
         super().__init__()

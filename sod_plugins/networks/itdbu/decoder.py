@@ -8,7 +8,7 @@ an argument, with a reason for its default.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,13 @@ from torch.utils.checkpoint import checkpoint
 
 from sod_plugins._common.arguments import records_arguments
 from sod_plugins._common.choices import require_choice
-from sod_plugins.layers.conv_rnn import State
+from sod_plugins.layers.conv_rnn import Nonlinearity, State
 from sod_plugins.networks.base import SaliencyDecoder
 from sod_plugins.networks.itdbu.layers import (
     BOTTOM_UP,
     CELLS,
     TOP_DOWN,
+    Cell,
     Concatenation,
     InferenceLayer,
     Place,
@@ -32,21 +33,24 @@ from sod_plugins.networks.itdbu.layers import (
     schedule,
 )
 from sod_plugins.networks.itdbu.losses import deeper_supervision_loss
-from sod_plugins.ops.resize import RESIZE_MODES, resize
+from sod_plugins.ops.resize import RESIZE_MODES, ResizeMode, resize
 
 # The parts of the place by which inference layers, or unifying layers, have separate weights.
-SHARINGS = {
+Sharing = Literal['i', 'ii', 'iii', 'iv']
+SHARINGS: dict[Sharing, tuple[str, ...]] = {
     'i': ('direction', 'level', 'iteration'),
     'ii': ('direction', 'level'),
     'iii': ('direction',),
     'iv': (),
 }
-UNIFY_SHARINGS = {
+UnifySharing = Literal['level', 'direction', 'none']
+UNIFY_SHARINGS: dict[UnifySharing, tuple[str, ...]] = {
     'level': ('level',),
     'direction': ('direction', 'level'),
     'none': ('direction', 'level', 'iteration'),
 }
-TOP_SALIENCIES = ('inference', 'readout')
+TopSaliency = Literal['inference', 'readout']
+TOP_SALIENCIES: tuple[TopSaliency, ...] = get_args(TopSaliency)
 TOP_READOUT = 'top_readout'  # the name of the layer in the latter case
 
 
@@ -129,25 +133,25 @@ class ITDBUDecoder(SaliencyDecoder):
     def __init__(
         self,
         in_channels: Sequence[int],
-        cell: str = 'gru',
+        cell: Cell = 'gru',
         iterations: int = 3,
         steps: int = 2,
-        sharing: str = 'ii',
+        sharing: Sharing = 'ii',
         *,
         unify_channels: int | None = 64,
         hidden_channels: int = 16,
         kernel_size: int = 3,
-        unify_sharing: str = 'level',
+        unify_sharing: UnifySharing = 'level',
         unify_norm: bool = True,
-        top_saliency: str = 'inference',
+        top_saliency: TopSaliency = 'inference',
         carry_hidden: bool = False,
-        upsample: str = 'bilinear',
-        downsample: str = 'bilinear',
+        upsample: ResizeMode = 'bilinear',
+        downsample: ResizeMode = 'bilinear',
         detach_saliency: bool = False,
-        nonlinearity: str = 'tanh',
+        nonlinearity: Nonlinearity = 'tanh',
         with_cp: bool = False,
         last_step_only: bool = False,
-        mask_resize: str = 'area',
+        mask_resize: ResizeMode = 'area',
     ) -> None:
         super().__init__()
         require_choice('cell', cell, CELLS)
@@ -208,7 +212,7 @@ class ITDBUDecoder(SaliencyDecoder):
         return modules
 
     def _build_layers(
-        self, cell: str, hidden_channels: int, kernel_size: int, nonlinearity: str
+        self, cell: Cell, hidden_channels: int, kernel_size: int, nonlinearity: Nonlinearity
     ) -> nn.ModuleDict:
         continued = {
             visit.layer

@@ -7,7 +7,7 @@ Salient Object Detection", CVPR 2019.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from sod_plugins.layers.conv_rnn import (
     ConvGRUCell,
     ConvLSTMCell,
     ConvRNNCell,
+    Nonlinearity,
     State,
 )
 
@@ -27,7 +28,8 @@ RECURRENT_CELLS: dict[str, type[ConvCell]] = {
     'gru': ConvGRUCell,
     'lstm': ConvLSTMCell,
 }
-CELLS = ('cnn', *RECURRENT_CELLS)
+Cell = Literal['cnn', 'rnn', 'gru', 'lstm']
+CELLS: tuple[Cell, ...] = get_args(Cell)
 
 
 class Place(NamedTuple):
@@ -69,11 +71,11 @@ def schedule(levels: int, iterations: int) -> Iterator[Place]:
 
 
 def build_cell(
-    name: str,
+    name: Cell,
     in_channels: int,
     hidden_channels: int,
     kernel_size: int,
-    nonlinearity: str,
+    nonlinearity: Nonlinearity,
     recurrent: bool,
 ) -> ConvCell:
     """Build one of ``CELLS``; ``'cnn'`` ignores the last two arguments."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.itdbu.layers import SideOutput
 from sod_plugins.networks.losses import check_masks
-from sod_plugins.ops.resize import RESIZE_MODES, resize
+from sod_plugins.ops.resize import RESIZE_MODES, ResizeMode, resize
 
 
 def deeper_supervision_loss(
@@ -19,7 +19,7 @@ def deeper_supervision_loss(
     mask: Tensor,
     last_step_only: bool = False,
     *,
-    mask_resize: str = 'area',
+    mask_resize: ResizeMode = 'area',
     ignore_value: float | None = None,
 ) -> Tensor:
     """Sum the binary cross-entropies of all side outputs, each averaged over its pixels (Eq. 6).
@@ -66,7 +66,7 @@ def deeper_supervision_loss(
 
 
 def _reduce_mask(
-    mask: Tensor, size: tuple[int, int], mode: str, ignore_value: float | None
+    mask: Tensor, size: tuple[int, int], mode: ResizeMode, ignore_value: float | None
 ) -> tuple[Tensor, Tensor]:
     """Resize the mask; return it and the weights of its pixels, which sum to 1."""
     counted = torch.ones_like(mask, dtype=torch.bool)

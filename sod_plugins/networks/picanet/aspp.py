@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.picanet import AttentionConv, LocalAttentionPooling
 from sod_plugins.layers.plain_context import LargeConv
 from sod_plugins.networks.losses import check_labels, cross_entropy
 
-CONTEXTS = ('none', 'LC', 'AC', 'LAP')
-JOINS = ('output', 'input')
+Context = Literal['none', 'LC', 'AC', 'LAP']
+CONTEXTS: tuple[Context, ...] = get_args(Context)
+Join = Literal['output', 'input']
+JOINS: tuple[Join, ...] = get_args(Join)
 
 
 @records_arguments
@@ -55,7 +59,7 @@ class PiCANetASPP(nn.Module):
         in_channels: int = 512,
         num_classes: int = 21,
         channels: int = 1024,
-        context: str = 'none',
+        context: Context = 'none',
         *,
         dilations: Sequence[int] = (6, 12, 18, 24),
         context_kernel: int = 7,
@@ -64,16 +68,14 @@ class PiCANetASPP(nn.Module):
         context_norm: bool = True,
         attention_channels: int = 128,
         attention_norm: bool = True,
-        join: str = 'output',
+        join: Join = 'output',
         pool: bool = False,
         batch_norm: bool = False,
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        if context not in CONTEXTS:
-            raise ValueError(f'context must be one of {CONTEXTS}, got {context!r}.')
-        if join not in JOINS:
-            raise ValueError(f'join must be one of {JOINS}, got {join!r}.')
+        require_choice('context', context, CONTEXTS)
+        require_choice('join', join, JOINS)
         if context_dilations is None:
             context_dilations = dilations if context == 'none' else _thirds(dilations)
         if len(context_dilations) != len(dilations):
@@ -149,7 +151,7 @@ class ASPPBranch(nn.Module):
         channels: int,
         dilation: int,
         context: LocalContext | None,
-        join: str,
+        join: Join,
         batch_norm: bool,
         dropout: float,
     ) -> None:
@@ -200,7 +202,7 @@ class LocalContext(nn.Sequential):
 
     def __init__(
         self,
-        kind: str,
+        kind: Context,
         in_channels: int,
         out_channels: int,
         kernel_size: int,

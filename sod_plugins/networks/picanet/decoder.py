@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.renet import Order
 from sod_plugins.networks.base import SaliencyDecoder
 from sod_plugins.networks.losses import check_labels, cross_entropy
 from sod_plugins.networks.picanet.attentive_decoder import AttentiveDecoder, Decoded
@@ -24,8 +26,10 @@ from sod_plugins.networks.picanet.losses import (
 from sod_plugins.networks.picanet.settings import ContextOptions, parse_setting
 from sod_plugins.ops.window import Size
 
-TAP_NORMS = ('but_deepest', 'all', 'none')
-UPSAMPLINGS = ('bilinear', 'learned')
+TapNorm = Literal['but_deepest', 'all', 'none']
+TAP_NORMS: tuple[TapNorm, ...] = get_args(TapNorm)
+Upsampling = Literal['bilinear', 'learned']
+UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
 
 
 @records_arguments
@@ -97,10 +101,10 @@ class PiCANetDecoder(SaliencyDecoder):
         renet_channels: int = 256,
         attention_channels: int = 128,
         attention_norm: bool = True,
-        order: str | None = None,
-        upsample: str | None = None,
+        order: Order | None = None,
+        upsample: Upsampling | None = None,
         in_strides: Sequence[int] | None = None,
-        tap_norm: str = 'but_deepest',
+        tap_norm: TapNorm = 'but_deepest',
         init_std: float | None = 0.01,
         level_weights: Sequence[float] = LEVEL_WEIGHTS,
         global_attention_weight: float = GLOBAL_ATTENTION_WEIGHT,
@@ -222,7 +226,9 @@ class PiCANetDecoder(SaliencyDecoder):
                     nn.init.zeros_(module.bias)
 
 
-def _doubles(upsample: str, strides: Sequence[int] | None, channels: Sequence[int]) -> list[bool]:
+def _doubles(
+    upsample: Upsampling, strides: Sequence[int] | None, channels: Sequence[int]
+) -> list[bool]:
     """Return which decoders, finest first, get their input from learned upsampling."""
     require_choice('upsample', upsample, UPSAMPLINGS)
     if upsample == 'bilinear':

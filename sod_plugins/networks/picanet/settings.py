@@ -11,8 +11,8 @@ from sod_plugins.layers.picanet import (
     GlobalAttentionPooling,
     LocalAttentionPooling,
 )
-from sod_plugins.layers.plain_context import GlobalPooling, LargeConv, LocalPooling
-from sod_plugins.layers.renet import ReNet
+from sod_plugins.layers.plain_context import GlobalPooling, LargeConv, LocalPooling, Mode
+from sod_plugins.layers.renet import Order, ReNet
 from sod_plugins.ops.window import Size
 
 TABLE_1 = (
@@ -32,7 +32,7 @@ TABLE_1 = (
 )
 RELEASED = '65GAP_432LAP'
 CONTEXTS = ('GAP', 'LAP', 'AC', 'LC', 'ReNet')
-POOLINGS = {'AveP': 'average', 'MaxP': 'max'}
+POOLINGS: dict[str, Mode] = {'AveP': 'average', 'MaxP': 'max'}
 Context = ContextAttention | GlobalPooling | LargeConv | LocalPooling | ReNet
 # Contexts that are convolutions of the features; all others are merged with the features.
 CONVOLUTIONS = ('AC', 'LC')
@@ -48,7 +48,7 @@ class ContextOptions(NamedTuple):
     renet_channels: int
     attention_channels: int
     attention_norm: bool
-    order: str
+    order: Order
 
 
 def parse_setting(setting: str, first: int, last: int) -> dict[int, str]:

@@ -8,12 +8,13 @@ open, there is an argument.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers import (
     AttentionConv,
     ContextAttention,
@@ -22,10 +23,12 @@ from sod_plugins.layers import (
     LocalAttentionPooling,
     ReNet,
 )
+from sod_plugins.layers.renet import Order
 from sod_plugins.ops.window import Size, pair
 
 # Columns of Tab. 4: the context of Conv4_3, FC7 and Conv8_2, and that of Conv9_2 and Conv10_2.
-SETTINGS = {
+Setting = Literal['SSD', '478LC_910ReNet', '478AC_910GAP', '478LAP_910GAP']
+SETTINGS: dict[Setting, tuple[str | None, str | None]] = {
     'SSD': (None, None),
     '478LC_910ReNet': ('LC', 'ReNet'),
     '478AC_910GAP': ('AC', 'GAP'),
@@ -87,7 +90,7 @@ class PiCANetSSDNeck(nn.Module):
     def __init__(
         self,
         in_channels: Sequence[int] = (512, 1024),
-        setting: str = '478LAP_910GAP',
+        setting: Setting = '478LAP_910GAP',
         *,
         extra_channels: Sequence[int] = (512, 256, 256, 256),
         extra_strides: Sequence[int] = (2, 2, 1, 1),
@@ -100,12 +103,11 @@ class PiCANetSSDNeck(nn.Module):
         norm_attended: bool = False,
         hidden_channels: int = 128,
         renet_channels: int = 256,
-        order: str = 'rows_first',
+        order: Order = 'rows_first',
         norm_layer: NormLayer | None = None,
     ) -> None:
         super().__init__()
-        if setting not in SETTINGS:
-            raise ValueError(f'setting must be one of {list(SETTINGS)}, got {setting!r}.')
+        require_choice('setting', setting, SETTINGS)
         for name, pairs in (('in_channels', in_channels), ('ac_channels', ac_channels)):
             if pairs is not None and len(pairs) != 2:
                 raise ValueError(f'{name} needs 2 entries, Conv4_3 and FC7, got {tuple(pairs)}.')
@@ -204,7 +206,7 @@ class _Builder(NamedTuple):
     overall: str | None
     hidden_channels: int
     renet_channels: int
-    order: str
+    order: Order
     norm_layer: NormLayer | None
 
     def conv(

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.choices import require_choice
 from sod_plugins.ops.resize import resize_bilinear
 
 
@@ -46,7 +47,7 @@ class S4NetFPN(nn.Module):
         out_channels: int = 256,
         num_outs: int = 4,
         *,
-        upsample: str = 'nearest',
+        upsample: Upsampling = 'nearest',
         init_std: float | None = None,
     ) -> None:
         super().__init__()
@@ -55,8 +56,7 @@ class S4NetFPN(nn.Module):
                 f'num_outs must be at least the number of maps and that at least 1, got {num_outs} '
                 f'for {len(in_channels)} maps.'
             )
-        if upsample not in ENLARGE:
-            raise ValueError(f'upsample must be one of {sorted(ENLARGE)}, got {upsample!r}.')
+        require_choice('upsample', upsample, ENLARGE)
         self.num_outs = num_outs
         self.upsample = upsample
         self.laterals = nn.ModuleList(nn.Conv2d(c, out_channels, 1) for c in in_channels)
@@ -94,7 +94,8 @@ def _resize_asymmetric(x: Tensor, size: tuple[int, int]) -> Tensor:
     return x
 
 
-ENLARGE: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
+Upsampling = Literal['nearest', 'bilinear', 'legacy_bilinear']
+ENLARGE: dict[Upsampling, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     'nearest': _resize_nearest,
     'bilinear': resize_bilinear,
     'legacy_bilinear': _resize_asymmetric,

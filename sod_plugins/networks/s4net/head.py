@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.s4net.anchors import assign_anchors, base_anchors, shift_anchors
 from sod_plugins.networks.s4net.fpn import init_convs
 from sod_plugins.ops.boxes import clip_boxes, decode_boxes, encode_boxes, nms
 
 PREDICTOR_STD = 0.01
+Anchors = Literal['centred', 'released']
+Objectness = Literal['balanced', 'ohem']
+BoxReduction = Literal['mean', 'level']
 
 
 class HeadOutputs(NamedTuple):
@@ -100,15 +104,15 @@ class S4NetHead(nn.Module):
         *,
         ratios: Sequence[float] = (0.5, 1.0, 2.0),
         anchor_scale: float = 4.0,
-        anchors: str = 'centred',
+        anchors: Anchors = 'centred',
         positive_iou: float = 0.5,
         match_best: bool = False,
         delta_std: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
         beta: float = 1.0,
-        objectness: str = 'balanced',
+        objectness: Objectness = 'balanced',
         num_hard: int = 256,
         weights: Sequence[float] = (1.0, 1.0),
-        box_reduction: str = 'mean',
+        box_reduction: BoxReduction = 'mean',
         offset: int = 0,
         max_candidates: int = 5000,
         nms_iou: float = 0.4,
@@ -116,14 +120,10 @@ class S4NetHead(nn.Module):
         init_std: float | None = None,
     ) -> None:
         super().__init__()
-        for name, value, known in (
-            ('anchors', anchors, ('centred', 'released')),
-            ('objectness', objectness, ('balanced', 'ohem')),
-            ('box_reduction', box_reduction, ('mean', 'level')),
-            ('offset', offset, (0, 1)),
-        ):
-            if value not in known:
-                raise ValueError(f'{name} must be one of {known}, got {value!r}.')
+        require_choice('anchors', anchors, get_args(Anchors))
+        require_choice('objectness', objectness, get_args(Objectness))
+        require_choice('box_reduction', box_reduction, get_args(BoxReduction))
+        require_choice('offset', offset, (0, 1))
         if num_proposals < 1:
             raise ValueError(f'num_proposals must be at least 1, got {num_proposals}.')
         self.strides = tuple(strides)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.s4net.fpn import init_convs
+
+Kind = Literal['dilated', 'plain']
 
 
 @records_arguments
@@ -43,14 +47,13 @@ class S4NetMaskBranch(nn.Module):
         in_channels: int = 256,
         channels: Sequence[int] = (128, 64),
         *,
-        kind: str = 'dilated',
+        kind: Kind = 'dilated',
         num_logits: int = 1,
         relu_logits: bool = False,
         init_std: float | None = None,
     ) -> None:
         super().__init__()
-        if kind not in ('dilated', 'plain'):
-            raise ValueError(f"kind must be 'dilated' or 'plain', got {kind!r}.")
+        require_choice('kind', kind, get_args(Kind))
         if num_logits not in (1, 2) or (relu_logits and num_logits == 1):
             raise ValueError(
                 f'num_logits must be 1 or 2, and 2 with relu_logits, got {num_logits}.'

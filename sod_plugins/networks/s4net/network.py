@@ -6,11 +6,12 @@ Paper: Fan et al., "S4Net: Single Stage Salient-Instance Segmentation", CVPR 201
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
 from sod_plugins.networks.backbones import PRESETS, build_backbone, plain_spec, spec_of
 from sod_plugins.networks.base import DescribedNetwork, Extractor, InstanceTensors, Parts
@@ -19,11 +20,12 @@ from sod_plugins.networks.registry import register_network
 from sod_plugins.networks.s4net.flow import S4NetFlow
 from sod_plugins.networks.s4net.fpn import S4NetFPN
 from sod_plugins.networks.s4net.head import S4NetHead
-from sod_plugins.networks.s4net.mask_branch import S4NetMaskBranch
+from sod_plugins.networks.s4net.mask_branch import Kind, S4NetMaskBranch
 
 INPUT_SIZE = (320, 320)
 # The changes of each layout to the defaults of the parts, which are the paper's.
-LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
+Layout = Literal['paper', 'released']
+LAYOUTS: dict[Layout, dict[str, dict[str, Any]]] = {
     'paper': {'neck': {}, 'bbox_head': {}, 'roi_extractor': {}, 'mask_head': {}},
     'released': {
         'neck': {'num_outs': 5, 'upsample': 'legacy_bilinear', 'init_std': 0.01},
@@ -43,7 +45,8 @@ LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
         'mask_head': {'num_logits': 2, 'relu_logits': True, 'init_std': 0.01},
     },
 }
-EXTRACTORS: dict[str, tuple[type[RoIExtractor], dict[str, Any]]] = {
+RoI = Literal['ternary', 'binary', 'expanded', 'align', 'pool']
+EXTRACTORS: dict[RoI, tuple[type[RoIExtractor], dict[str, Any]]] = {
     'ternary': (RoIMasking, {'mode': 'ternary'}),
     'binary': (RoIMasking, {'mode': 'binary'}),
     'expanded': (RoIMasking, {'mode': 'expanded'}),
@@ -100,11 +103,11 @@ class S4Net(S4NetFlow, DescribedNetwork):
     def __init__(
         self,
         backbone: str | Mapping[str, Any] = 'resnet50',
-        layout: str = 'paper',
+        layout: Layout = 'paper',
         *,
-        roi: str = 'ternary',
+        roi: RoI = 'ternary',
         alpha: float = 1 / 3,
-        mask_branch: str = 'dilated',
+        mask_branch: Kind = 'dilated',
         num_proposals: int = 20,
         neck: Mapping[str, Any] | None = None,
         bbox_head: Mapping[str, Any] | None = None,
@@ -112,10 +115,8 @@ class S4Net(S4NetFlow, DescribedNetwork):
         mask_head: Mapping[str, Any] | None = None,
         freeze_norm: bool = False,
     ) -> None:
-        if layout not in LAYOUTS:
-            raise ValueError(f'layout must be one of {sorted(LAYOUTS)}, got {layout!r}.')
-        if roi not in EXTRACTORS:
-            raise ValueError(f'roi must be one of {sorted(EXTRACTORS)}, got {roi!r}.')
+        require_choice('layout', layout, LAYOUTS)
+        require_choice('roi', roi, EXTRACTORS)
         given = (neck, bbox_head, roi_extractor, mask_head)
         overrides = {name: dict(part or {}) for name, part in zip(PARTS, given, strict=True)}
         super().__init__()

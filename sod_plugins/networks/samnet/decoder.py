@@ -8,6 +8,7 @@ the released network, the only one with the published number of parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ from sod_plugins.ops.resize import average_pool, resize_bilinear
 
 POOL_SIZES = (1, 2, 3, 6)
 
-UPSAMPLINGS = ('saliency', 'logits')
+Upsampling = Literal['saliency', 'logits']
+UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
 
 
 class PyramidPooling(nn.Module):
@@ -93,7 +95,7 @@ class SAMNetDecoder(SaliencyDecoder):
         kernel_sizes: Sequence[int] | None = None,
         dilations: Sequence[int] | None = None,
         dropout: float = 0.1,
-        upsampling: str = 'saliency',
+        upsampling: Upsampling = 'saliency',
         global_context: int | None = None,
         side_loss_weight: float = 0.4,
     ) -> None:
@@ -182,7 +184,7 @@ class SAMNetDecoder(SaliencyDecoder):
 
 
 def upsample_logits(
-    logits: Tensor, size: tuple[int, int], upsampling: str = 'saliency', clamp: bool = True
+    logits: Tensor, size: tuple[int, int], upsampling: Upsampling = 'saliency', clamp: bool = True
 ) -> Tensor:
     """Resize logits (N, 1, h, w) to (N, 1, *size) as SAMNet does, with aligned corners.
 

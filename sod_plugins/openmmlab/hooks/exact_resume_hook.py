@@ -112,7 +112,7 @@ class ExactResumeHook(Hook):
         """Number the batches of the next epoch from its beginning."""
         vars(runner.train_loop).pop('run_iter', None)
 
-    def _check_position(self, dataloader: DataLoader, done: int) -> None:
+    def _check_position(self, dataloader: DataLoader[Any], done: int) -> None:
         """Refuse an interrupted epoch whose next batch cannot be found."""
         sampler, batches = dataloader.sampler, dataloader.batch_sampler
         if not isinstance(sampler, DrawSampler) or type(batches) is not BatchSampler:
@@ -139,12 +139,13 @@ def _check_infinite(sampler: DrawSampler, loop: Any) -> None:
             )
 
 
-def _describe(dataloader: DataLoader) -> dict[str, Any]:
+def _describe(dataloader: DataLoader[Any]) -> dict[str, Any]:
     """Name all that the order of the data depends on."""
-    sampler = dataloader.sampler
+    sampler: Any = dataloader.sampler
+    dataset: Any = dataloader.dataset
     return {
         'seed': getattr(sampler, 'seed', None),
-        'samples': len(dataloader.dataset),
+        'samples': len(dataset),
         'batch_size': dataloader.batch_size,
         'processes': getattr(sampler, 'world_size', 1),
     }

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.declarations import passes_on
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.networks import CSNet
 from sod_plugins.networks.registry import network_of_parts
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.dynamic_weight_decay_hook import DynamicWeightDecayHook
+from sod_plugins.openmmlab.unwrapping import unwrapped
 from sod_plugins.optim import remove_channels, select_channels
 from sod_plugins.optim.channel_selection import check_selection, removed_channels
 from sod_plugins.optim.pruning import drop_gradients, hand_over
@@ -28,10 +30,12 @@ _WIDTHS = {
     'backbone': {'block_widths'},
     'decode_head': {'in_channels', 'fuse_channels', 'dilated_channels', 'channels'},
 }
-FINETUNE = ('weights', 'statistics')
+Finetune = Literal['weights', 'statistics']
+FINETUNE: tuple[Finetune, ...] = get_args(Finetune)
 
 
 @HOOKS.register_module()
+@passes_on(select_channels, without=('network',))
 class PruningHook(Hook):
     """Remove channels at one point of the training of a CSNet, and fine-tune what is left.
 
@@ -53,10 +57,6 @@ class PruningHook(Hook):
     Args:
         begin: Epoch (from 0) before which channels are removed, or iteration.
         by_epoch: Whether ``begin`` counts epochs; by default iterations.
-        threshold: See :func:`sod_plugins.optim.select_channels`, also for the next three.
-        ratio: Likewise.
-        rule: Likewise.
-        at_least: Likewise.
         finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
             what the released code does: weights stay, and the running statistics, begun anew, are
             estimated in training mode until the run ends.
@@ -75,24 +75,16 @@ class PruningHook(Hook):
         self,
         begin: int,
         by_epoch: bool = False,
-        threshold: float | None = None,
-        ratio: float | None = None,
-        rule: str = 'gamma',
-        at_least: int = 0,
-        finetune: str = 'weights',
+        *,
+        finetune: Finetune = 'weights',
         lr: float | None = None,
+        **selection: Any,
     ) -> None:
-        check_selection(threshold, ratio, rule, at_least)
-        if finetune not in FINETUNE:
-            raise ValueError(f'finetune must be one of {FINETUNE}, got {finetune!r}.')
+        check_selection(**selection)
+        require_choice('finetune', finetune, FINETUNE)
         self.begin = begin
         self.by_epoch = by_epoch
-        self.selection = {
-            'threshold': threshold,
-            'ratio': ratio,
-            'rule': rule,
-            'at_least': at_least,
-        }
+        self.selection = selection
         self.finetune = finetune
         self.lr = lr
         self._widths: dict[str, Any] | None = None
@@ -134,7 +126,7 @@ class PruningHook(Hook):
     def _prune(self, runner: Runner) -> None:
         meta = {'epoch': runner.epoch, 'iter': runner.iter}
         runner.save_checkpoint(runner.work_dir, 'before_pruning.pth', meta=meta)
-        old = _unwrapped(runner.model)
+        old = unwrapped(runner.model)
         network = _plain_network(old)
         try:
             masks = select_channels(network, **self.selection)
@@ -143,15 +135,14 @@ class PruningHook(Hook):
                 f'PruningHook: {error} Resume from {runner.work_dir}/before_pruning.pth with '
                 'another value.'
             ) from error
-        statistics = 'copy' if self.finetune == 'weights' else 'reset'
-        pruned = remove_channels(network, masks, statistics)
+        pruned = remove_channels(network, masks, 'copy' if self.finetune == 'weights' else 'reset')
         self._widths = _widths_of_parts(pruned)
         _set_widths(runner.cfg.model, self._widths)
         _replace_model(runner, pruned)
         hand_over(
             runner.optim_wrapper.optimizer,
             dict(old.named_parameters()),
-            dict(_unwrapped(runner.model).named_parameters()),
+            dict(unwrapped(runner.model).named_parameters()),
         )
         if self.lr is not None:
             for group in runner.optim_wrapper.param_groups:
@@ -165,7 +156,7 @@ class PruningHook(Hook):
 
     def _begin_finetuning(self, runner: Runner) -> None:
         for hook in runner.hooks:
-            if isinstance(hook, DynamicWeightDecayHook):
+            if isinstance(hook, DynamicWeightDecayHook) and hook.rule is not None:
                 hook.rule.detach()
         if self.finetune == 'statistics':
             runner.optim_wrapper.optimizer.register_step_pre_hook(drop_gradients)
@@ -188,7 +179,9 @@ def checked_widths(entry: Any) -> dict[str, Any]:
     Raises:
         LaunchError: If other things stand there.
     """
-    form = {part: entry.get(part) for part in _WIDTHS} if isinstance(entry, dict) else {}
+    form: dict[str, Any] = (
+        {part: entry.get(part) for part in _WIDTHS} if isinstance(entry, dict) else {}
+    )
     if (
         not form
         or entry.keys() != _WIDTHS.keys()
@@ -215,7 +208,8 @@ def _set_widths(model: dict[str, Any], widths: Mapping[str, Any]) -> None:
 
 def _widths_of_parts(network: CSNet) -> dict[str, Any]:
     """Describe a CSNet's channels as arguments of its registered parts."""
-    backbone, head = network.backbone, network.decode_head
+    backbone: Any = network.backbone
+    head: Any = network.decode_head
     return {
         'backbone': {'block_widths': [list(widths) for widths in backbone.block_widths]},
         'decode_head': {
@@ -229,16 +223,12 @@ def _widths_of_parts(network: CSNet) -> dict[str, Any]:
 
 def _require_csnet(model: nn.Module) -> None:
     try:
-        _plain_network(_unwrapped(model))
+        _plain_network(unwrapped(model))
     except (AttributeError, ValueError) as error:
         raise LaunchError(
             f'PruningHook needs a model of {" and ".join(_PARTS.values())} that make a CSNet: '
             f'{error}.'
         ) from error
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _plain_network(model: nn.Module) -> CSNet:

@@ -81,7 +81,7 @@ class SaliencyMetric(BaseMetric):
             stem = Path(sample['img_path']).stem
             levels = to_uint8(_saliency_map(sample, stem))
             if self.out_dir is not None:
-                self._save(levels, stem, sample['img_path'])
+                self._save(self.out_dir / 'maps', levels, stem, sample['img_path'])
             if not self.format_only:
                 self._evaluator.step(levels, _mask(sample), stem)
         self.results += self._evaluator.per_image
@@ -104,14 +104,14 @@ class SaliencyMetric(BaseMetric):
             evaluation.write_per_image_csv(self.out_dir / 'per_image.csv')
         return evaluation.measures
 
-    def _save(self, levels: NDArray[np.uint8], stem: str, image: str) -> None:
+    def _save(self, folder: Path, levels: NDArray[np.uint8], stem: str, image: str) -> None:
         other = self._image_of.setdefault(stem, image)
         if other != image:
             raise DataError(
                 f"'{other}' and '{image}' have the same stem, so their maps would have one name. "
                 'Test them separately.'
             )
-        save_png(self.out_dir / 'maps' / f'{stem}.png', levels)
+        save_png(folder / f'{stem}.png', levels)
 
 
 def _mask(sample: dict[str, Any]) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ from sod_plugins.data import (
 from sod_plugins.data.coco_fields import read_id
 from sod_plugins.data.instances import add_entries, new_coco
 from sod_plugins.metrics import INSTANCE_PROTOCOLS, score_instances
+from sod_plugins.metrics.average_precision import Kind
 from sod_plugins.metrics.instances import KINDS
 from sod_plugins.registry import METRICS
 
@@ -62,7 +63,7 @@ class SalientInstanceMetric(BaseMetric):
         self,
         ann_file: str | Path | None = None,
         protocol: str = 'coco',
-        kinds: Sequence[str] = KINDS,
+        kinds: Sequence[Kind] = KINDS,
         occlusion: float = OCCLUSION,
         out_dir: str | Path | None = None,
         collect_device: str = 'cpu',
@@ -131,7 +132,7 @@ class SalientInstanceMetric(BaseMetric):
 
 
 def _entries(
-    predicted: dict[str, Any], sample: dict[str, Any], kinds: Sequence[str]
+    predicted: dict[str, Any], sample: dict[str, Any], kinds: Sequence[Kind]
 ) -> list[dict[str, Any]]:
     """Return the predictions of one image as annotations of COCO, of the one category."""
     scores, boxes = (torch.as_tensor(predicted[key]).float().cpu() for key in ('scores', 'bboxes'))
