@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor, nn
 
+from sod_plugins.checkpoints.downloads import download
 from sod_plugins.checkpoints.network_file import state_dict_of
 from sod_plugins.checkpoints.old_formats import plain_names
 from sod_plugins.checkpoints.reading import read_checkpoint
@@ -95,26 +95,18 @@ def _file_of_package(name: str) -> Path:
 
 
 def _download(url: str) -> Path:
-    """Download a file once; a cached file was verified on arrival."""
+    """Download a file once, and verify it."""
     address, _, fragment = url.partition('#')
     file_name = Path(urlsplit(address).path).name
     sha256 = re.fullmatch(r'sha256=([0-9a-f]{64})', fragment)
     found = sha256 or (None if fragment else re.search(r'-([0-9a-f]{8,})\.', file_name))
     if found is None:
         raise ValueError(f'{url} needs the hash of its content: append #sha256= and 64 hex digits.')
-    folder = Path(torch.hub.get_dir(), 'checkpoints')
-    # Without the hash in its name, a file of the same name from elsewhere would be mistaken for it.
-    path = folder / (f'{found[1][:16]}-{file_name}' if sha256 else file_name)
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(address, str(path), found[1], progress=False)
-        except (URLError, OSError, RuntimeError) as error:
-            raise ValueError(
-                f'{address} could not be downloaded ({error}): get the file by other means and '
-                'name its path.'
-            ) from error
-    return path
+    folder = Path(torch.hub.get_dir(), 'checkpoints')  # where torch keeps them too
+    try:
+        return download(address, found[1], folder, None if sha256 else file_name)
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _weights_of_backbone(path: Path) -> dict[str, Tensor]:

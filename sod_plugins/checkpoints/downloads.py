@@ -26,7 +26,9 @@ def cache_dir() -> Path:
     return Path(base) / 'sod_plugins' / 'weights'
 
 
-def download(url: str, sha256: str, folder: Path | None = None) -> Path:
+def download(
+    url: str, sha256: str, folder: Path | None = None, file_name: str | None = None
+) -> Path:
     """Return a file from the cache, or download it there.
 
     A cached file is verified before it is used. An interrupted download resumes where it stopped.
@@ -34,24 +36,27 @@ def download(url: str, sha256: str, folder: Path | None = None) -> Path:
 
     Args:
         url: The address of the file.
-        sha256: The SHA-256 of its content, 64 hex digits.
+        sha256: The SHA-256 of its content, 64 hex digits; or its first digits, 8 or more, as names
+            such as ``resnet50-0676ba61.pth`` hold them.
         folder: The cache folder, by default :func:`cache_dir`.
+        file_name: The name in the folder, by default the first digits of the hash and the name in
+            the address.
 
     Raises:
         ValueError: The hash is malformed.
         OSError: The file cannot be downloaded or stored, or has other content; the message says
             which.
     """
-    if not re.fullmatch(r'[0-9a-f]{64}', sha256):
+    if not re.fullmatch(r'[0-9a-f]{8,64}', sha256):
         raise ValueError(f'{url} needs the SHA-256 of its content, 64 hex digits, got {sha256!r}.')
     folder = folder or cache_dir()
-    path = folder / f'{sha256[:16]}-{Path(urlsplit(url).path).name}'
-    if path.is_file() and sha256_of(path) == sha256:
+    path = folder / (file_name or f'{sha256[:16]}-{Path(urlsplit(url).path).name}')
+    if _holds(path, sha256):
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_name(path.name + '.lock')):
-            if not (path.is_file() and sha256_of(path) == sha256):
+            if not _holds(path, sha256):
                 _fetch(url, sha256, path)
     except PermissionError as error:
         raise PermissionError(
@@ -59,6 +64,11 @@ def download(url: str, sha256: str, folder: Path | None = None) -> Path:
             'XDG_CACHE_HOME to a folder that can be written to, or name a file at hand.'
         ) from error
     return path
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether a file is there, and has the content of a hash."""
+    return path.is_file() and sha256_of(path).startswith(sha256)
 
 
 def _fetch(url: str, sha256: str, path: Path) -> None:
@@ -72,7 +82,7 @@ def _fetch(url: str, sha256: str, path: Path) -> None:
             f'cannot fetch {url}: {reason}. Without a network, get the file by other means and '
             'name its path.'
         ) from error
-    if sha256_of(unfinished) != sha256:
+    if not _holds(unfinished, sha256):
         unfinished.unlink()
         raise OSError(
             f'{url} has another content than expected: its SHA-256 is not {sha256}. Try again, or '
