@@ -65,7 +65,7 @@ THIRD_PARTY = {
     'data': NUMERIC,
     'metrics': NUMERIC,
     'visualization': NUMERIC,
-    'ops': {'torch'},
+    'ops': {'torch', 'numpy'},  # the compiled loops of octave convolution are over arrays
     'layers': {'torch'},
     'transforms': {'torch', *NUMERIC},
     'networks': {'torch', 'numpy'},

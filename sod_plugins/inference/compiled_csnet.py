@@ -58,7 +58,8 @@ class CompiledCSNet(nn.Module):
         require_engine('numba', 'numba')
         self.name = type(network).__name__
         self.preprocessing = network.preprocessing
-        self._fused = (fuse(network).cpu().float(),)  # in a tuple, so that it stays on the CPU
+        # In a tuple, so that it stays on the CPU.
+        self._fused = (fuse(network, 'reference').cpu().float(),)
         self._programs: Lender[_Program] = Lender()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -89,9 +90,9 @@ class _Program:
     """The calls of kernels that make logits of an image of one size, and the arrays they share."""
 
     def __init__(self, network: CSNet, shape: tuple[int, ...]) -> None:
-        from sod_plugins.inference import octave_kernels  # here, because numba loads slowly
+        from sod_plugins.ops.octave_conv import compiled  # here, because numba loads slowly
 
-        self._kernels = octave_kernels
+        self._kernels = compiled
         self._calls: list[tuple[Kernel, tuple[Any, ...]]] = []
         self._spaces: dict[str, Array] = {}
         self.image = _aligned(shape)

@@ -99,7 +99,7 @@ def export_network(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.', dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
-        write(fuse(reference), preprocessing.size, description, unfinished)
+        write(fuse(reference, 'reference'), preprocessing.size, description, unfinished)
         check = check_exported(engine(unfinished), reference, photo)
         for file in Path(folder).iterdir():
             file.replace(path.parent / file.name)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from sod_plugins.layers.channels_last import Implementation
 from sod_plugins.layers.goctconv_fused import fold_norm
 
 Network = TypeVar('Network', bound=nn.Module)
@@ -17,7 +18,7 @@ TOLERANCE = 1e-6  # of saliency in float64, in which folding changes 1e-12 or le
 
 
 @torch.no_grad()
-def fuse(network: Network) -> Network:
+def fuse(network: Network, implementation: Implementation = 'auto') -> Network:
     """Return a copy in evaluation mode whose BatchNorms are part of the convolutions before them.
 
     Which convolution a BatchNorm follows is seen in a trial run. gOctConvs are replaced by their
@@ -27,6 +28,9 @@ def fuse(network: Network) -> Network:
 
     Args:
         network: From images (N, 3, H, W) to logits, in any mode; it is left as it is.
+        implementation: Which operators gOctConvs run: ``'rows'``, the fastest on a CPU, without
+            gradients; ``'reference'``, torch's own, which can be exported; or ``'auto'``, see
+            :func:`~sod_plugins.layers.channels_last.reads_rows`.
 
     Returns:
         A network of the same class, whose logits differ by rounding.
@@ -44,7 +48,7 @@ def fuse(network: Network) -> Network:
     for norm, conv in pairs.items():
         conv.weight, conv.bias = fold_norm(conv.weight, conv.bias, norm)
     _replace(fused, set(pairs))
-    _replace_octaves(fused)
+    _replace_octaves(fused, implementation)
     difference = (fused(images).sigmoid() - expected.sigmoid()).abs().max().item()
     if not difference < TOLERANCE:
         raise ValueError(
@@ -99,12 +103,12 @@ def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
             _replace(child, norms)
 
 
-def _replace_octaves(module: nn.Module) -> None:
+def _replace_octaves(module: nn.Module, implementation: Implementation) -> None:
     """Put its form for inference wherever a module holds a layer that has one."""
     for name, child in module.named_children():
         form = getattr(child, 'fused', None)
-        octave = form() if callable(form) else None
+        octave = form(implementation) if callable(form) else None
         if octave is None:
-            _replace_octaves(child)
+            _replace_octaves(child, implementation)
         else:
             setattr(module, name, octave)

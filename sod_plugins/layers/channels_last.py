@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.ops.channels_last import pointwise_conv, prelu_
+from sod_plugins._common.choices import require_choice
+from sod_plugins.ops.octave_conv.rows import pointwise_conv, prelu_
 
+Implementation = Literal['auto', 'rows', 'reference']
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 LANES = 16  # float32 lanes of the widest vector register
 
 
@@ -18,11 +23,15 @@ class PointwiseConv(nn.Conv2d):
     Args:
         weight: Kernel (O, C, 1, 1).
         bias: Bias (O), or None.
+        implementation: See :func:`reads_rows`.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, implementation: Implementation = 'auto'
+    ) -> None:
         out, columns, _, _ = weight.shape
         super().__init__(columns, out, 1, bias=bias is not None)
+        self.implementation = implementation
         self.weight = nn.Parameter(weight.detach().clone())
         if bias is not None:
             self.bias = nn.Parameter(bias.detach().clone())
@@ -48,7 +57,7 @@ class PointwiseConv(nn.Conv2d):
 
     def _in_rows(self, x: Tensor) -> bool:
         # Pixels of one image, because its result must not depend on the batch size.
-        return reads_rows(x) and x.shape[2] * x.shape[3] % self.pixels == 0
+        return reads_rows(x, self.implementation) and x.shape[2] * x.shape[3] % self.pixels == 0
 
 
 class ChannelsLastPReLU(nn.PReLU):
@@ -56,18 +65,33 @@ class ChannelsLastPReLU(nn.PReLU):
 
     Args:
         layer: The PReLU, with which it shares its slopes.
+        implementation: See :func:`reads_rows`.
     """
 
-    def __init__(self, layer: nn.PReLU) -> None:
+    def __init__(self, layer: nn.PReLU, implementation: Implementation = 'auto') -> None:
         super().__init__(layer.num_parameters)
+        self.implementation = implementation
         self.weight = layer.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return prelu_(x, self.weight) if reads_rows(x) else super().forward(x)
+        return prelu_(x, self.weight) if reads_rows(x, self.implementation) else super().forward(x)
 
 
-def reads_rows(x: Tensor) -> bool:
-    """Return whether the channels-last operators apply: exporters and gradients need others."""
+def reads_rows(x: Tensor, implementation: Implementation) -> bool:
+    """Return whether maps go through the operators of ``sod_plugins.ops.octave_conv.rows``.
+
+    Args:
+        x: The maps.
+        implementation: ``'rows'``: always, which rules out gradients. ``'reference'``: never, as
+            exporters need it. ``'auto'``: on a CPU, unless gradients are recorded or the network is
+            exported.
+
+    Raises:
+        ValueError: There is no such implementation.
+    """
+    require_choice('implementation', implementation, IMPLEMENTATIONS)
+    if implementation != 'auto':
+        return implementation == 'rows'
     plain = torch.is_grad_enabled() or torch.compiler.is_exporting()
     return x.device.type == 'cpu' and not plain

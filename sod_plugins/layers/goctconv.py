@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.channels_last import Implementation
 from sod_plugins.ops.octave_conv import COARSENINGS, Coarsening, Maps, octave_conv
 
 NormLayer = Callable[[int], nn.Module]
@@ -159,12 +160,12 @@ class GOctConvNormAct(nn.Module):
             for y, norm, act in zip(self.conv(maps), self.norms, self.acts, strict=True)
         ]
 
-    def fused(self) -> nn.Module | None:
+    def fused(self, implementation: Implementation = 'auto') -> nn.Module | None:
         """Return the fused layer for inference, with its own weights; None for other norms."""
         from sod_plugins.layers.goctconv_fused import FusedGOctConv  # it imports this module
 
         plain = all(isinstance(norm, (nn.BatchNorm2d, nn.Identity)) for norm in self.norms)
-        return FusedGOctConv(self) if plain else None
+        return FusedGOctConv(self, implementation) if plain else None
 
 
 class ILBlock(nn.Module):
@@ -261,8 +262,9 @@ class ParallelDilatedConv(nn.Module):
         out: Tensor = self.act(self.norm(torch.cat(branches, 1)))
         return out
 
-    def fused(self) -> nn.Module | None:
+    def fused(self, implementation: Implementation = 'auto') -> nn.Module | None:
         """Return its form for inference, which shares no weights; None for other norms."""
         from sod_plugins.layers.goctconv_fused import FusedParallelDilatedConv
 
-        return FusedParallelDilatedConv(self) if isinstance(self.norm, nn.BatchNorm2d) else None
+        plain = isinstance(self.norm, nn.BatchNorm2d)
+        return FusedParallelDilatedConv(self, implementation) if plain else None

@@ -9,11 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from sod_plugins.layers.channels_last import ChannelsLastPReLU, PointwiseConv, reads_rows
+from sod_plugins.layers.channels_last import (
+    ChannelsLastPReLU,
+    Implementation,
+    PointwiseConv,
+    reads_rows,
+)
 from sod_plugins.layers.goctconv import GOctConvNormAct, ParallelDilatedConv
-from sod_plugins.ops.channels_last import max_pool2d
 from sod_plugins.ops.dilated_conv import parallel_dilated_conv
 from sod_plugins.ops.octave_conv import Maps, coarsen, scale_sizes
+from sod_plugins.ops.octave_conv.rows import max_pool2d
 from sod_plugins.ops.resize import resize_bilinear
 
 
@@ -27,16 +32,20 @@ class FusedGOctConv(nn.Module):
 
     Args:
         layer: The layer, with BatchNorms; not modified.
+        implementation: ``'rows'``, ``'reference'`` or ``'auto'``, see
+            :func:`~sod_plugins.layers.channels_last.reads_rows`.
     """
 
-    def __init__(self, layer: GOctConvNormAct) -> None:
+    def __init__(self, layer: GOctConvNormAct, implementation: Implementation = 'auto') -> None:
         super().__init__()
+        self.implementation = implementation
         conv = layer.conv
         self.stride, self.coarsening = conv.stride, conv.coarsening
         self.out_channels = conv.out_channels
         self.depthwise = not conv.cross_scale
         self.acts = nn.ModuleList(
-            ChannelsLastPReLU(act) if isinstance(act, nn.PReLU) else act for act in layer.acts
+            ChannelsLastPReLU(act, implementation) if isinstance(act, nn.PReLU) else act
+            for act in layer.acts
         )
         # Per output scale, the input scales that each of its convolutions reads.
         self.sources: list[list[list[int]]] = []
@@ -59,7 +68,7 @@ class FusedGOctConv(nn.Module):
             self.sources.append(sources)
             self.convs.append(
                 nn.ModuleList(
-                    _conv(part, None if k else bias, padding, dilation, groups)
+                    _conv(part, None if k else bias, padding, dilation, groups, implementation)
                     for k, part in enumerate(parts)
                 )
             )
@@ -98,7 +107,7 @@ class FusedGOctConv(nn.Module):
             x = maps[i]
             assert x is not None  # its weights would be empty
             if i < scale:
-                pool = max_pool2d if reads_rows(x) else F.max_pool2d
+                pool = max_pool2d if reads_rows(x, self.implementation) else F.max_pool2d
                 x = coarsen(x, size, self.coarsening, pool)
             elif i > scale:
                 x = resize_bilinear(x, size)
@@ -111,10 +120,12 @@ class FusedParallelDilatedConv(nn.Module):
 
     Args:
         layer: The layer, with a BatchNorm; not modified.
+        implementation: As of :class:`FusedGOctConv`.
     """
 
-    def __init__(self, layer: ParallelDilatedConv) -> None:
+    def __init__(self, layer: ParallelDilatedConv, implementation: Implementation = 'auto') -> None:
         super().__init__()
+        self.implementation = implementation
         weights: list[Tensor] = [conv.get_parameter('weight') for conv in layer.convs.values()]
         weight, bias = fold_norm(torch.cat(weights) * layer.weight_scale, None, layer.norm)
         self.channels = [len(weight) for weight in weights]
@@ -131,11 +142,11 @@ class FusedParallelDilatedConv(nn.Module):
         taps = weight.detach().permute(2, 3, 0, 1).reshape(-1, weight.shape[1])
         self.register_buffer('taps', taps)
         self.register_buffer('bias', bias.detach())
-        self.act = ChannelsLastPReLU(layer.act)
+        self.act = ChannelsLastPReLU(layer.act, implementation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, sum of out_channels, H, W)."""
-        if reads_rows(x):
+        if reads_rows(x, self.implementation):
             taps, bias = self.get_buffer('taps'), self.get_buffer('bias')
             y = parallel_dilated_conv(x, taps, bias, self.dilations, self.channels)
             y = y.contiguous(memory_format=torch.channels_last)
@@ -166,11 +177,16 @@ def fold_norm(
 
 
 def _conv(
-    weight: Tensor, bias: Tensor | None, padding: int, dilation: int, groups: int = 1
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    dilation: int,
+    groups: int = 1,
+    implementation: Implementation = 'auto',
 ) -> nn.Conv2d:
     out, columns, side, _ = weight.shape
     if side == 1:
-        return PointwiseConv(weight, bias)
+        return PointwiseConv(weight, bias, implementation)
     conv = nn.Conv2d(
         columns * groups,
         out,

@@ -8,6 +8,7 @@ from reference_values import CSNET_VARIANTS, settle_statistics
 from torch import nn
 
 from sod_plugins.checkpoints.converters import csnet as converter
+from sod_plugins.layers import channels_last
 from sod_plugins.networks import CSFDecoder, CSNet, SAMNet, fuse
 
 SMALL = {'type': 'SAMNet', 'width': 0.5, 'modules': (1, 1, 1, 1, 1)}
@@ -94,6 +95,39 @@ def test_the_released_csnet_keeps_its_logits(released_csnet, disk, tmp_path):
         torch.testing.assert_close(logits, network(disk), rtol=0, atol=1e-4)
     # The authors' own network on the same input.
     assert logits.mean().item() == pytest.approx(-3.1834659, abs=1e-4)
+
+
+@pytest.mark.parametrize('recording', [False, True])
+def test_the_implementation_of_goctconvs_is_chosen_whatever_the_gradient_mode(
+    recording, monkeypatch
+):
+    network, images = settled(CSNet(stage_blocks=(1, 1, 1, 1))), torch.randn(2, 3, 48, 64)
+    called = []
+
+    def count(name):
+        function = getattr(channels_last, name)
+
+        def counted(*args):
+            called.append(name)
+            return function(*args)
+
+        monkeypatch.setattr(channels_last, name, counted)
+
+    count('prelu_')
+    count('pointwise_conv')
+    with torch.no_grad():
+        expected = network.eval()(images)
+    for implementation, chosen in (('reference', set()), ('rows', {'prelu_', 'pointwise_conv'})):
+        fused = fuse(network, implementation).requires_grad_(False)
+        called.clear()
+        with torch.set_grad_enabled(recording):
+            torch.testing.assert_close(fused(images), expected, rtol=0, atol=1e-4)
+        assert set(called) == chosen
+
+
+def test_an_implementation_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="implementation must be one of 'auto', 'rows', 'refer"):
+        fuse(settled(CSNet(stage_blocks=(1, 1, 1, 1))), 'row')
 
 
 def test_few_channels_are_resized():

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod_plugins.ops.channels_last import max_pool2d, pointwise_conv, prelu_
+from sod_plugins.ops.octave_conv import rows
+from sod_plugins.ops.octave_conv.rows import max_pool2d, pointwise_conv, prelu_
 
 
 @pytest.fixture(params=[torch.contiguous_format, torch.channels_last], ids=['planes', 'pixels'])
@@ -33,7 +34,7 @@ def test_pointwise_conv_takes_several_pixels_at_once(maps, pixels):
 
 @pytest.mark.parametrize('part', [2**16, 60, 1])
 def test_prelu_has_a_slope_for_each_channel(maps, part, monkeypatch):
-    monkeypatch.setattr('sod_plugins.ops.channels_last.PART', part)
+    monkeypatch.setattr(rows, 'PART', part)
     slopes = torch.tensor([0.25, -1.0, 0.0, 3.0, 1.0], dtype=torch.float64)
     assert torch.equal(prelu_(maps.clone(), slopes), F.prelu(maps, slopes))
 

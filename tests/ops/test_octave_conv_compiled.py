@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod_plugins.inference import octave_kernels as kernels
 from sod_plugins.inference.compiled_csnet import positions
+from sod_plugins.ops.octave_conv import compiled as kernels
 
 pytest.importorskip('numba')
 
