@@ -197,7 +197,7 @@ def test_decoupled_mode_shrinks_gamma():
     ours = {name: gamma.detach() + 0.1 * grads[name] for name, gamma in decay.gammas.items()}
     expected = {name: start[name].double() * (1 - 0.1 * 3 * m[name]) for name in start}
     assert_equal(ours, expected)
-    with pytest.raises(ValueError, match=r"mode from .*, got 'adamw'"):
+    with pytest.raises(ValueError, match=r"mode must be one of .*, got 'adamw'"):
         DynamicWeightDecay(network, mode='adamw')
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sod_plugins.networks.backbones.csnet import CSNetExtractor
 from sod_plugins.networks.base import DescribedNetwork, Parts
+from sod_plugins.networks.classification import PooledClassifier
 from sod_plugins.networks.csnet.decoder import CrossStageFusion, CSFDecoder
 from sod_plugins.networks.csnet.network import CSNet
 from sod_plugins.networks.registry import register_network
@@ -59,7 +60,7 @@ class CSNetClassifier(DescribedNetwork):
             out_scale=-1,
             weight_scale=network.arguments['weight_scale'],
         )
-        self.classifier = nn.Linear(decoder.channels, num_classes)
+        self.classifier = PooledClassifier(decoder.channels, num_classes)
         weight = next(network.parameters())
         self.to(weight.device, weight.dtype).train(network.training)
         self.backbone.load_state_dict(network.backbone.state_dict())
@@ -84,7 +85,7 @@ class CSNetClassifier(DescribedNetwork):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, num_classes)."""
-        logits: Tensor = self.classifier(self.features(images).mean((2, 3)))
+        logits: Tensor = self.classifier(self.features(images))
         return logits
 
     def features(self, images: Tensor) -> Tensor:

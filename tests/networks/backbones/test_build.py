@@ -134,9 +134,9 @@ def test_specs_take_arguments():
     ('spec', 'message'),
     [
         (5, r"is a name such as 'vgg16' or {'type': ...} with arguments, got 5"),
-        ('vgg', r"no backbone 'vgg'; known are \['csnet', 'efficientnet_lite0'"),
-        ({'type': 'vgg16'}, r"no type of backbone 'vgg16'; known are \['CSNet'"),
-        ({'depth': 16}, 'no type of backbone None'),
+        ('vgg', r"backbone must be one of 'csnet', .*got 'vgg'\. Did you mean 'vgg16'\?"),
+        ({'type': 'vgg16'}, "type of the backbone must be one of 'CSNet', .*got 'vgg16'"),
+        ({'depth': 16}, 'type of the backbone must be one of .*got None'),
         ({'type': 'VGG', 'layers': 16}, "VGG cannot be built: .*unexpected .* 'layers'"),
         ({'type': 'VGG', 'depth': 17}, 'depths'),
     ],

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from sod_plugins._common.declarations import passes_on
+from sod_plugins.networks.classification import PooledClassifier
 from sod_plugins.registry import MODELS
 
 
 @MODELS.register_module()
+@passes_on(PooledClassifier)
 class ImageClassifier(BaseModel):
-    """Global average pooling of one map, dropout and a linear layer, as ResNet classifies.
+    """A backbone, and a :class:`PooledClassifier` of one of its maps.
 
     It serves to pre-train backbones: the keys of their weights begin with ``backbone.``, where a
     segmentor finds them by ``backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=...,
@@ -31,8 +33,6 @@ class ImageClassifier(BaseModel):
             fusion of several is classified.
         frozen: Names of modules in the model whose parameters and statistics stay fixed, such as
             ``'backbone.net.stages.0'`` or ``'neck'``.
-        dropout: Share of the pooled features that are left out while training.
-        label_smoothing: Share of the target that is spread over all classes evenly.
         data_preprocessor: Config of the preprocessor, such as mmengine's ``ImgDataPreprocessor``.
         init_cfg: Initialisation; by default that of every part.
 
@@ -49,20 +49,15 @@ class ImageClassifier(BaseModel):
         in_index: int = -1,
         neck: dict[str, Any] | None = None,
         frozen: Sequence[str] = (),
-        dropout: float = 0.0,
-        label_smoothing: float = 0.0,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        **arguments: Any,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f'label_smoothing must lie between 0 and 1, but is {label_smoothing}.')
         self.backbone: Any = MODELS.build(backbone)
         self.neck: Any = nn.Identity() if neck is None else MODELS.build(neck)
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(in_channels, num_classes)
+        self.classifier = PooledClassifier(in_channels, num_classes, **arguments)
         self.in_index = in_index
-        self.label_smoothing = label_smoothing
         self._frozen = tuple(frozen)
         for module in self._frozen_modules():
             module.requires_grad_(False)
@@ -112,8 +107,7 @@ class ImageClassifier(BaseModel):
             return logits
         if mode == 'loss':
             labels = torch.cat([sample.gt_label for sample in data_samples or ()])
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-            return {'loss': loss}
+            return self.classifier.losses(logits, labels)
         if mode == 'predict':
             return _predictions(logits, data_samples)
         raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', but is '{mode}'.")
@@ -125,7 +119,7 @@ class ImageClassifier(BaseModel):
                 f'The map {self.in_index} has {features.shape[1]} channels, but in_channels is '
                 f'{self.classifier.in_features}: set in_channels or in_index.'
             )
-        return self.classifier(self.dropout(features.mean(dim=(2, 3))))
+        return self.classifier(features)
 
 
 def _predictions(

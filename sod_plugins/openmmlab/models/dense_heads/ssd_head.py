@@ -16,6 +16,10 @@ class SSDHead(dense_heads.SSDHead):
     their own, and ends in ``AttributeError: 'SSDHead' object has no attribute 'loss_cls'``. Without
     such a loss the answer is no: scores are the softmax over the classes and the background.
 
+    The loss is mmdet's own too, and no function of the core: it lives on the anchors, the coder and
+    the assigner that mmdet builds from the config, which a function equal to the bit would have to
+    repeat, and PiCANet changes SSD's neck alone.
+
     The arguments are those of mmdet's class.
     """
 
