@@ -1,4 +1,4 @@
-"""Run the test suite: ``python3 tools/run_tests.py [--line LINE] [--service] [pytest arguments]``.
+"""Run the test suite: ``python3 tools/run_tests.py [--line LINE] [--coverage] [--service] [...]``.
 
 Needs Python 3.10+ with ``venv`` and, the first time, a C++ compiler: the detection host uses the
 compiled ops of mmcv. Standard library only at the start; all else is installed into ``.venv`` or,
@@ -8,6 +8,7 @@ for the upstream line of OpenMMLab, ``.venv-openmmlab``.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import time
@@ -21,10 +22,11 @@ from environment import LINES, ROOT, TEST, Environment, Line, add_venv_option, r
 
 MAX_PROCESSES = 4  # of one thread and up to 2 GB each
 RESULTS = ROOT / 'work_dirs' / 'test_results'
-# Elements of a JUnit report -> pytest's words.
+COVERAGE = RESULTS / 'coverage.json'
 # What has a stage of its own: whole services, browsers, fuzzers.
 SERVICE = ('-m', 'service', '--dist', 'loadfile', '--durations', '5')
 COUNTED = ('tests', 'service')
+# Elements of a JUnit report -> pytest's words.
 OUTCOMES = {'failure': 'failed', 'error': 'error', 'skipped': 'skipped'}
 
 
@@ -41,7 +43,7 @@ class Result:
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
     """Return our own options and the arguments for pytest."""
     parser = argparse.ArgumentParser(
-        usage='%(prog)s [-h] [--line LINE] [--service] [--venv DIR] [pytest arguments]',
+        usage='%(prog)s [-h] [--line LINE] [--coverage] [--service] [--venv DIR] [...]',
         description='Create or complete the environment, then run the test suite.',
         epilog='All other arguments go to pytest, for example: -x tests/networks -k csnet; or -n 0 '
         'for a single process, in which a debugger can stop. The line openmmlab runs the tests '
@@ -54,6 +56,11 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         choices=(*LINES, 'both'),
         default='onedl',
         help='which OpenMMLab packages to test with (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--coverage',
+        action='store_true',
+        help='print the share of our lines that the first line of packages runs; a third slower',
     )
     parser.add_argument(
         '--service',
@@ -72,8 +79,11 @@ def main() -> int:
     args, pytest_args = parse_args()
     lines = LINES.values() if args.line == 'both' else [LINES[args.line]]
     results = []
+    COVERAGE.unlink(missing_ok=True)
     for line in lines:
-        results.append(test_line(line, args.venv, pytest_args))
+        measured = args.coverage and not results
+        extra = ['--cov=sod_plugins', f'--cov-report=json:{COVERAGE}'] if measured else []
+        results.append(test_line(line, args.venv, [*extra, *pytest_args]))
         if args.service and line is next(iter(LINES.values())):
             results.append(test_service(line, args.venv))
     print_overview(results)
@@ -143,7 +153,13 @@ def print_overview(results: list[Result]) -> None:
             row = f'    {result.line.name:<10} {stage:<27} {_clock(seconds)}'
             print(f'{row}  {result.counts}' if stage in COUNTED else row)
     total = sum(r.stages.get(stage, 0) for r in results for stage in ('environment', *COUNTED))
-    print(f'    {"all":<38} {_clock(total)}', flush=True)
+    print(f'    {"all":<38} {_clock(total)}')
+    if COVERAGE.is_file():
+        totals = json.loads(COVERAGE.read_text('utf-8'))['totals']
+        print(
+            f'    coverage: {totals["percent_covered"]:.1f}% of {totals["num_statements"]:,} '
+            'statements of sod_plugins'
+        )
 
 
 def _clock(seconds: float) -> str:

@@ -56,10 +56,16 @@ def test_a_run_without_a_report_was_interrupted(run_tests: ModuleType, tmp_path:
 
 
 def test_the_overview_says_whose_each_count_is(
-    run_tests: ModuleType, capsys: pytest.CaptureFixture[str]
+    run_tests: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from environment import ONEDL, OPENMMLAB
 
+    monkeypatch.setattr(run_tests, 'COVERAGE', tmp_path / 'coverage.json')
+    totals = '{"totals": {"percent_covered": 96.25, "num_statements": 12345}}'
+    run_tests.COVERAGE.write_text(totals, 'utf-8')
     run_tests.print_overview(
         [
             run_tests.Result(ONEDL, 0, '7 passed', {'environment': 3.2, 'tests': 61.0}),
@@ -78,6 +84,7 @@ def test_the_overview_says_whose_each_count_is(
         'openmmlab of it 9 min 00 s',
         'openmmlab tests 1 min 00 s 1 failed',
         'all 12 min 34 s',
+        'coverage: 96.2% of 12,345 statements of sod_plugins',
     ]
 
 

@@ -79,6 +79,7 @@ def test_stages_share_out_the_parameters_and_each_one_learns(spec):
     sum(y.square().mean() for y in network(torch.randn(2, 3, 64, 64))).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
 
 
 @pytest.mark.parametrize('spec', LIGHT.values(), ids=LIGHT)
