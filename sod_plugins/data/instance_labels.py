@@ -65,7 +65,7 @@ def convert_instances(
             of ``sod_plugins.data.instance_labels``.
         image_dir: The image folder below the root, if ``find_pairs`` does not recognise the
             layout; ``images`` by default for text files.
-        label_dir: The label folder below the root, likewise; ``labels`` by default for text files.
+        label_dir: The label folder below the root, if needed; ``labels`` by default for text files.
         list_file: A text file that selects images; it may also lie below the root.
         min_area: Regions of a label image with fewer pixels become background. By default nothing
             does, and a region of fewer than 16 pixels, or nowhere 3 pixels wide, is an error: it

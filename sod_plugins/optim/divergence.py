@@ -31,7 +31,7 @@ def check_losses(
     Args:
         losses: Scalars by name; others than losses, such as an accuracy, may be among them.
         files: Names of the files in the batch, for the message.
-        when: Such as ``'iteration 12'``, likewise.
+        when: Such as ``'iteration 12'``, for the message.
 
     Raises:
         DivergenceError: One is NaN or infinite.

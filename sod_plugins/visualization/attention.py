@@ -32,7 +32,7 @@ class DecoderAttention:
             are gates in (0, 1) for AC.
         rows: (P, K), the rows of the samples of each pixel. They lie outside the image where the
             map is zero-padded.
-        columns: (P, K), the columns of the samples, likewise.
+        columns: (P, K), the columns of the samples of each pixel.
         features: (H_i, W_i), F_i averaged over its channels.
         attended: (H_i, W_i), the attended features F_i att averaged over their channels.
     """

@@ -74,7 +74,7 @@ class SAMNetDecoder(SaliencyDecoder):
         pyramid_pooling: Whether to include pyramid pooling (Tab. IV).
         kernel_sizes: Kernel of each G, finest first; by default 5, or 3 for the two coarsest
             levels. The paper does not say; the default is that of the release.
-        dilations: Dilation of each G, likewise; by default 2, or 1 for the coarsest level.
+        dilations: Dilation of each G, finest first; by default 2, or 1 for the coarsest level.
         dropout: Probability of dropping a channel before each classifier in training.
         upsampling: What is resized to the size of the mask, with aligned corners: ``'saliency'``,
             as released, or ``'logits'``.
