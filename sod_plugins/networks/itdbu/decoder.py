@@ -115,8 +115,8 @@ class ITDBUDecoder(SaliencyDecoder):
         carry_hidden: Whether a layer starts from the last state at its level and direction, one
             iteration before. By default each starts from zero: Eq. 5 indexes states only by t.
         upsample: U, a mode of :func:`sod_plugins.ops.resize`; bilinear, as is common in the field.
-        downsample: D, another such mode. Bilinear is the mean of 2x2 pixels if a level has exactly half the
-            size of the one below; ``'area'`` gives the mean for every ratio.
+        downsample: D, another such mode. Bilinear is the mean of 2x2 pixels if a level has exactly
+            half the size of the one below; ``'area'`` gives the mean for every ratio.
         detach_saliency: Whether to stop gradients at the input map of a layer. By default they
             flow, because the paper trains end to end.
         nonlinearity: ``'tanh'``, as usual in the cells, or ``'relu'`` ('cnn' always has ReLU). The

@@ -228,8 +228,8 @@ def resize(
 ) -> None:
     """Resize maps (C, H, W) bilinearly to ``out``, or add that to what it holds.
 
-    Row i of the result lies ``row_shares[i]`` of the way from row ``rows[i]`` to the next, and so do
-    its columns.
+    Row i of the result lies ``row_shares[i]`` of the way from row ``rows[i]`` to the next, and so
+    do its columns.
     """
     channels, height, width = x.shape
     doubled = out.shape[2] == 2 * width
