@@ -19,7 +19,7 @@ from sod_plugins.detectron2.hooks import DynamicWeightDecayHook
 from sod_plugins.networks import CSNet
 from sod_plugins.networks.registry import network_of_parts
 from sod_plugins.optim import remove_channels, select_channels
-from sod_plugins.optim.channel_selection import check_selection, removed_channels
+from sod_plugins.optim.channel_selection import Rule, check_selection, removed_channels
 from sod_plugins.optim.pruning import drop_gradients, hand_over
 
 FINETUNE = ('weights', 'statistics')
@@ -56,7 +56,7 @@ class PruningHook(HookBase):
         begin: int,
         threshold: float | None = None,
         ratio: float | None = None,
-        rule: str = 'gamma',
+        rule: Rule = 'gamma',
         at_least: int = 0,
         finetune: Literal['weights', 'statistics'] = 'weights',
         lr: float | None = None,
@@ -100,8 +100,7 @@ class PruningHook(HookBase):
         self.trainer.checkpointer.save(name='before_pruning')
         network = csnet_of(self.trainer.model)
         masks = select_channels(network, **self.selection)
-        statistics = 'copy' if self.finetune == 'weights' else 'reset'
-        pruned = remove_channels(network, masks, statistics)
+        pruned = remove_channels(network, masks, 'copy' if self.finetune == 'weights' else 'reset')
         replace_csnet(self.trainer, pruned)
         if self.lr is not None:
             self._set_rate(self.lr)
