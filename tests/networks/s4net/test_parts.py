@@ -84,7 +84,7 @@ def test_refuses_what_does_not_fit() -> None:
         S4NetFPN((1, 2, 3), num_outs=2)
     with pytest.raises(ValueError, match='upsample must be one of'):
         S4NetFPN((1, 2), upsample='cubic')
-    with pytest.raises(ValueError, match="'dilated' or 'plain'"):
+    with pytest.raises(ValueError, match="kind must be one of 'dilated', 'plain', got 'deep'"):
         S4NetMaskBranch(kind='deep')
     with pytest.raises(ValueError, match='num_logits must be'):
         S4NetMaskBranch(relu_logits=True)
