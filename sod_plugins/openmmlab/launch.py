@@ -200,9 +200,19 @@ def load_config(
             raise LaunchError(
                 f"The options {dict(options)} do not fit '{path}': {error}"
             ) from error
+    _drop_options_of_workers(cfg)
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs', path.stem))
     _require_writable(cfg.work_dir)
     return cfg
+
+
+def _drop_options_of_workers(cfg: Config) -> None:
+    """Let ``num_workers=0`` be enough: torch refuses options of workers where there are none."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if isinstance(loader, dict) and loader.get('num_workers') == 0:
+            loader.pop('persistent_workers', None)
+            loader.pop('prefetch_factor', None)
 
 
 def _existing_config(path: str | Path) -> Path:

@@ -57,6 +57,15 @@ def test_options_that_fit_nothing_are_refused(options, message, toy_config, tmp_
         launch.load_config(path, options)
 
 
+def test_no_workers_need_no_other_option(toy_config, tmp_path):
+    config = toy_config(num_workers=1)
+    config.train_dataloader.update(persistent_workers=True, prefetch_factor=2)
+    config.dump(tmp_path / 'toy.py')
+    options = {'train_dataloader.num_workers': 0, 'train_cfg.max_iters': 1}
+    runner = launch.train(tmp_path / 'toy.py', work_dir=tmp_path, options=options)
+    assert (runner.iter, runner.train_dataloader.num_workers) == (1, 0)
+
+
 def test_missing_and_broken_files_are_named(toy_config, tmp_path):
     with pytest.raises(LaunchError, match=r"no config '.*absent\.py'"):
         launch.train(tmp_path / 'absent.py')
