@@ -8,6 +8,7 @@ import socket
 
 import uvicorn
 
+from sod_plugins._common.reading import why
 from sod_plugins.serve.app import create_app
 from sod_plugins.serve.models import ServedModel
 from sod_plugins.serve.settings import ServiceSettings
@@ -31,6 +32,7 @@ def serve(
 
     Raises:
         OSError: The address cannot be listened at.
+        ValueError: There is no such port.
     """
     settings = settings or ServiceSettings()
     config = uvicorn.Config(
@@ -59,7 +61,10 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         OSError: It is taken, or not one of this machine.
+        ValueError: There is no such port.
     """
+    if not 0 <= port <= 65535:  # which the system would take the lower bits of
+        raise ValueError(f'port is {port}. Give 0 to 65535.')
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -71,8 +76,8 @@ def listen(host: str, port: int) -> socket.socket:
         except BaseException:
             listener.close()
             raise
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, 'strerror', None) or str(error)
+    except OSError as error:
+        reason = why(error)
         raise OSError(
             f'cannot listen at {host}, port {port}: {reason}. Name another one by --port or --host.'
         ) from error

@@ -1,0 +1,122 @@
+"""``sod serve`` as users start, call and end it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import pytest
+from toy_service import picture, pixels_of
+
+from sod_plugins.cli import main
+
+pytestmark = pytest.mark.service
+
+
+@contextlib.contextmanager
+def served(*words: str):
+    """Start the command at a free port; give the process and the service's address."""
+    command = [sys.executable, '-m', 'sod_plugins.cli', 'serve', '--port', '0', *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        base = ''
+        for line in process.stderr:
+            if found := re.search(r'sod-small at (http://127\.0\.0\.1:\d+)', line):
+                base = found[1]
+            if 'startup complete' in line:
+                break
+        assert base
+        rest = threading.Thread(target=process.stderr.read)  # else the pipe fills up
+        rest.start()
+        yield process, base
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope='module')
+def base():
+    with served() as (_, base):
+        yield base
+
+
+def test_curl_as_rembg_documents_it(base, tmp_path):
+    if shutil.which('curl') is None:
+        pytest.skip('there is no curl')
+    photo, result = tmp_path / 'input.jpg', tmp_path / 'output.png'
+    photo.write_bytes(picture(640, 480, 'JPEG'))
+    url = f'{base}/api/remove'
+    subprocess.run(['curl', '-s', '-F', f'file=@{photo}', url, '-o', result], check=True)
+    cutout = pixels_of(result.read_bytes())
+    assert cutout.shape == (480, 640, 4)
+    assert cutout[240, 320, 3] > 200  # the bright disk
+    assert cutout[5, 5, 3] < 50
+    fields = ['-F', 'model=u2net', '-F', 'om=true', '-F', 'a=false', '-F', 'af=240']
+    command = ['curl', '-s', '-F', f'file=@{photo}', *fields, url, '-o', result]
+    subprocess.run(command, check=True)
+    np.testing.assert_array_equal(pixels_of(result.read_bytes()), cutout[..., 3])
+    command = ['curl', '-s', f'{url}?url=http://input.png', '-w', '%{http_code}']
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert answer.endswith('403') and '--allow-urls' in answer
+
+
+def test_the_map_is_that_of_the_command(base, tmp_path):
+    photo = tmp_path / 'photo.jpg'
+    photo.write_bytes(picture(900, 700, 'JPEG'))
+    assert main(['predict', str(photo), '-o', str(tmp_path / 'maps'), '--cutout']) == 0
+    for output, file in (('map', 'maps/photo.png'), ('cutout', 'maps/cutout/photo.png')):
+        answer = httpx.post(f'{base}/api/predict?output={output}', content=photo.read_bytes())
+        assert answer.content == (tmp_path / file).read_bytes()
+
+
+@pytest.mark.parametrize('sign', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(sign):
+    with served() as (process, base):
+        answers = []
+        clients = [
+            threading.Thread(
+                target=lambda: answers.append(
+                    httpx.post(
+                        f'{base}/api/remove',
+                        files={'file': ('a', picture(3000, 2000, 'JPEG'))},
+                        timeout=60,
+                    ).status_code
+                )
+            )
+            for _ in range(4)
+        ]
+        for client in clients:
+            client.start()
+        end = time.monotonic() + 30
+        while httpx.get(f'{base}/healthz').json()['queued'] < 4 and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(sign)
+        for client in clients:
+            client.join()
+        assert process.wait(60) == 0
+        assert answers == [200] * 4
+
+
+def test_what_cannot_be_served_is_said_before(capsys):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(['serve', '--port', port]) == 2
+    error = capsys.readouterr().err
+    assert f'port {port}' in error and '--port' in error
+    assert main(['serve', '--max-queue', '-1']) == 2
+    assert 'max_queue is -1' in capsys.readouterr().err
+    assert main(['serve', '--port', '99999']) == 2
+    assert '99999' in capsys.readouterr().err
+    assert main(['serve', '--model', 'sod-smal']) == 2
+    assert "Did you mean 'sod-small'" in capsys.readouterr().err
