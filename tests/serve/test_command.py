@@ -52,8 +52,8 @@ def base():
 def test_curl_as_rembg_documents_it(base, tmp_path):
     if shutil.which('curl') is None:
         pytest.skip('there is no curl')
-    photo, result = tmp_path / 'input.jpg', tmp_path / 'output.png'
-    photo.write_bytes(picture(640, 480, 'JPEG'))
+    photo, result = tmp_path / 'input.png', tmp_path / 'output.png'
+    photo.write_bytes(picture(640, 480))
     url = f'{base}/api/remove'
     subprocess.run(['curl', '-s', '-F', f'file=@{photo}', url, '-o', result], check=True)
     cutout = pixels_of(result.read_bytes())
@@ -63,7 +63,9 @@ def test_curl_as_rembg_documents_it(base, tmp_path):
     fields = ['-F', 'model=u2net', '-F', 'om=true', '-F', 'a=false', '-F', 'af=240']
     command = ['curl', '-s', '-F', f'file=@{photo}', *fields, url, '-o', result]
     subprocess.run(command, check=True)
-    np.testing.assert_array_equal(pixels_of(result.read_bytes()), cutout[..., 3])
+    mask = pixels_of(result.read_bytes())
+    # Cut-outs clear the haze that nobody sees.
+    np.testing.assert_array_equal(np.where(mask > 5, mask, 0), cutout[..., 3])
     command = ['curl', '-s', f'{url}?url=http://input.png', '-w', '%{http_code}']
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert answer.endswith('403') and '--allow-urls' in answer
@@ -72,8 +74,9 @@ def test_curl_as_rembg_documents_it(base, tmp_path):
 def test_the_map_is_that_of_the_command(base, tmp_path):
     photo = tmp_path / 'photo.jpg'
     photo.write_bytes(picture(900, 700, 'JPEG'))
-    assert main(['predict', str(photo), '-o', str(tmp_path / 'maps'), '--cutout']) == 0
-    for output, file in (('map', 'maps/photo.png'), ('cutout', 'maps/cutout/photo.png')):
+    assert main(['predict', str(photo), '-o', str(tmp_path / 'maps')]) == 0
+    assert main(['predict', str(photo), '-o', str(tmp_path / 'all'), '--cutout']) == 0
+    for output, file in (('map', 'maps/photo.png'), ('cutout', 'all/cutout/photo.png')):
         answer = httpx.post(f'{base}/api/predict?output={output}', content=photo.read_bytes())
         assert answer.content == (tmp_path / file).read_bytes()
 
