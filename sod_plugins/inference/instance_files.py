@@ -12,7 +12,8 @@ from torch import nn
 from tqdm import tqdm
 
 from sod_plugins._common.names import ExifRule
-from sod_plugins.data import DataError, Instances, read_image, require_writable, save_png
+from sod_plugins._common.writing import write_bytes
+from sod_plugins.data import DataError, Instances, encode_image, read_image, require_writable
 from sod_plugins.data.instance_file import InstanceFile
 from sod_plugins.inference.collecting import find_images, picture_names
 from sod_plugins.inference.files import PredictionSummary, check_targets
@@ -40,7 +41,7 @@ def predict_instance_files(
 
     ``OUT/instances.json`` holds ``images`` with their ``file_name`` and ``annotations`` with
     ``segmentation`` (compressed RLE), ``bbox`` (left, top, width, height in pixels of the image),
-    ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.png`` shows those of a score
+    ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.jpg`` shows those of a score
     of 0.4 or more; images of one folder and stem keep their whole names there. Images that the file
     has already, and whose overlay is there, are skipped.
 
@@ -75,7 +76,9 @@ def predict_instance_files(
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     images = found.names
     pictures = picture_names(images)
-    overlays = {image: out_dir / OVERLAY / name for image, name in pictures.items()}
+    overlays = {
+        image: (out_dir / OVERLAY / name).with_suffix('.jpg') for image, name in pictures.items()
+    }
     check_targets({image: {OVERLAY: overlay} for image, overlay in overlays.items()})
     require_writable(out_dir)
     predictor = InstancePredictor(network, device)
@@ -106,6 +109,10 @@ def predict_instance_files(
 def save_instance_overlay(
     path: str | Path, image: NDArray[np.uint8], found: Instances, min_score: float = SHOWN
 ) -> None:
-    """Save the image ``(H, W, 3)`` with its instances of at least a score drawn over it, as PNG."""
+    """Save the image ``(H, W, 3)`` with its instances of at least a score drawn over it.
+
+    The format is JPEG where the path ends so, else PNG.
+    """
     drawn = draw_instances(image, found.masks, found.scores, found.boxes, min_score)
-    save_png(path, drawn, mark=True)
+    is_jpeg = Path(path).suffix.lower() in ('.jpg', '.jpeg')
+    write_bytes(path, encode_image(drawn, 'jpeg' if is_jpeg else 'png'))

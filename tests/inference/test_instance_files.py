@@ -117,9 +117,11 @@ def test_writes_json_and_overlays(photos, one_box, tmp_path):
     assert second['category_id'] == 1 and first['id'] != second['id']
     mask = decode_segmentation(second['segmentation'], (30, 50))
     assert mask[:, 25:].all() and not mask[:, :25].any()
-    overlay = np.asarray(Image.open(out / 'overlay' / 'b.png')).astype(int)
+    overlay = np.asarray(Image.open(out / 'overlay' / 'b.jpg')).astype(int)
     change = np.abs(overlay - np.asarray(Image.open(photos / 'b.jpg'))).sum(2)
-    assert (change[20:, 26:] > 0).mean() > 0.9 and not change[20:, :25].any()
+    # JPEG changes noise everywhere, by about 9 levels in each channel, tinting by 40 to 70.
+    assert (change[20:, 26:] > 40).mean() > 0.9
+    assert change[20:, :16].mean() < 40 < 120 < change[20:, 26:].mean()
 
 
 def test_goes_on_where_it_stopped_and_overwrites_when_asked(photos, one_box, tmp_path):
@@ -131,7 +133,7 @@ def test_goes_on_where_it_stopped_and_overwrites_when_asked(photos, one_box, tmp
     run([photos / 'b.jpg'])
     summary = run([photos])
     assert [p.name for p in summary.skipped] == ['b.jpg'] and one_box.calls == 2
-    (out / 'overlay' / 'b.png').unlink()
+    (out / 'overlay' / 'b.jpg').unlink()
     run([photos])  # without its overlay an image is not done, and is not there twice after
     coco = json.loads((out / 'instances.json').read_text())
     assert sorted(i['file_name'] for i in coco['images']) == ['a.png', 'b.jpg']

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shared_data import shared_file
 
 from sod_plugins.data import read_image, read_reduced
 from sod_plugins.inference import SaliencyPredictor, preparing
+from sod_plugins.inference.image_work import ImageWork
 from sod_plugins.inference.preparing import prepare
+from sod_plugins.inference.runners import open_runner
 from sod_plugins.networks import Preprocessing
 
 SIZES = [(1, 1), (7, 300), (24, 32), (61, 45), (200, 333)]
@@ -83,3 +86,22 @@ def test_a_predictor_takes_large_photos_as_it_takes_small_ones(monkeypatch):
     monkeypatch.setattr('sod_plugins.inference.predictor.LARGE', 1000)
     monkeypatch.setattr(preparing, 'LARGE', 1000)
     np.testing.assert_allclose(predictor.predict(image), expected, atol=0.01)
+
+
+@pytest.mark.shared_data
+def test_maps_of_reduced_photos_differ_little():
+    """By .01 in the mean at most, on real photos of a megapixel and more, enlarged to 12."""
+    pytest.importorskip('onnxruntime')
+    folder = shared_file('data/coco_mix/images')
+    runner = open_runner(None, device='cpu')
+    differences = []
+    for path in sorted(folder.glob('*.jpg'))[::125]:
+        with Image.open(path) as image:
+            large = image.convert('RGB').resize((4000, 3000), Image.Resampling.BICUBIC)
+        work = ImageWork(runner, ['map'])
+        reduced = work.decode(jpeg(np.asarray(large)))
+        assert reduced.size == (3000, 4000)
+        whole = runner.prepare(read_image(jpeg(np.asarray(large))))
+        maps = runner.small_maps([reduced.prepared, whole])
+        differences.append(np.abs(maps[0] - maps[1]).mean())
+    assert np.mean(differences) < 0.01
