@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,11 +42,14 @@ def watch_files(
         What was done, after each look that found something to do; only images of that look.
 
     Raises:
+        FileNotFoundError: A path is no folder or pattern, or the checkpoint does not exist.
         ValueError: As for :func:`predict_files`, and if a path is a single file.
     """
     for path in paths:
         if Path(path).is_file():
             raise ValueError(f"'{path}' is a file. Name folders or patterns to watch.")
+        if not glob.has_magic(str(path)) and not Path(path).is_dir():
+            raise FileNotFoundError(f"'{path}' is no folder or pattern. Correct the path.")
     runner = open_runner(network, backend, device)
     seen: dict[Path, _Stamp] = {}
     refused: dict[Path, _Stamp] = {}

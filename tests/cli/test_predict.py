@@ -148,6 +148,12 @@ def test_a_watched_folder(photos, tmp_path):
     assert (out / '3.png').read_bytes() == (out / '1.png').read_bytes()
 
 
+def test_only_folders_and_patterns_are_watched(capsys, photos, tmp_path):
+    for path, reason in ((photos / '0.jpg', 'is a file'), (tmp_path / 'none', 'is no folder')):
+        status, _, errors = sod(capsys, 'predict', path, '-o', tmp_path / 'out', '--watch')
+        assert status == 2 and reason in errors
+
+
 def wait_for(path):
     deadline = time.monotonic() + 90
     while not path.exists():
