@@ -10,11 +10,19 @@ from reference_values import settle_statistics
 from torch import nn
 
 from sod_plugins.data import DataError
-from sod_plugins.inference import SaliencyPredictor, save_cutout, save_map, save_overlay
+from sod_plugins.inference import (
+    InstancePredictor,
+    SaliencyPredictor,
+    save_cutout,
+    save_map,
+    save_overlay,
+)
 from sod_plugins.networks import (
     ITDBU,
     CSNet,
+    PiCANet,
     Preprocessing,
+    S4Net,
     SAMNet,
     preprocessing,
     saliency_map,
@@ -181,7 +189,20 @@ def test_other_pictures_are_refused():
         SaliencyPredictor(Weighted(), device='cpu').predict_png(noise(2, 2, 3), 'cut-out')
 
 
-NETWORKS = {'CSNet': CSNet, 'SAMNet': SAMNet, 'ITDBU': ITDBU}
+NETWORKS = {
+    'CSNet': CSNet,
+    'SAMNet': SAMNet,
+    'ITDBU': ITDBU,
+    'PiCANet': lambda: PiCANet(
+        '4GAP_3AC',
+        {'type': 'MobileNet', 'width': 0.25},
+        channels=(4, 4, 6, 6, 8),
+        gap_kernel_size=4,
+        renet_channels=4,
+        attention_channels=4,
+        init_std=None,
+    ),
+}
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
@@ -203,6 +224,20 @@ def test_networks_of_other_types(name, dtype):
     saliency = SaliencyPredictor(network, device='cpu').predict(image)
     assert saliency.dtype == np.float32
     np.testing.assert_array_equal(saliency, expected)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+def test_instances_of_networks_of_other_types(dtype):
+    torch.manual_seed(0)
+    network = S4Net({'type': 'MobileNet', 'width': 0.25})
+    network.preprocessing = Preprocessing(size=(64, 64))
+    image = noise(50, 70, 3)
+    expected = InstancePredictor(network, device='cpu').predict(image)
+    found = InstancePredictor(network.to(dtype), device='cpu').predict(image)
+    assert len(expected.scores) > 0
+    assert found.scores.dtype == np.float32
+    # Untrained scores are alike; in eight bits of mantissa they keep two digits.
+    np.testing.assert_allclose(np.sort(found.scores)[-3:], np.sort(expected.scores)[-3:], atol=1e-2)
 
 
 def test_prediction_leaves_the_process_as_it_was():
