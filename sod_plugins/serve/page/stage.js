@@ -42,6 +42,8 @@ export async function show(item) {
   }
   if (!state.shown.photoImage) complain('This browser cannot show this kind of photo; the map and all downloads are right.');
   $('caption').textContent = `${item.name}, ${state.shown.fullWidth} × ${state.shown.fullHeight}`;
+  $('frame').style.setProperty('--ratio', state.shown.fullWidth / state.shown.fullHeight);
+  $('frame').style.setProperty('--natural', `${state.shown.fullWidth}px`);
   setBusy(false);
   state.shown.drawPhoto($('before'));
   $('before').setAttribute('aria-label', `Photo ${item.name}`);
