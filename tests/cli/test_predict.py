@@ -100,6 +100,7 @@ def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
         (['--threshold', '2'], 'threshold is 2.0'),
         (['--quality', '0'], 'quality is 0'),
         (['--shard', '3/2'], 'There is no shard 3/2'),
+        (['--batch', '0'], 'batch_size is 0'),
         (['--half', '--device', 'cpu'], '--half computes on a CUDA device'),
         (['--watch', '--shard', '1/2'], 'it has no shards'),
         (['--model', 'sod-smal'], "Did you mean 'sod-small'"),
