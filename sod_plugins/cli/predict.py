@@ -124,7 +124,8 @@ def _add_running(group: Any) -> None:
     group.add_argument(
         '--backend',
         choices=BACKENDS,
-        help='default: torch, or what reads the exported file; all others run on the CPU',
+        help='default: onnxruntime for models of this package where it is installed, what reads an '
+        'exported file, else torch; all but torch run on the CPU',
     )
 
 

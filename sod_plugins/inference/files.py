@@ -132,6 +132,8 @@ def predict_files(
     check_pictures(kinds, options)
     if workers < 0:
         raise ValueError(f'workers is {workers}. Give 0 or more.')
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     names = picture_names(found.names)
     targets = {
