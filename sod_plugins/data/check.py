@@ -13,7 +13,7 @@ from tqdm import tqdm
 from sod_plugins.data.errors import DataError
 from sod_plugins.data.images import decode_mask, read_size
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair
-from sod_plugins.data.photos import Photo, read_photo
+from sod_plugins.data.photos import Photo, check_photo, read_photo
 from sod_plugins.data.presets import DatasetPreset, find_preset
 
 
@@ -141,7 +141,7 @@ def pair_problem(pair: SaliencyPair) -> str | None:
     seconds. Returns None if nothing is wrong.
     """
     try:
-        image_size: Sequence[int] = read_size(pair.image, pair.exif)
+        image_size: Sequence[int] = check_photo(pair.image, pair.exif)
         mask_size = image_size
         if pair.mask is not None:
             mask_size = decode_mask(pair.mask, pair.exif).values.shape

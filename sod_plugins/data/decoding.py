@@ -147,8 +147,8 @@ def _turned(image: Image.Image, exif: ExifRule) -> tuple[Image.Image, int]:
     return upright, orientation
 
 
-def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int]:
-    """Return the stored size (height, width) and the orientation of an image that is complete.
+def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int, str]:
+    """Return stored size (height, width), orientation and Pillow mode of an image that is complete.
 
     The pixels are decoded as coarsely as the format allows: a JPEG at an eighth of its size, which
     takes less than half the time. The orientation is a number from 1 to 8, as in EXIF.
@@ -161,7 +161,7 @@ def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int]:
             size, image = file.size, file
         else:
             size, image = _load_file(file, least=(1, 1))
-        return (size[1], size[0]), orientation_of(image)
+        return (size[1], size[0]), orientation_of(image), image.mode
 
 
 def orientation_of(image: Image.Image) -> int:

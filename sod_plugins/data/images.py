@@ -110,7 +110,7 @@ def read_size(source: ImageSource, exif: ExifRule = 'apply') -> tuple[int, int]:
     Raises:
         DataError: The file is missing, damaged or not an image.
     """
-    (height, width), orientation = measure(source, 'image')
+    (height, width), orientation, _ = measure(source, 'image')
     return (width, height) if orientation > 4 and exif == 'apply' else (height, width)
 
 

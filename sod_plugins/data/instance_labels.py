@@ -33,11 +33,11 @@ from tqdm import tqdm
 
 from sod_plugins._common.names import CODINGS
 from sod_plugins.data.errors import DataError, list_problems
-from sod_plugins.data.images import read_mask, read_numbers, read_size
+from sod_plugins.data.images import read_mask, read_numbers
 from sod_plugins.data.instances import Coco, add_image, new_coco
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair, find_pairs
 from sod_plugins.data.names import normal
-from sod_plugins.data.photos import read_image
+from sod_plugins.data.photos import check_photo, read_image
 from sod_plugins.data.rle import Mask, decode_segmentation
 from sod_plugins.data.texts import read_lines
 
@@ -91,7 +91,7 @@ def convert_instances(
     coco, problems = new_coco(), []
     for pair in tqdm(pairs, desc='convert', unit='image', disable=not progress):
         try:
-            size = read_size(pair.image)
+            size = check_photo(pair.image)
             masks = _read_labels(pair, coding, size, min_area)
         except DataError as error:
             problems.append(str(error))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from sod_plugins.data.decoding import (
     convert,
     load_reduced,
     load_upright,
+    measure,
     refuse,
 )
 
@@ -96,6 +98,20 @@ def read_photo(source: ImageSource, exif: ExifRule = 'apply') -> Photo:
     coding = _OTHER_CODINGS.get(image.mode, f'8-bit {image.mode}')
     pixels, alpha = _colours_and_alpha(source, image)
     return Photo(pixels, alpha, coding, profile, dpi, orientation)
+
+
+def check_photo(source: str | Path, exif: ExifRule = 'apply') -> tuple[int, int]:
+    """Read the size of a photo, and check that :func:`read_image` will take its file.
+
+    Only values that may have no scale are decoded in full, see :func:`sod_plugins.data.read_size`.
+
+    Raises:
+        DataError: As for :func:`read_image`.
+    """
+    (height, width), orientation, mode = measure(source, 'image')
+    if mode in (*INTEGER_MODES, 'F'):
+        read_photo(source, exif)
+    return (width, height) if orientation > 4 and exif == 'apply' else (height, width)
 
 
 def read_reduced(

@@ -176,3 +176,17 @@ def test_kinds_of_photos_are_counted(sound):
     report = check(sound)
     assert report.image_codings == {'8-bit RGB': 3, '16-bit grey with 12-bit values': 1}
     assert 'image codings     3 8-bit RGB, 1 16-bit grey with 12-bit values' in report.format()
+
+
+def test_a_photo_that_training_would_refuse_does_not_pass(tmp_path):
+    """Floating point has no scale, and integers beyond 16 bits have none either."""
+    write_pair(tmp_path, 'good', grey(0, 255))
+    for stem, values in (('float', np.float32), ('wide', np.int32)):
+        write_pair(tmp_path, stem, grey(0, 255))
+        (tmp_path / f'images/{stem}.jpg').unlink()
+        pixels = np.full((8, 10), 70_000, values)
+        Image.fromarray(pixels).save(tmp_path / f'images/{stem}.tiff')
+    problems = {pair.stem: pair_problem(pair) for pair in find_pairs(tmp_path)}
+    assert problems['good'] is None
+    assert 'floating-point values have no fixed scale' in problems['float']
+    assert "wide.tiff'" in problems['wide']

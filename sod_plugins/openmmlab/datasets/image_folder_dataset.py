@@ -12,8 +12,8 @@ from sod_plugins.data import (
     class_names,
     find_labelled_images,
     list_problems,
-    read_size,
 )
+from sod_plugins.data.photos import check_photo
 from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
 from sod_plugins.registry import DATASETS
 
@@ -77,7 +77,7 @@ def _require_readable(paths: Sequence[Path]) -> None:
     problems = []
     for path in paths:
         try:
-            read_size(path)
+            check_photo(path)
         except DataError as error:
             problems.append(str(error))
     if problems:
