@@ -1,12 +1,13 @@
 """The ``sod`` command: one module per verb, each calling a function that Python users can call too.
 
-Exit status: 0 all done; 1 done, but some files could not be used (they are named); 2 nothing done;
-141 done, but standard output was closed or full; 130 interrupted, 143 ended by SIGTERM: what is
-written is complete.
+Exit status: 0 all done; 1 done, but some files could not be used (they are named), or the disk is
+full; 2 nothing done; 141 done, but standard output was closed or full; 130 interrupted, 143 ended
+by SIGTERM: what is written is complete.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins.cli.output import OutputError, discard_output, telling_output
 from sod_plugins.cli.parser import build_parser, run_host_verb
 
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what was written before is there
 BROKEN_PIPE = 128 + 13  # as a shell has it of a program that SIGPIPE ended
 
 
@@ -40,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'sod: all is done, but not printed: {reason}', file=sys.stderr)
         discard_output()
         return BROKEN_PIPE
-    except (ValueError, OSError, ImportError) as error:
+    except OSError as error:
+        print(f'sod: error: {error}', file=sys.stderr)
+        return 1 if error.errno in OUT_OF_SPACE else 2
+    except (ValueError, ImportError) as error:
         print(f'sod: error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:

@@ -279,6 +279,8 @@ def _load(file: BinaryIO, least: tuple[int, int] | None) -> tuple[tuple[int, int
     if least is not None:
         image.draft('L' if least == (1, 1) else None, least)  # which changes image.size
     image.load()
+    if image.mode == 'P' and image.palette is None:
+        raise ValueError('its palette is missing')
     return size, image
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import abc
 import importlib
 import json
+import math
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sod_plugins._common.reading import read_bytes, why
+from sod_plugins.checkpoints.description import check_preprocessing
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
 from sod_plugins.inference.sharing import Lender, keep_in_forks
 from sod_plugins.networks import Preprocessing
 
 LARGEST_FILE = 1 << 31  # bytes; protocol buffers, of which ONNX's files are, have no more
+TRIAL_SECONDS = 60.0  # for one image, which no network of this package takes a tenth of
+LATEST_OPSET = 1000
+FIXED = {1: 8, 5: 4}  # bytes of values of fixed width, by the type in protocol buffers
+LARGEST_MAP = 1 << 31
+ENDLESS = {'Loop', 'TensorIterator'}
+TOO_LONG = 'it computes one image for more than {:g} seconds, and may never end'
 
 
 def describe(network: str, preprocessing: Preprocessing) -> str:
@@ -76,12 +84,15 @@ class ExportedNetwork(nn.Module):
         try:
             description = json.loads(text or '')
             self.name = description['network']
-            self.preprocessing = Preprocessing.from_dict(description['preprocessing'])
-        except (ValueError, KeyError, TypeError) as error:
+            if not isinstance(self.name, str):
+                raise TypeError('the name is no text')
+            self.preprocessing = check_preprocessing(description['preprocessing'])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"'{path}' does not say how its input is preprocessed. Write it by "
                 'sod_plugins.inference.export_network.'
             ) from error
+        self._try()
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) on any device to logits (N, 1, H, W) on the CPU.
@@ -99,6 +110,20 @@ class ExportedNetwork(nn.Module):
         if engine.process != os.getpid():  # it was forked from the one that opened the file
             engine = self._engine = self._open()
         return torch.from_numpy(engine.run(images.cpu().numpy().astype(np.float32, copy=False)))
+
+    def _try(self) -> None:
+        """Refuse a file that cannot compute one image, or never ends."""
+        shape = (1, 3, *self.preprocessing.size)
+        try:
+            logits = self._engine.run(np.zeros(shape, np.float32), TRIAL_SECONDS)
+        except Exception as error:  # as above
+            reason = (str(error).strip().splitlines() or [repr(error)])[0]
+            raise ValueError(f"'{self.path}' does not run: {reason[:300]}") from error
+        if logits.shape != (1, 1, *shape[2:]) or logits.dtype != np.float32:
+            raise ValueError(
+                f"'{self.path}' gives {logits.dtype} {logits.shape} for an image {shape}, not "
+                f'float32 {(1, 1, *shape[2:])}. Write it by sod_plugins.inference.export_network.'
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled: the files' content, not the engine that runs it."""
@@ -133,8 +158,12 @@ class Engine(abc.ABC):
         """Return what the file says about itself."""
 
     @abc.abstractmethod
-    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map images (N, 3, H, W) to logits (N, 1, H, W)."""
+    def run(self, images: NDArray[np.float32], seconds: float | None = None) -> NDArray[np.float32]:
+        """Map images (N, 3, H, W) to logits (N, 1, H, W).
+
+        Raises:
+            TimeoutError: It took longer than some seconds.
+        """
 
 
 class OnnxRuntimeNetwork(ExportedNetwork):
@@ -187,8 +216,20 @@ class _OnnxRuntime(Engine):
         metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         return metadata.get(DESCRIPTION)
 
-    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images})[0]
+    def run(self, images: NDArray[np.float32], seconds: float | None = None) -> NDArray[np.float32]:
+        options = require_engine('onnxruntime', 'export').RunOptions()
+        timer = threading.Timer(seconds or 0, setattr, (options, 'terminate', True))
+        timer.daemon = True
+        if seconds is not None:
+            timer.start()
+        try:
+            logits: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: images}, options)[0]
+        except Exception as error:
+            if options.terminate:
+                raise TimeoutError(TOO_LONG.format(seconds)) from error
+            raise
+        finally:
+            timer.cancel()
         return logits
 
 
@@ -197,7 +238,11 @@ class _OpenVINO(Engine):
         openvino = require_engine('openvino', 'openvino')
         super().__init__()
         self._core = openvino.Core()
+        _refuse_absurd_opsets(files[0])
         self._model = self._core.read_model(*files)
+        if any(op.get_type_name() in ENDLESS for op in self._model.get_ops()):
+            # OpenVINO cannot be stopped within one, nor freed.
+            raise ValueError('it holds a loop, which may never end; run it by ONNX Runtime')
         self._config = {'INFERENCE_PRECISION_HINT': precision, 'PERFORMANCE_HINT': 'LATENCY'}
         if threads:
             self._config['INFERENCE_NUM_THREADS'] = str(threads)
@@ -211,19 +256,84 @@ class _OpenVINO(Engine):
                 return str(self._model.get_rt_info(path).value)
         return None
 
-    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, images: NDArray[np.float32], seconds: float | None = None) -> NDArray[np.float32]:
         batch = len(images)
         with self._compiling:
             if batch not in self._compiled:
                 model = self._model.clone()
                 model.reshape(list(images.shape))
+                _refuse_absurd_maps(model)
                 self._compiled[batch] = self._core.compile_model(model, 'CPU', self._config)
                 self._requests[batch] = Lender()
         # A request, of which each thread needs one, keeps its output's memory and writes the next
         # one there.
         with self._requests[batch].lend(self._compiled[batch].create_infer_request) as request:
-            logits: NDArray[np.float32] = request.infer([images])[0].copy()
+            request.start_async([images])
+            if seconds is None:
+                request.wait()
+            elif not request.wait_for(int(seconds * 1000)):
+                request.cancel()
+                raise TimeoutError(TOO_LONG.format(seconds))
+            logits: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
         return logits
+
+
+def _refuse_absurd_opsets(content: bytes) -> None:
+    """Refuse an ONNX file of an opset that OpenVINO would count up to.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if content.lstrip()[:1] == b'<':
+        return
+    for field, value in _fields(content):
+        if field == 8 and isinstance(value, bytes):
+            versions = [number for key, number in _fields(value) if key == 2]
+            if any(not isinstance(number, int) or number > LATEST_OPSET for number in versions):
+                raise ValueError(f'it is of opset {versions[0]!r:.20}, which there is not')
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield the numbered fields of a message of protocol buffers, up to a damaged one."""
+    at = 0
+
+    def number() -> int:
+        nonlocal at
+        value = shift = 0
+        while at < len(content):
+            byte = content[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        return value
+
+    while at < len(content):
+        key = number()
+        if key & 7 == 0:
+            yield key >> 3, number()
+        elif key & 7 == 2:
+            length = number()
+            yield key >> 3, content[at : at + length]
+            at += length
+        elif key & 7 in FIXED:
+            at += FIXED[key & 7]
+        else:
+            return
+
+
+def _refuse_absurd_maps(model: Any) -> None:
+    """Refuse a network with a map that no memory holds, of which OpenVINO dies.
+
+    Raises:
+        ValueError: If it has one.
+    """
+    for operation in model.get_ops():
+        for output in operation.outputs():
+            shape = output.get_partial_shape()
+            if shape.is_static and math.prod(shape.to_shape()) > LARGEST_MAP:
+                raise ValueError(f'it has a map of {tuple(shape.to_shape())} numbers')
 
 
 def require_engine(module: str, extra: str) -> Any:

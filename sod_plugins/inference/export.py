@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins._common.reading import why
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import draw_scene, read_image
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
@@ -99,7 +100,12 @@ def export_network(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.', dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
-        write(fuse(reference, 'reference'), preprocessing.size, description, unfinished)
+        fused = fuse(reference, 'reference')
+        try:
+            write(fused, preprocessing.size, description, unfinished)
+        except OSError as error:  # names the file as it will be called
+            reason = why(error).replace(folder, str(path.parent))
+            raise type(error)(error.errno, reason) from error
         check = check_exported(engine(unfinished), reference, photo)
         for file in Path(folder).iterdir():
             file.replace(path.parent / file.name)

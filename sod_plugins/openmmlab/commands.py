@@ -1,12 +1,13 @@
 """The command lines of ``tools/train.py`` and ``tools/test.py``, ``sod train`` and ``sod test``.
 
-Exit status: 0 done, 1 the training diverged, 2 the run could not start and nothing was done, 130
-interrupted, 143 ended by SIGTERM.
+Exit status: 0 done, 1 the training diverged or a file could not be written, 2 the run could not
+start and nothing was done, 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -126,6 +127,7 @@ def _run(
     *args: Any,
     **kwargs: Any,
 ) -> int:
+    logging.raiseExceptions = False  # no traceback for each line that a full disk lacks in the log
     try:
         with terminable():
             for source in imports:
@@ -135,6 +137,11 @@ def _run(
     except (LaunchError, DataError, ImportError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk; what was written before is there
+        named = error.filename is not None or 'cannot write' in str(error)
+        where = '' if named else ', while it wrote to the work folder'
+        print(f'{parser.prog}: stopped: {error}{where}', file=sys.stderr)
+        return 1
     except DivergenceError as error:
         print(f'{parser.prog}: stopped: {error}', file=sys.stderr)
         return 1

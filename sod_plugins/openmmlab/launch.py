@@ -29,6 +29,7 @@ from sod_plugins.openmmlab.loading import (
     read_training_checkpoint,
     require_training_state,
     resume_here,
+    write_whole,
 )
 from sod_plugins.openmmlab.starting import Start
 from sod_plugins.openmmlab.unwrapping import unwrapped
@@ -422,6 +423,7 @@ def _build(cfg: Config) -> Runner:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     read_as_data(runner.model)
     resume_here(runner)
+    write_whole(runner)
     return runner
 
 

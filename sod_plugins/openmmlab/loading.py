@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner import checkpoint as host
 from torch import nn
 
+from sod_plugins._common.writing import write_bytes, write_text
 from sod_plugins.checkpoints.backbone_weights import find_weights
 from sod_plugins.checkpoints.network_file import state_dict_of
 from sod_plugins.checkpoints.pickles import StandIn
@@ -26,6 +29,7 @@ from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.zoo.resolver import PREFIX, find_model
 
 SCHEME = 'sod_plugins:'
+BACKEND = 'sod_plugins'
 # What mmengine and torch raise on a state of another form.
 FAILURES = (AttributeError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 HUB = ('log_scalars', 'runtime_info', 'resumed_keys')  # of mmengine's MessageHub
@@ -73,6 +77,28 @@ def load_file(filename: str, map_location: Any = None) -> Any:
         return host.load_from_local(filename, map_location)
     except pickle.UnpicklingError:
         return read_training_checkpoint(filename)
+
+
+class WholeFileBackend(LocalBackend):
+    """Files of a run, each of which is there whole or not at all."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes."""
+        write_bytes(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
+        """Write text in UTF-8, the only encoding that hosts ask for."""
+        write_text(filepath, obj)
+
+
+register_backend(BACKEND, WholeFileBackend, force=True)
+
+
+def write_whole(runner: Runner) -> None:
+    """Let a run write its checkpoints whole, where its config names no other place."""
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook) and hook.backend_args is None:
+            hook.backend_args = {'backend': BACKEND}
 
 
 def read_training_checkpoint(source: str | Path) -> dict[str, Any]:

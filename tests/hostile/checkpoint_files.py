@@ -3,42 +3,32 @@
     python tests/hostile/checkpoint_files.py            the whole corpus, with a table
     python tests/hostile/checkpoint_files.py --part 10  every tenth file
 
-A file is refused in a sentence, or read. Counted are, for each reader: files tried, code executed
-(``executed``), processes that died (``crash``), errors that are no sentence (``traceback``) and
-readers that did not come back (``hang``).
+What is counted is said in ``hostile_runs.py``.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import copy
 import io
 import json
 import os
 import pickle
 import random
-import resource
-import select
 import struct
-import subprocess
 import sys
-import tempfile
-import traceback
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from hostile_runs import Corpus, Reader, clean, main
 
 from sod_plugins.checkpoints.reading import DESCRIPTION
 from sod_plugins.networks import CSNet, save_network
 
-MEMORY = 6 << 30  # bytes that a reader may take
-PATIENCE = 120.0  # seconds for one reader and file; on a free machine all take less than two
 SMALL = {'width': 0.1, 'stage_blocks': (1, 1, 1, 1), 'weight_scale': 1.0}
 CANARY = os.environ.get('HOSTILE_CANARY', 'canary')
 TOUCH = f'open({CANARY!r}, "w").close()'
@@ -596,9 +586,9 @@ def write_corpus(folder: Path, part: int = 1) -> list[str]:
     files = [*code_files(), *data_files(folder), *broken_files(folder), *widths_files()]
     names = []
     for name, content in files[::part]:
-        clean = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in name)
-        (folder / clean).write_bytes(content)
-        names.append(clean)
+        cleaned = clean(name)
+        (folder / cleaned).write_bytes(content)
+        names.append(cleaned)
     (folder / 'described.pth').unlink()
     os.mkfifo(folder / 'pipe.pth')
     (folder / 'folder.pth').mkdir()
@@ -609,9 +599,9 @@ def write_corpus(folder: Path, part: int = 1) -> list[str]:
 
 
 def main_of(*words: object) -> None:
-    from sod_plugins.cli import main
+    from sod_plugins.cli import main as command
 
-    main([str(word) for word in words])
+    command([str(word) for word in words])
 
 
 def load(path: Path, folder: Path) -> None:
@@ -681,25 +671,21 @@ def start(path: Path, folder: Path) -> None:
     train_command([str(word) for word in [*words, 'model.backbone.init_cfg.type=Pretrained']])
 
 
-READERS: dict[str, Callable[[Path, Path], None]] = {
-    f.__name__: f
-    for f in (
-        load,
-        classifier,
-        backbone,
-        extract,
-        prune,
-        complexity,
-        predict,
-        convert_samnet,
-        convert_csnet,
-        test,
-        resume,
-        start,
-        widths,
-    )
-}
-HOSTED = ('test', 'resume', 'start')
+READERS: tuple[Reader, ...] = (
+    load,
+    classifier,
+    backbone,
+    extract,
+    prune,
+    complexity,
+    predict,
+    convert_samnet,
+    convert_csnet,
+    test,
+    resume,
+    start,
+    widths,
+)
 
 
 def make_good_files(folder: Path) -> None:
@@ -713,131 +699,22 @@ def make_good_files(folder: Path) -> None:
     (folder / 'config.py').write_text(config)
 
 
-def read_all(reader: str, corpus: Path, folder: Path, names: list[str]) -> None:
-    """Give files to one reader in this process, and say of each what happened."""
-    sys.argv = ['hostile']
-    torch.set_num_threads(1)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY + (2 << 30), MEMORY + (2 << 30)))
-    out = os.fdopen(os.dup(1), 'w', buffering=1)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    for name in names:
-        print(json.dumps([name]), file=out)
-        try:
-            with contextlib.suppress(SystemExit):
-                READERS[reader](corpus / name, folder)
-        except (ValueError, OSError) as error:
-            if not str(error).strip() or '\n' in str(error).strip()[:1]:
-                print(json.dumps({'traceback': f'no sentence: {error!r:.200}'}), file=out)
-        except BaseException:
-            print(json.dumps({'traceback': traceback.format_exc()[-600:]}), file=out)
-        if Path(CANARY).exists():
-            print(json.dumps({'executed': name}), file=out)
-            Path(CANARY).unlink()
+def takes(reader: str, name: str) -> bool:
+    """Tell apart the readers of ``.bin`` files and of checkpoints."""
+    return name.endswith('.bin' if reader == 'widths' else ('.pth', '.safetensors'))
 
 
-class Run:
-    """Readers in processes of their own, started anew after a crash or a hang."""
-
-    def __init__(self, corpus: Path, folder: Path, patience: float) -> None:
-        self.corpus, self.folder, self.patience = corpus, folder, patience
-        self.table: dict[str, dict[str, int]] = {}
-        self.findings: list[str] = []
-        self.processes = 0
-
-    def run(self, reader: str, names: list[str]) -> None:
-        """Give every file to a reader."""
-        kinds = ('tried', 'executed', 'crash', 'traceback', 'hang')
-        self.table[reader] = dict.fromkeys(kinds, 0)
-        while names:
-            at, ending = self._run_once(reader, names)
-            if ending:
-                self._note(reader, at, *ending)
-            names = names[names.index(at) + 1 :] if ending else []
-
-    def _run_once(self, reader: str, names: list[str]) -> tuple[str, tuple[str, str] | None]:
-        self.processes += 1
-        command = [sys.executable, __file__, '--read', reader, str(self.corpus), str(self.folder)]
-        process = subprocess.Popen(
-            [*command, *names],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            cwd=self.folder,
-        )
-        at = names[0]
-        assert process.stdout is not None
-        with process:
-            for line in _lines(process.stdout.fileno(), self.patience):
-                if line is None:
-                    process.kill()
-                    return at, ('hang', f'no answer in {self.patience} s')
-                value = json.loads(line)
-                if isinstance(value, list):
-                    at = value[0]
-                    self.table[reader]['tried'] += 1
-                else:
-                    for kind, what in value.items():
-                        self._note(reader, at, kind, what)
-        return at, ('crash', f'status {process.returncode}') if process.returncode else None
-
-    def _note(self, reader: str, name: str, kind: str, what: str) -> None:
-        self.table[reader][kind] += 1
-        self.findings.append(f'{kind}: {reader} of {name}: {what}')
-
-    def describe(self) -> str:
-        """Return the table in Markdown."""
-        kinds = list(next(iter(self.table.values())))
-        rows = [['reader', *kinds], ['---', *['---:'] * len(kinds)]]
-        rows += [[name, *map(str, row.values())] for name, row in self.table.items()]
-        return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
-
-
-def _lines(stream: int, patience: float) -> Iterator[bytes | None]:
-    """Yield lines as they come, and at last None if for too long there is none."""
-    buffer = b''
-    while True:
-        if not select.select([stream], [], [], patience)[0]:
-            yield None
-            return
-        data = os.read(stream, 1 << 16)
-        *lines, buffer = (buffer + data).split(b'\n')
-        yield from lines
-        if not data:
-            return
-
-
-def main() -> int:
-    """Run the corpus and return 1 if anything was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument('--part', type=int, default=1, metavar='N', help='every Nth file alone')
-    parser.add_argument('--patience', type=float, default=PATIENCE, metavar='SECONDS')
-    parser.add_argument('--readers', nargs='+', choices=READERS, default=[*READERS])
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write table and findings')
-    parser.add_argument('--read', nargs='+', help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.read:
-        reader, corpus, folder, *names = args.read
-        read_all(reader, Path(corpus), Path(folder), names)
-        return 0
-    with tempfile.TemporaryDirectory() as scratch:
-        corpus, folder = Path(scratch, 'corpus'), Path(scratch, 'work')
-        corpus.mkdir()
-        folder.mkdir()
-        make_good_files(folder)
-        names = write_corpus(corpus, args.part)
-        run = Run(corpus, folder, args.patience)
-        for reader in args.readers:
-            suffix = '.bin' if reader == 'widths' else ('.pth', '.safetensors')
-            run.run(reader, [name for name in names if name.endswith(suffix)])
-    print(f'{len(names)} files, {run.processes} processes')
-    print(run.describe())
-    print(*run.findings, sep='\n')
-    if args.json:
-        record = {'files': len(names), 'table': run.table, 'findings': run.findings}
-        args.json.write_text(json.dumps(record, indent=2))
-    return int(bool(run.findings))
+CORPUS = Corpus(
+    write_corpus,
+    make_good_files,
+    READERS,
+    takes=takes,
+    outputs=frozenset({'out.pth', 'maps', 'test', 'train'}),
+    memory=8 << 30,
+    patience=120.0,
+)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    torch.set_num_threads(1)
+    sys.exit(main(CORPUS, 'Give hostile checkpoints and .bin files to whatever reads one.'))

@@ -3,15 +3,11 @@
     python tests/hostile/coco_files.py            the whole corpus, with a table for each reader
     python tests/hostile/coco_files.py --part 10  every tenth file
 
-A file is refused in a sentence, or read. Counted are, for each reader: files tried, code executed
-or files written outside the reader's folder (``executed``), processes that died (``crash``), errors
-that are no sentence (``traceback``) and readers that did not come back (``hang``).
+What is counted is said in ``hostile_runs.py``.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import copy
 import gzip
 import io
@@ -19,29 +15,24 @@ import json
 import os
 import pickle
 import random
-import resource
-import select
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
-import traceback
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hostile_runs import Corpus, Reader, main
 from PIL import Image
 
+from sod_plugins.data import DataError
+
 Json = dict[str, Any]
-Reader = Callable[[Path, Path], None]
 
 SIZE = 40
 SQUARE = [4, 5, 24, 5, 24, 25, 4, 25]
 RUNS = {'size': [SIZE, SIZE], 'counts': [SIZE * 4 + 5, 20, *[20, 20] * 19, SIZE * 16 + 15]}
-MEMORY = 4 << 30  # bytes that a reader may take
-PATIENCE = 60.0  # seconds for one reader and file; on a free machine all take less than one
 
 # What stands in the place of a field, as text of JSON.
 WRONG = (
@@ -251,10 +242,10 @@ def evaluate_as_predictions(path: Path, folder: Path) -> None:
 
 
 def evaluate_by_command(path: Path, folder: Path) -> None:
-    from sod_plugins.cli import main
+    from sod_plugins.cli import main as command
 
     for words in ([path, folder / 'truth.json'], [folder / 'predictions.json', path, '--skip-bad']):
-        status = main(['eval-instances', *map(str, words), '--json', str(folder / 'out/a.json')])
+        status = command(['eval-instances', *map(str, words), '--json', str(folder / 'out/a.json')])
         assert status in (0, 1, 2)
 
 
@@ -347,149 +338,8 @@ def make_good_files(folder: Path) -> None:
     (folder / 'predictions.json').write_text(json.dumps(good()['annotations']))
 
 
-def read_all(readers: Sequence[Reader], corpus_dir: Path, folder: Path, names: list[str]) -> None:
-    """Call every reader with every file and print how it went; runs in a process of its own."""
-    from sod_plugins.data import DataError
-
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    kept = {path.name for path in folder.iterdir()}
-    for name in names:
-        for reader in readers:
-            print(json.dumps([name, reader.__name__]), flush=True)
-            problems = {}
-            try:
-                silent = io.StringIO()
-                with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
-                    reader(corpus_dir / name, folder)
-            except DataError as error:
-                if len(str(error)) > 20_000:
-                    problems['traceback'] = 'endless message'
-            except OSError as error:
-                if not str(error):
-                    problems['traceback'] = 'empty message'
-            except Exception:  # what a user would see as a traceback
-                problems['traceback'] = traceback.format_exc()
-            for path in folder.iterdir():
-                if path.name not in kept:
-                    problems['executed'] = f'{path.name} was written'
-                    path.unlink()
-            print(json.dumps(problems), flush=True)
-
-
-class Run:
-    """Readers in processes of their own, started anew after a crash or a hang."""
-
-    def __init__(
-        self, readers: Sequence[Reader], corpus_dir: Path, folder: Path, patience: float
-    ) -> None:
-        self.readers = readers
-        self.corpus_dir = corpus_dir
-        self.folder = folder
-        self.patience = patience
-        names = [reader.__name__ for reader in readers]
-        kinds = ('tried', 'executed', 'crash', 'traceback', 'hang')
-        self.table = {name: dict.fromkeys(kinds, 0) for name in names}
-        self.findings: list[str] = []
-        self.processes = 0
-
-    def run(self, names: list[str]) -> None:
-        """Give every file to every reader."""
-        while names:
-            done, ending = self._run_once(names)
-            if ending:  # the file at which the process ended is not tried again
-                name, reader = done
-                self._note(name, reader, *ending)
-                names = names[names.index(name) + 1 :]
-            else:
-                names = []
-
-    def _run_once(self, names: list[str]) -> tuple[tuple[str, str], tuple[str, str] | None]:
-        self.processes += 1
-        flags = [] if self.readers[0] in READERS else ['--faulty']
-        flags += ['--readers', *(reader.__name__ for reader in self.readers)]
-        folders = (self.corpus_dir, self.folder)
-        process = subprocess.Popen(
-            [sys.executable, __file__, *flags, '--read', *map(str, folders), *names],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, 'HOSTILE_CANARY': str(self.folder / 'canary')},
-        )
-        at = (names[0], self.readers[0].__name__)
-        assert process.stdout is not None
-        with process:
-            for line in _lines(process.stdout.fileno(), self.patience):
-                if line is None:
-                    process.kill()
-                    return at, ('hang', f'no answer in {self.patience} s')
-                value = json.loads(line)
-                if isinstance(value, list):
-                    at = (value[0], value[1])
-                    self.table[at[1]]['tried'] += 1
-                    continue
-                for kind, what in value.items():
-                    self._note(*at, kind, what)
-        return at, ('crash', f'status {process.returncode}') if process.returncode else None
-
-    def _note(self, name: str, reader: str, kind: str, what: str) -> None:
-        self.table[reader][kind] += 1
-        self.findings.append(f'{kind}: {reader} of {name}: {what}')
-
-    def describe(self) -> str:
-        """Return the table in Markdown."""
-        kinds = list(next(iter(self.table.values())))
-        rows = [['reader', *kinds], ['---', *['---:'] * len(kinds)]]
-        rows += [[name, *map(str, row.values())] for name, row in self.table.items()]
-        return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
-
-
-def _lines(stream: int, patience: float) -> Iterator[bytes | None]:
-    """Yield lines as they come, and at last None if for too long there is none."""
-    buffer = b''
-    while True:
-        if not select.select([stream], [], [], patience)[0]:
-            yield None
-            return
-        data = os.read(stream, 1 << 16)
-        *lines, buffer = (buffer + data).split(b'\n')
-        yield from lines
-        if not data:
-            return
-
-
-def main() -> int:
-    """Run the corpus and return 1 if anything was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument('--part', type=int, default=1, metavar='N', help='every Nth file alone')
-    parser.add_argument('--patience', type=float, default=PATIENCE, metavar='SECONDS')
-    names = ', '.join(reader.__name__ for reader in READERS)
-    parser.add_argument('--readers', nargs='+', metavar='NAME', help=f'some of {names}')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write table and findings')
-    parser.add_argument('--read', nargs='+', help=argparse.SUPPRESS)
-    parser.add_argument('--faulty', action='store_true', help='call readers with known faults')
-    args = parser.parse_args()
-    readers = FAULTY if args.faulty else READERS
-    if args.readers:
-        readers = tuple(reader for reader in readers if reader.__name__ in args.readers)
-    if args.read:
-        read_all(readers, Path(args.read[0]), Path(args.read[1]), args.read[2:])
-        return 0
-    with tempfile.TemporaryDirectory() as scratch:
-        corpus_dir, folder = Path(scratch, 'corpus'), Path(scratch, 'work')
-        corpus_dir.mkdir()
-        folder.mkdir()
-        make_good_files(folder)
-        names = write_corpus(corpus_dir, args.part)
-        run = Run(readers, corpus_dir, folder, args.patience)
-        run.run(names)
-    print(f'{len(names)} files, {run.processes} processes')
-    print(run.describe())
-    print(*run.findings, sep='\n')
-    if args.json:
-        record = {'files': len(names), 'table': run.table, 'findings': run.findings}
-        args.json.write_text(json.dumps(record, indent=2))
-    return int(bool(run.findings))
+CORPUS = Corpus(write_corpus, make_good_files, READERS, FAULTY, sentences=(DataError, OSError))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(CORPUS, 'Give hostile files of COCO JSON to whatever reads one.'))
