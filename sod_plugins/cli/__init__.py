@@ -1,8 +1,8 @@
-"""The ``sod`` command: one module per verb, each calling a function that Python users can call too.
+"""The ``sod`` command: one module per subcommand, each calling a function for Python users too.
 
 Exit status: 0 all done; 1 done, but some files could not be used (they are named), or the disk is
 full; 2 nothing done; 141 done, but standard output was closed or full; 130 interrupted, 143 ended
-by SIGTERM: what is written is complete.
+by SIGTERM: files written so far are complete.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sod_plugins.cli.output import OutputError, discard_output, telling_output
 from sod_plugins.cli.parser import build_parser, run_host_verb
 
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what was written before is there
-BROKEN_PIPE = 128 + 13  # as a shell has it of a program that SIGPIPE ended
+BROKEN_PIPE = 128 + 13  # the status in a shell of a program ended by SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status.
+    """Run a subcommand and return the exit status.
 
     Args:
-        argv: The words after ``sod``; by default those of the process.
+        argv: The arguments after ``sod``; by default those of the process.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name or sign that it lacks must cost nothing
+    if isinstance(sys.stdout, io.TextIOWrapper):  # characters that it cannot encode must not fail
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with terminable(), telling_output():
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _import(sources: Sequence[str]) -> None:
-    """Import a user's own code, if any is named."""
+    """Import the user's code, if named."""
     if sources:
         from sod_plugins._common.user_code import import_all_user_code
 

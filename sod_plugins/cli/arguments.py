@@ -1,4 +1,4 @@
-"""What the verbs of ``sod`` share: their parser, common arguments and early checks."""
+"""Parser, common arguments and early checks of the subcommands of ``sod``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 
 from sod_plugins._common.names import EXIF_RULES, PROTOCOLS
 
-# The name of a file that stands for standard output, where a verb offers that.
+# The file name that stands for standard output, in subcommands that offer it.
 STDOUT = Path('-')
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage."""
+    """Reports errors in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 (argparse's)
         self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help tells more)\n')
@@ -37,17 +37,17 @@ def add_exif(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         '--exif',
         choices=EXIF_RULES,
-        help='turn images as they state (default), or leave them as they are stored',
+        help='turn images upright by their stated orientation (default), or read them as stored',
     )
 
 
 def add_size(verb: argparse.ArgumentParser, help: str) -> None:
-    """Add ``--size HEIGHT WIDTH``, the size of a network's input."""
+    """Add ``--size HEIGHT WIDTH``, the input size of a network."""
     verb.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=help)
 
 
 def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
-    """Add what ``sod eval`` and ``sod report`` have in common."""
+    """Add the arguments that ``sod eval`` and ``sod report`` share."""
     verb.add_argument(
         '--protocol', choices=PROTOCOLS, default=PROTOCOLS[0], help='default: %(default)s'
     )
@@ -55,9 +55,9 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
         '--measures',
         type=comma_separated,
         metavar='KEY,KEY',
-        help="compute these only, such as max_f,mae; 'all' and 'default' stand for several",
+        help="compute only these, such as max_f,mae; 'all' and 'default' stand for several",
     )
-    add_path(verb, '--list', help='text file of the images to score, one stem or path a line')
+    add_path(verb, '--list', help='text file of the images to score, one stem or path per line')
     for role, files in (('pred', 'saliency maps'), ('mask', 'masks')):
         for part in ('prefix', 'suffix'):
             verb.add_argument(
@@ -70,21 +70,21 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
         '--exif',
         choices=EXIF_RULES,
         default=EXIF_RULES[0],
-        help='read masks upright or, with ignore, as they are stored (default: %(default)s)',
+        help='turn masks upright or, with ignore, read them as stored (default: %(default)s)',
     )
-    verb.add_argument('--method', help="the method's name (default: that of PRED_DIR)")
+    verb.add_argument('--method', help='name of the method (default: that of PRED_DIR)')
     add_path(verb, '--curves', help='write PR and F-measure curves as FILE.png and FILE.pdf')
     verb.add_argument(
         '--workers',
         type=process_count,
         default=0,
         metavar='N',
-        help='further processes (default: 0)',
+        help='worker processes (default: 0)',
     )
 
 
 def evaluation_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what ``add_evaluation_options`` read, as arguments of the functions that evaluate."""
+    """Return the values of ``add_evaluation_options`` as arguments of the evaluation functions."""
     names = (
         *('protocol', 'measures', 'workers', 'exif'),
         *('pred_prefix', 'pred_suffix', 'mask_prefix', 'mask_suffix'),
@@ -93,19 +93,19 @@ def evaluation_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def comma_separated(text: str) -> list[str]:
-    """Read words between commas, an argument's ``type``."""
+    """Parse comma-separated words, for ``type`` of an argument."""
     return [word.strip() for word in text.split(',') if word.strip()]
 
 
 def process_count(text: str) -> int:
-    """Read a number of processes, an argument's ``type``."""
+    """Parse a number of processes, for ``type`` of an argument."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
     return int(text)
 
 
 def pixel(text: str) -> tuple[int, int]:
-    """Read X,Y, an argument's ``type``."""
+    """Parse X,Y, for ``type`` of an argument."""
     x, _, y = text.partition(',')
     if not (x.isdecimal() and y.isdecimal()):
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form X,Y, two numbers from 0")
@@ -113,7 +113,7 @@ def pixel(text: str) -> tuple[int, int]:
 
 
 def named_file(text: str) -> tuple[str, Path]:
-    """Read NAME=FILE, an argument's ``type``."""
+    """Parse NAME=FILE, for ``type`` of an argument."""
     name, equals, path = text.partition('=')
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form NAME=FILE")
@@ -121,7 +121,7 @@ def named_file(text: str) -> tuple[str, Path]:
 
 
 def require_writable_files(files: Sequence[Path | None]) -> None:
-    """Refuse output files that could not be written, before any work."""
+    """Check before any work that output files can be written."""
     from sod_plugins.data import require_writable
 
     for path in files:

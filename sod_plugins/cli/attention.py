@@ -11,7 +11,7 @@ HELP = 'draw where pixels look, in a PiCANet'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('image', type=Path, metavar='IMAGE')
     add_path(parser, '--checkpoint', required=True, help='a PiCANet')
     parser.add_argument(
@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         required=True,
         metavar='X,Y',
-        help='where to look from, in pixels of the photo from 0; may be repeated',
+        help='pixel whose attention to draw, counted from 0; repeatable',
     )
     add_path(parser, '-o', '--out', metavar='OUT.png', required=True, help='the figure')
-    parser.add_argument('--device', help='such as cpu or cuda:1')
+    parser.add_argument('--device', help='device, such as cpu or cuda:1')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ HELP = 'count parameters and multiply-accumulates'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
-    add_size(parser, "input to count for (default: the checkpoint's)")
+    add_size(parser, 'input size (default: that of the checkpoint)')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ HELP = 'list the configs of this package, or print the path of one'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('name', nargs='?', metavar='NAME', help='print the path of this config')
 
 

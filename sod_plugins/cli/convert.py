@@ -1,17 +1,17 @@
-"""``sod convert``: weights that papers' authors released, as checkpoints of this package."""
+"""``sod convert``: convert weights released by the papers' authors."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "convert a checkpoint that a paper's authors released"
+HELP = 'convert a checkpoint released by the authors of a paper'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add one verb for each network whose weights were released."""
+    """Add one subcommand per network with released weights."""
     networks = parser.add_subparsers(metavar='NETWORK', required=True)
-    csnet = networks.add_parser('csnet', help='a CSNet: its .pth.tar and the .bin beside it')
+    csnet = networks.add_parser('csnet', help='a CSNet: its .pth.tar and the .bin next to it')
     csnet.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='released .pth.tar file')
     csnet.add_argument('widths', type=Path, metavar='WIDTHS', help='released .bin file of widths')
     csnet.add_argument('out', type=Path, metavar='OUT', help='file to write')
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert released weights and say what they are."""
+    """Convert released weights, and report the network."""
     from sod_plugins.analysis import count_parameters
     from sod_plugins.checkpoints.converters import csnet, samnet
 

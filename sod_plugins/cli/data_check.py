@@ -1,4 +1,4 @@
-"""``sod data-check``: what a data set holds."""
+"""``sod data-check``: report the content of a data set."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 
 from sod_plugins.cli.arguments import add_exif, add_path
 
-HELP = 'read a data set and say what it holds'
+HELP = 'read a data set and report its content'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('root', type=Path, metavar='DIR')
-    parser.add_argument('--preset', metavar='NAME', help='compare with a published set, as duts-tr')
-    add_path(parser, '--list', help='text file that selects images, one stem or path a line')
+    parser.add_argument(
+        '--preset', metavar='NAME', help='compare with a published data set, such as duts-tr'
+    )
+    add_path(parser, '--list', help='text file that selects images, one stem or path per line')
     for role in ('image', 'mask'):
         parser.add_argument(
             f'--{role}-dir', metavar='DIR', help=f'folder of {role}s below the root'
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read a data set and say what it holds."""
+    """Read a data set and report its content."""
     from sod_plugins.data import FolderLayout, check_dataset
 
     layout = FolderLayout(

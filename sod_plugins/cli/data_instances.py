@@ -1,4 +1,4 @@
-"""``sod data-instances``: labels of instances in COCO's form."""
+"""``sod data-instances``: convert labels of instances to COCO JSON."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from sod_plugins._common.names import CODINGS
 from sod_plugins.cli.arguments import add_path, require_writable_files
 
-HELP = 'convert labels of instances to the JSON of COCO'
+HELP = 'convert labels of instances to COCO JSON'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('root', type=Path, metavar='DIR')
     parser.add_argument(
-        '--coding', choices=CODINGS, required=True, help='what the labels are (see docs/data.md)'
+        '--coding', choices=CODINGS, required=True, help='format of the labels (see docs/data.md)'
     )
-    add_path(parser, '-o', '--out', required=True, help='the file, or the folder of a split')
-    parser.add_argument('--image-dir', metavar='DIR', help='folder of images below the root')
-    parser.add_argument('--label-dir', metavar='DIR', help='folder of labels below the root')
-    add_path(parser, '--list', help='text file that selects images, one stem or path a line')
+    add_path(parser, '-o', '--out', required=True, help='output file, or output folder for a split')
+    parser.add_argument('--image-dir', metavar='DIR', help='image folder below the root')
+    parser.add_argument('--label-dir', metavar='DIR', help='label folder below the root')
+    add_path(parser, '--list', help='text file that selects images, one stem or path per line')
     parser.add_argument(
         '--min-area', type=int, metavar='N', help='regions of fewer pixels become background'
     )
@@ -29,15 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs=3,
         metavar=('TRAIN', 'VAL', 'TEST'),
-        help='draw parts of so many images: train.json, val.json, test.json',
+        help='sample parts with these numbers of images: train.json, val.json, test.json',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, metavar='N', help='of the split (default: 0)'
+        '--seed', type=int, default=0, metavar='N', help='seed of the split (default: 0)'
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write labels of instances in COCO's form."""
+    """Write labels of instances as COCO JSON."""
     from sod_plugins.data import SPLITS, convert_instances, split_instances, write_instances
 
     counts: dict[str, int] | None = args.split and dict(zip(SPLITS, args.split, strict=True))

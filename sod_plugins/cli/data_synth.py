@@ -1,4 +1,4 @@
-"""``sod data-synth``: generated scenes."""
+"""``sod data-synth``: generate synthetic scenes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HELP = 'generate scenes with salient objects'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('out', type=Path, metavar='OUT', help='a new or empty folder')
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='default: %(default)s')
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--size', type=int, nargs=2, default=(120, 160), metavar=('HEIGHT', 'WIDTH')
     )
     parser.add_argument(
-        '--split', choices=SPLITS, default='train', help='splits have no scene in common'
+        '--split', choices=SPLITS, default='train', help='no scene occurs in two splits'
     )
 
 

@@ -1,4 +1,4 @@
-"""``sod eval``: saliency maps against ground truth."""
+"""``sod eval``: compare saliency maps with ground truth."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ HELP = 'compare saliency maps with ground truth'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
     parser.add_argument(
-        'gt_dir', type=Path, metavar='GT_DIR', help='folder of the masks, or of a data set'
+        'gt_dir', type=Path, metavar='GT_DIR', help='folder of masks, or of a data set'
     )
     add_evaluation_options(parser)
     add_path(parser, '--json', help="write measures and curves; '-' prints them")
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     row = TableRow(args.method or args.pred_dir.resolve().name, evaluation)
     try:
         _write(args, row)
-    finally:  # what was computed is told, whatever becomes of the files
+    finally:  # print the results even if writing files fails
         print(evaluation.to_json() if args.json == STDOUT else evaluation_table([row]), end='')
         if evaluation.dark:
             print(
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace, row: TableRow) -> None:
-    """Write the files asked for."""
+    """Write the requested files."""
     from sod_plugins._common.writing import write_text
     from sod_plugins.metrics import evaluation_table
     from sod_plugins.visualization.curves import save_curves

@@ -1,4 +1,4 @@
-"""``sod eval-instances``: salient instances against ground truth."""
+"""``sod eval-instances``: compare salient instances with ground truth."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ HELP = 'compare salient instances with ground truth'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument(
         'predictions',
         type=Path,
         metavar='PREDICTIONS',
-        help="instances.json of sod predict, or COCO's list of results",
+        help='instances.json of sod predict, or a COCO result list',
     )
     parser.add_argument(
-        'ground_truth', type=Path, metavar='GROUND_TRUTH', help="COCO's JSON of the instances"
+        'ground_truth', type=Path, metavar='GROUND_TRUTH', help='COCO JSON of the instances'
     )
     parser.add_argument(
         '--protocol',
@@ -34,18 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=OCCLUSION,
         metavar='SHARE',
-        help='images with occlusion: two boxes share so much of the smaller (default: %(default)s)',
+        help='occlusion: two boxes share this fraction of the smaller (default: %(default)s)',
     )
     add_path(parser, '--json', help="write the measures; '-' prints them")
     parser.add_argument(
         '--skip-bad',
         action='store_true',
-        help='leave out entries that cannot be used, and list them, instead of refusing the file',
+        help='leave out unusable entries and list them, instead of rejecting the file',
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score instances in COCO's form."""
+    """Score instances in COCO format."""
     from sod_plugins.metrics import score_instances
 
     require_writable_files([args.json])

@@ -1,4 +1,4 @@
-"""``sod export``: a network for another engine."""
+"""``sod export``: export a network for another engine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ HELP = 'write a network for ONNX Runtime or OpenVINO'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
     add_path(parser, '-o', '--out', metavar='FILE.onnx|FILE.xml', required=True, help='the file')
-    add_path(parser, '--photo', help='photo to check the file with (default: a drawn scene)')
-    add_size(parser, "size of the input (default: the checkpoint's)")
+    add_path(parser, '--photo', help='image for checking the file (default: a synthetic scene)')
+    add_size(parser, 'input size (default: that of the checkpoint)')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write a network for another engine, checked against torch."""
+    """Export a network for another engine, and check it against torch."""
     from sod_plugins.checkpoints import load_network
     from sod_plugins.inference import export_network
 

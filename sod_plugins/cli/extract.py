@@ -1,4 +1,4 @@
-"""``sod extract``: the network of a training checkpoint."""
+"""``sod extract``: extract the network of a training checkpoint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sod_plugins.cli.arguments import require_writable_files
 
-HELP = 'take the network out of a training checkpoint'
+HELP = 'extract the network of a training checkpoint'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
     parser.add_argument('out', type=Path, metavar='OUT')
     parser.add_argument(
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Take the network out of a training checkpoint."""
+    """Extract the network of a training checkpoint."""
     from sod_plugins.checkpoints import extract_network
 
     require_writable_files([args.out])

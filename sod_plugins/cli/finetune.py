@@ -1,4 +1,4 @@
-"""``sod finetune``: a model of this package, trained further on images and masks of one's own."""
+"""``sod finetune``: train a model further on your own images and masks."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SHOWN = {'max_f': 'max F', 'mae': 'MAE', 'weighted_f': 'weighted F', 's_measure'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument('folder', metavar='FOLDER', help='the folder of images and masks')
+    """Add the arguments."""
+    parser.add_argument('folder', metavar='FOLDER', help='folder of images and masks')
     add_path(
         parser,
         '-o',
         '--out-dir',
         metavar='DIR',
         required=True,
-        help='the network (DIR/model.pth), its config, measures and logs',
+        help='output folder for the network (DIR/model.pth), its config, measures and logs',
     )
     parser.add_argument('--model', metavar='NAME', help='default: the default model of sod predict')
     parser.add_argument(
-        '--iterations', type=int, metavar='N', help='default: 15 passes, 100 to 5000 iterations'
+        '--iterations', type=int, metavar='N', help='default: 15 epochs, but 100 to 5000 iterations'
     )
     parser.add_argument(
         '--held-back',
         type=int,
         metavar='N',
-        help='images that measure and do not train (default: a tenth, up to 500)',
+        help='number of images for evaluation only (default: a tenth, up to 500)',
     )
     parser.add_argument(
         '--learning-rate', type=float, default=3e-4, metavar='RATE', help='default: %(default)s'
@@ -37,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--batch-size', type=int, default=16, metavar='N', help='default: %(default)s'
     )
-    add_size(parser, "the input's size (default: the model's)")
+    add_size(parser, 'input size (default: that of the model)')
     parser.add_argument(
         '--workers',
         type=process_count,
         default=2,
         metavar='N',
-        help='processes that load images (default: %(default)s)',
+        help='worker processes that load images (default: %(default)s)',
     )
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='default: %(default)s')
     add_exif(parser)

@@ -1,4 +1,4 @@
-"""``sod merge``: the results of all shards of ``sod predict --shard`` as one."""
+"""``sod merge``: merge the results of all shards of ``sod predict --shard``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-HELP = 'join the results of all shards of sod predict --shard'
+HELP = 'merge the results of all shards of sod predict --shard'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
-    parser.add_argument('out_dir', type=Path, metavar='DIR', help='the folder of the results')
+    """Add the arguments."""
+    parser.add_argument('out_dir', type=Path, metavar='DIR', help='output folder of the shards')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Join the shards in a folder."""
+    """Merge the shards in a folder."""
     from sod_plugins.inference import merge_shards
 
     merged = merge_shards(args.out_dir)

@@ -8,7 +8,7 @@ HELP = 'list the models of this package, or show the card of one'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('name', nargs='?', metavar='NAME', help='show the card of this model')
     parser.add_argument('--task', help='list the models of one task: saliency or instances')
     form = parser.add_mutually_exclusive_group()
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         '--metafile',
         metavar='COLLECTION',
-        help='print the entry of the model NAME for the metafile.yml beside its recipe',
+        help='print the entry of the model NAME for the metafile.yml next to its recipe',
     )
 
 

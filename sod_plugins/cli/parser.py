@@ -1,7 +1,7 @@
-"""The verbs of ``sod``.
+"""The subcommands of ``sod``.
 
-A verb is a module with ``HELP``, ``add_arguments`` and ``run``. It imports what it needs when it
-runs, so that ``sod --version`` and ``sod --help`` answer at once.
+A subcommand is a module with ``HELP``, ``add_arguments`` and ``run``. It imports what it needs when
+it runs, so that ``sod --version`` and ``sod --help`` answer at once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sod_plugins.cli import (
 )
 from sod_plugins.cli.arguments import Parser
 
-# The two that a host's trainer runs read their own arguments.
+# The subcommands run by a host's trainer parse their own arguments.
 HOST_VERBS: dict[str, ModuleType] = {'train': train, 'test': test}
 VERBS: dict[str, ModuleType] = {
     'predict': predict,
@@ -64,7 +64,7 @@ DATA_VERBS: dict[str, ModuleType] = {
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser, whose result has the function to ``run``."""
+    """Return the parser, whose result contains the function to ``run``."""
     parser = Parser(prog='sod', description='Salient object detection from the command line.')
     parser.add_argument('--version', action='version', version=f'sod_plugins {__version__}')
     verbs = parser.add_subparsers(metavar='VERB', required=True)
@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_host_verb(argv: Sequence[str]) -> int | None:
-    """Run ``sod train`` or ``sod test`` and return the exit status; None for any other verb."""
+    """Run ``sod train`` or ``sod test`` and return the exit status; None for others."""
     if argv and argv[0] in HOST_VERBS:
         return int(HOST_VERBS[argv[0]].run(argv[1:]))
     return None

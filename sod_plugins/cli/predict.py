@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HELP = 'save the saliency maps, cut-outs or salient instances of images'
 STDIN = '-'
-# Arguments that instances have no use for.
+# Arguments that do not apply to instances.
 _FOR_MAPS = (
     *('no_map', 'mask', 'cutout', 'crop', 'background', 'threshold', 'grow', 'foreground'),
     *('edges', 'crf', 'format', 'quality', 'suffix', 'watch', 'batch'),
@@ -23,13 +23,13 @@ _FOR_MAPS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument(
         'paths',
         nargs='+',
         metavar='PATH',
         help='image, folder or quoted pattern such as "shots/**/*.jpg"; - reads one image from '
-        'standard input and writes one picture to standard output',
+        'standard input and writes one output to standard output',
     )
     add_path(
         parser,
@@ -40,13 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     network = parser.add_mutually_exclusive_group()
     network.add_argument(
-        '--model', metavar='NAME', help='a model that sod models lists (default: sod-small)'
+        '--model', metavar='NAME', help='a model listed by sod models (default: sod-small)'
     )
     network.add_argument(
-        '--checkpoint', type=Path, metavar='FILE', help='a network, or what sod export wrote'
+        '--checkpoint',
+        type=Path,
+        metavar='FILE',
+        help='a network file, or a file written by sod export',
     )
     network.add_argument(
-        '--instances', action='store_true', help='salient instances, by the default model for them'
+        '--instances',
+        action='store_true',
+        help='predict salient instances with the default model for them',
     )
     _add_pictures(parser.add_argument_group('pictures'))
     _add_running(parser.add_argument_group('how it runs'))
@@ -54,26 +59,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_pictures(group: Any) -> None:
     group.add_argument('--no-map', action='store_true', help='save no maps')
-    group.add_argument('--mask', action='store_true', help='black and white masks too: DIR/mask/')
-    group.add_argument('--cutout', action='store_true', help='RGBA cut-outs too: DIR/cutout/')
+    group.add_argument('--mask', action='store_true', help='also save binary masks: DIR/mask/')
+    group.add_argument('--cutout', action='store_true', help='also save RGBA cut-outs: DIR/cutout/')
     group.add_argument(
-        '--overlay', action='store_true', help='tinted images too: DIR/overlay/ (S4Net: always)'
+        '--overlay',
+        action='store_true',
+        help='also save tinted images: DIR/overlay/ (S4Net: always)',
     )
     group.add_argument(
         '--format',
         choices=IMAGE_FORMATS,
-        help='of pictures that it can hold (default: png, overlays jpeg)',
+        help='of all outputs that it can store (default: png, overlays jpeg)',
     )
-    group.add_argument('--quality', type=int, metavar='1-100', help='of jpeg, webp and avif')
     group.add_argument(
-        '--background', metavar='COLOR|IMAGE|blur', help='what to put behind cut-outs'
+        '--quality', type=int, metavar='1-100', help='quality of jpeg, webp and avif'
     )
-    group.add_argument('--crop', action='store_true', help='cut cut-outs to what is salient')
+    group.add_argument('--background', metavar='COLOR|IMAGE|blur', help='background of cut-outs')
+    group.add_argument('--crop', action='store_true', help='crop cut-outs to what is salient')
     group.add_argument(
         '--threshold',
         type=float,
         metavar='0-1',
-        help='saliency from which on masks (default: 0.5) and cut-outs take a pixel wholly',
+        help='saliency at which masks (default: 0.5) and cut-outs contain a pixel fully',
     )
     group.add_argument(
         '--grow',
@@ -83,29 +90,31 @@ def _add_pictures(group: Any) -> None:
         help='grow the region of masks and cut-outs; --grow=-2 shrinks it',
     )
     group.add_argument(
-        '--foreground', action='store_true', help='take the old background out of soft edges'
+        '--foreground', action='store_true', help='remove the old background from soft edges'
     )
-    group.add_argument('--edges', action='store_true', help="let maps follow the photos' edges")
-    group.add_argument('--crf', action='store_true', help='the same by a CRF, which is slower')
+    group.add_argument('--edges', action='store_true', help='upsample maps along image edges')
+    group.add_argument('--crf', action='store_true', help='refine maps with a CRF, which is slower')
     group.add_argument(
-        '--suffix', default='', metavar='TEXT', help='put after the stem of every name'
+        '--suffix', default='', metavar='TEXT', help='text after the stem of every name'
     )
 
 
 def _add_running(group: Any) -> None:
-    group.add_argument('--overwrite', action='store_true', help='predict again what is done')
+    group.add_argument(
+        '--overwrite', action='store_true', help='predict images again whose outputs exist'
+    )
     group.add_argument(
         '-r',
         '--recursive',
         action='store_true',
-        help='take subfolders too, and keep the folders below DIR',
+        help='include subfolders, and keep the folders below DIR',
     )
     add_exif(group)
     group.add_argument(
-        '--watch', action='store_true', help='go on with images that come into the folders'
+        '--watch', action='store_true', help='continue with images that arrive in the folders'
     )
     group.add_argument(
-        '--shard', metavar='I/N', help='predict part I of N; sod merge then joins the parts'
+        '--shard', metavar='I/N', help='predict part I of N; sod merge then merges the parts'
     )
     group.add_argument(
         '--workers',
@@ -115,22 +124,24 @@ def _add_running(group: Any) -> None:
         help='threads that decode and encode (default: %(default)s)',
     )
     group.add_argument(
-        '--batch', type=int, metavar='N', help='images at once (default: 8 on CUDA, else 1)'
+        '--batch', type=int, metavar='N', help='batch size (default: 8 on CUDA, else 1)'
     )
-    group.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
+    group.add_argument(
+        '--device', help='device, such as cpu or cuda:1 (default: cuda if available)'
+    )
     group.add_argument(
         '--half', action='store_true', help='compute in half precision, on a CUDA device'
     )
     group.add_argument(
         '--backend',
         choices=BACKENDS,
-        help='default: onnxruntime for models of this package where it is installed, what reads an '
+        help='default: onnxruntime, if installed, for models of this package, the backend of an '
         'exported file, else torch; all but torch run on the CPU',
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write saliency maps or instances of images."""
+    """Predict saliency maps or instances of images."""
     if STDIN in args.paths or args.out_dir == STDOUT:
         return _predict_stream(args)
     if args.out_dir is None:
@@ -142,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def picture_options(args: argparse.Namespace) -> PictureOptions:
-    """Return how the pictures look that the arguments ask for."""
+    """Return the appearance of the outputs that the arguments request."""
     from sod_plugins.inference import Background, PictureOptions
 
     return PictureOptions(
@@ -157,7 +168,7 @@ def picture_options(args: argparse.Namespace) -> PictureOptions:
 
 
 def _network(args: argparse.Namespace) -> Any:
-    """Return the name of a model for maps, which may need no torch, or else the opened network."""
+    """Return the name of a model for maps, which may not need torch, or else the open network."""
     from sod_plugins.zoo import find_model, model_card
     from sod_plugins.zoo.cards import default_model
 
@@ -223,7 +234,7 @@ def _predict_maps(args: argparse.Namespace, network: Any) -> int:
 
 
 def _predict_stream(args: argparse.Namespace) -> int:
-    """Write one picture of one image to standard output."""
+    """Write one output of one image to standard output."""
     from sod_plugins.inference import DenseCRF, InstancePredictor, encode_product
     from sod_plugins.inference.image_work import ImageWork
 
@@ -272,7 +283,7 @@ def _find_instances(args: argparse.Namespace, network: Any) -> int:
 
 
 def _report_left_out(summary: PredictionSummary) -> int:
-    """Say which images were not predicted, and return the exit status."""
+    """Report which images were not predicted, and return the exit status."""
     if summary.skipped:
         print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
     if summary.earlier:

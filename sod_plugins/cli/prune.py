@@ -1,4 +1,4 @@
-"""``sod prune``: a CSNet with fewer channels."""
+"""``sod prune``: remove channels from a CSNet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HELP = 'remove dispensable channels from a CSNet'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
     add_path(parser, '-o', '--out', metavar='OUT.pth', required=True, help='the smaller network')
     extent = parser.add_mutually_exclusive_group(required=True)
@@ -20,31 +20,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--threshold',
         type=float,
         metavar='T',
-        help='remove channels of a lower score (paper: 1e-20)',
+        help='remove channels with a lower score (paper: 1e-20)',
     )
     extent.add_argument(
         '--ratio',
         type=float,
         metavar='R',
-        help='share of the parameters to leave; all layers and scales lose the same share',
+        help='fraction of parameters to keep; all layers and scales lose the same fraction',
     )
     parser.add_argument(
         '--rule',
         choices=PRUNING_RULES,
         default=PRUNING_RULES[0],
-        help='what a channel is scored by (default: %(default)s, of its normalisation)',
+        help='scoring rule for channels (default: %(default)s, of the normalisation)',
     )
     parser.add_argument(
         '--at-least',
         type=int,
         default=0,
         metavar='N',
-        help='channels that a layer keeps whatever the threshold (default: %(default)s)',
+        help='channels that a layer keeps regardless of the threshold (default: %(default)s)',
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Remove channels of a CSNet."""
+    """Remove channels from a CSNet."""
     from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
     from sod_plugins.checkpoints import load_network, save_network
     from sod_plugins.networks import CSNet

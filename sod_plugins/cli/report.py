@@ -1,4 +1,4 @@
-"""``sod report``: one page about an evaluation."""
+"""``sod report``: write an HTML report of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sod_plugins.cli.arguments import (
     require_writable_files,
 )
 
-HELP = 'write one HTML page about an evaluation'
+HELP = 'write an HTML report of an evaluation'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     parser.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
     add_path(parser, '--data', metavar='DIR', required=True, help='data set of the predictions')
     add_path(parser, '-o', '--out', required=True, help='the page')
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='NAME=FILE',
-        help='draw the curves of another method too; FILE is from sod eval --json; repeatable',
+        help='also draw the curves of another method; FILE is from sod eval --json; repeatable',
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page about an evaluation."""
+    """Write the report of an evaluation."""
     from sod_plugins._common.reading import read_text
     from sod_plugins.analysis.facts import network_facts
     from sod_plugins.metrics import read_json

@@ -11,24 +11,31 @@ HELP = 'predict over HTTP, with a page for the browser'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments."""
+    """Add the arguments."""
     network = parser.add_mutually_exclusive_group()
     network.add_argument(
-        '--model', metavar='NAME', help='a model that sod models lists (default: sod-small)'
+        '--model', metavar='NAME', help='a model listed by sod models (default: sod-small)'
     )
     network.add_argument(
-        '--checkpoint', type=Path, metavar='FILE', help='a network, or what sod export wrote'
+        '--checkpoint',
+        type=Path,
+        metavar='FILE',
+        help='a network file, or a file written by sod export',
     )
     network.add_argument(
-        '--instances', action='store_true', help='salient instances, by the default model for them'
+        '--instances',
+        action='store_true',
+        help='predict salient instances with the default model for them',
     )
     parser.add_argument(
         '--host',
         default='127.0.0.1',
-        help='address to listen at; 0.0.0.0 lets other machines in (default: %(default)s)',
+        help='address to listen on; 0.0.0.0 accepts other machines (default: %(default)s)',
     )
     parser.add_argument('--port', type=int, default=7000, help='default: %(default)s')
-    parser.add_argument('--device', help='such as cpu or cuda:1 (default: cuda where there is one)')
+    parser.add_argument(
+        '--device', help='device, such as cpu or cuda:1 (default: cuda if available)'
+    )
     parser.add_argument('--backend', choices=BACKENDS, help='as for sod predict')
     parser.add_argument('--half', action='store_true', help='compute in half precision')
     parser.add_argument(
@@ -41,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='ORIGIN',
-        help='let pages of this origin call the service, * for all; repeatable',
+        help='allow pages of this origin to call the service, * for all; repeatable',
     )
     limits = parser.add_argument_group('limits')
     for name, kind, default, text in _LIMITS:
@@ -55,12 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _LIMITS: tuple[tuple[str, type, float | None, str], ...] = (
-    ('--max-mb', float, 32.0, 'megabytes of a body (default: %(default)g)'),
-    ('--max-megapixels', float, 50.0, 'of an image (default: %(default)g)'),
-    ('--max-queue', int, 64, 'requests that wait (default: %(default)s)'),
-    ('--time-limit', float, 60.0, 'seconds of waiting and work (default: %(default)g)'),
-    ('--batch-size', int, None, 'images through the network at once (default: 8 on a GPU, else 1)'),
-    ('--workers', int, None, 'threads that decode and encode (default: one a core, at most 8)'),
+    ('--max-mb', float, 32.0, 'megabytes per request body (default: %(default)g)'),
+    ('--max-megapixels', float, 50.0, 'megapixels per image (default: %(default)g)'),
+    ('--max-queue', int, 64, 'waiting requests (default: %(default)s)'),
+    ('--time-limit', float, 60.0, 'seconds of waiting and processing (default: %(default)g)'),
+    ('--batch-size', int, None, 'batch size of the network (default: 8 on a GPU, else 1)'),
+    ('--workers', int, None, 'threads that decode and encode (default: one per core, at most 8)'),
 )
 
 

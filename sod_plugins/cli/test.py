@@ -1,4 +1,4 @@
-"""``sod test``: a test from a config. What ``tools/test.py`` does, from anywhere."""
+"""``sod test``: test a checkpoint by a config, like ``tools/test.py``, from anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HELP = 'test a trained checkpoint by a config'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the host's command reads the words that follow."""
+    """Add nothing: the host's command parses its own arguments."""
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""``sod train``: a training from a config. What ``tools/train.py`` does, from anywhere."""
+"""``sod train``: train a model from a config, like ``tools/train.py``, from anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HELP = 'train a model from a config'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the host's command reads the words that follow."""
+    """Add nothing: the host's command parses its own arguments."""
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""From images to saliency maps: one image in Python, or files and folders on disk."""
+"""Prediction of saliency maps and salient instances, for single images in Python or for folders."""
 
 from __future__ import annotations
 

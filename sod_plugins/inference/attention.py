@@ -1,4 +1,4 @@
-"""Where chosen pixels of a photo look, decoder by decoder: PiCANet's attention as numbers."""
+"""PiCANet's attention as numbers: where chosen pixels of an image look, decoder by decoder."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def view_attention(
     pixels: Sequence[tuple[int, int]],
     device: str | torch.device | None = None,
 ) -> tuple[NDArray[np.float32], list[DecoderAttention]]:
-    """Return a photo's saliency and what every attentive decoder attends to for chosen pixels.
+    """Return the saliency of an image, and the attention of every decoder at chosen pixels.
 
     Args:
-        network: PiCANet, or a checkpoint of it.
+        network: A PiCANet, or a checkpoint of one.
         image: As for :meth:`SaliencyPredictor.predict`.
-        pixels: (x, y) of each, from 0 at the top left.
-        device: Where to compute; by default a CUDA device where there is one, else the CPU.
+        pixels: (x, y) of each chosen pixel, from 0 at the top left.
+        device: The device; by default CUDA if available, else the CPU.
 
     Returns:
-        Saliency (H, W) in [0, 1], and the decoders, the deepest first.
+        Saliency (H, W) in [0, 1], and the attention of each decoder, deepest first.
 
     Raises:
         DataError: The file cannot be read as an image.
-        FileNotFoundError: There is no such checkpoint.
-        ValueError: The checkpoint is of another method or of a setting without attention, or a
-            pixel lies outside the photo.
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: The checkpoint holds another method or a setting without attention, or a pixel
+            lies outside the image.
     """
     network, device = move_network(_attentive_network(network), device)
     photo = check_image(image)
@@ -83,14 +83,14 @@ def save_attention(
     pixels: Sequence[tuple[int, int]],
     device: str | torch.device | None = None,
 ) -> None:
-    """Save the figure of :func:`view_attention`, in the form that the name of the file says.
+    """Save the figure of :func:`view_attention`, in the format given by the file's extension.
 
-    See :func:`~sod_plugins.visualization.attention.draw_attention` for what it shows.
+    See :func:`~sod_plugins.visualization.attention.draw_attention` for its contents.
 
     Raises:
         ImportError: matplotlib is not installed.
         OSError: The file cannot be written.
-        ValueError: See :func:`view_attention`; or there are no pixels.
+        ValueError: As for :func:`view_attention`, or there are no pixels.
     """
     require_matplotlib()
     if not pixels:
@@ -102,7 +102,7 @@ def save_attention(
 
 
 def _attentive_network(network: PiCANet | str | Path) -> PiCANet:
-    """Return a network with attention, read where it is a checkpoint."""
+    """Return a network with attention, loading it if a checkpoint is given."""
     name = 'The network'
     if isinstance(network, (str, Path)):
         name = f"'{network}'"
@@ -121,7 +121,7 @@ def _look(
     pixels: Sequence[tuple[int, int]],
     size: tuple[int, int],
 ) -> DecoderAttention:
-    """Take a decoder's weights at the pixels of a photo (H, W), and bring positions back to it."""
+    """Return a decoder's weights at pixels of an image (H, W), with positions in the image."""
     module, weights = decoder.context, decoded.attention
     features, attended = decoded.features, decoded.attended
     assert isinstance(module, ContextAttention)
@@ -130,7 +130,7 @@ def _look(
     scales = np.array(size) / (height, width)
     cells = [(int(y / scales[0]), int(x / scales[1])) for x, y in pixels]
     fields = [module.reach(cell, (height, width)) for cell in cells]
-    # Pixel i of a map is centred at i + 1/2 of its units, as the bilinear resize has it.
+    # Pixel i of a map is centred at i + 1/2 of its units, as in the bilinear resize.
     rows, columns = (
         (np.array([field[axis] for field in fields]) + 0.5) * scales[axis] - 0.5 for axis in (0, 1)
     )

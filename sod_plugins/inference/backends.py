@@ -1,4 +1,4 @@
-"""One way to open a network for prediction: a checkpoint or an exported file, by any backend."""
+"""Open a network for prediction, from a checkpoint or an exported file, with any backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sod_plugins.inference.engines import ExportedNetwork, OnnxRuntimeNetwork, O
 from sod_plugins.inference.export import export_network
 from sod_plugins.inference.fused import fuse
 
-# Backend -> its engine, and the files that it reads; the first is what it is given of a checkpoint.
+# Backend -> engine, and the formats that it reads; checkpoints are exported to the first.
 ENGINES: dict[str, tuple[type[ExportedNetwork], tuple[str, ...]]] = {
     'onnxruntime': (OnnxRuntimeNetwork, ('.onnx',)),
     'openvino': (OpenVINONetwork, ('.xml', '.onnx')),
@@ -24,19 +24,19 @@ ENGINES: dict[str, tuple[type[ExportedNetwork], tuple[str, ...]]] = {
 
 
 def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
-    """Return the network in a file, to be run by a backend.
+    """Open the network in a file with a backend.
 
     Args:
-        path: A checkpoint, which is exported to a temporary folder (for seconds) where the backend
-            is an engine, or a file that :func:`~sod_plugins.inference.export_network` wrote.
+        path: A checkpoint, or a file written by :func:`~sod_plugins.inference.export_network`. If
+            the backend is an engine, a checkpoint is exported to a temporary folder (in seconds).
         backend: One of ``BACKENDS``; by default torch for a checkpoint, ONNX Runtime for an
-            ``.onnx`` and OpenVINO for an ``.xml`` file. All but torch compute on the CPU. Numba
-            takes checkpoints of CSNet only.
+            ``.onnx`` and OpenVINO for an ``.xml`` file. All but torch run on the CPU. Numba
+            accepts only checkpoints of CSNet.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ImportError: If the backend is not installed.
-        ValueError: If the file is of another kind, or the backend cannot read it.
+        FileNotFoundError: The file does not exist.
+        ImportError: The backend is not installed.
+        ValueError: The file has another format, or the backend cannot read it.
     """
     path = Path(path)
     if backend is None:

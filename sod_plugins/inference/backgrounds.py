@@ -1,4 +1,4 @@
-"""What is put behind a cut-out: a colour, another picture, or the photo itself, blurred."""
+"""Backgrounds of cut-outs: a colour, another image, or the blurred original."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sod_plugins.data import ImageSource, read_image
 
 BLUR = 'blur'
 _BLUR_RADIUS = 0.02  # of the longer side
-_BLURRED_AT = 256  # pixels of the longer side, at which a blur so wide loses nothing
+_BLURRED_AT = 256  # pixels of the longer side; so wide a blur loses nothing at this size
 
 
 @dataclass(frozen=True)
 class Background:
-    """A background, read and checked: make it by :meth:`read`.
+    """A background; create it with :meth:`read`.
 
     Attributes:
-        name: How the user named it.
-        colour: RGBA, where it is a colour.
-        picture: uint8 (H, W, 3), where it is a picture.
+        name: The background as given by the user.
+        colour: RGBA, if it is a colour.
+        picture: uint8 (H, W, 3), if it is an image.
     """
 
     name: str
@@ -33,16 +33,16 @@ class Background:
 
     @classmethod
     def read(cls, source: ImageSource | tuple[int, ...]) -> Background:
-        """Read a background.
+        """Read and check a background.
 
         Args:
-            source: A colour, as RGB or RGBA from 0 to 255 or as CSS writes it (``'white'``,
-                ``'#0f0'``, ``'#00ff0080'``, ``'rgb(0, 255, 0)'``); ``'blur'`` for the photo itself,
-                blurred; or a picture: a file, its bytes, an open file or an image of Pillow's. A
-                picture is scaled to cover the photo, and cut evenly.
+            source: A colour, as RGB or RGBA from 0 to 255 or in CSS notation (``'white'``,
+                ``'#0f0'``, ``'#00ff0080'``, ``'rgb(0, 255, 0)'``); ``'blur'`` for the blurred
+                original; or an image: a path, the bytes of a file, an open file or a Pillow image.
+                An image is scaled to cover the original, and cropped evenly.
 
         Raises:
-            ValueError: It is no colour, and there is no such picture.
+            ValueError: It is neither a colour nor an existing image.
         """
         if isinstance(source, tuple):
             if len(source) not in (3, 4) or not all(0 <= value <= 255 for value in source):
@@ -65,11 +65,11 @@ class Background:
 
     @property
     def is_opaque(self) -> bool:
-        """Whether nothing shines through."""
+        """Return whether the background is opaque."""
         return self.colour is None or self.colour[3] == 255
 
     def paint(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the background of a photo (H, W, 3), of 3 channels or, with alpha, of 4."""
+        """Return the background for an image (H, W, 3), with 3 channels or, with alpha, 4."""
         height, width = photo.shape[:2]
         if self.colour is not None:
             colour = np.array(self.colour[: 3 if self.is_opaque else 4], np.uint8)

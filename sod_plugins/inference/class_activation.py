@@ -1,4 +1,4 @@
-"""Where a classifier finds a class in a photo: class activation maps as numbers."""
+"""Class activation maps: where a classifier finds a class in an image."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sod_plugins.ops import resize_bilinear
 def class_activation(
     classifier: CSNetClassifier, image: PredictorInput, label: int | None = None
 ) -> tuple[NDArray[np.float32], int, float]:
-    """Return where a classifier finds a class (CSNet, Fig. 9), at the photo's size.
+    """Return the class activation map (CSNet, Fig. 9) at the size of the image.
 
     Args:
-        classifier: In evaluation mode.
+        classifier: The classifier, in evaluation mode.
         image: As for :meth:`SaliencyPredictor.predict`.
-        label: Number of the class; by default the one of highest score.
+        label: Class index; by default that of the highest score.
 
     Returns:
-        The map (H, W), whose mean before the resize is the logit less its bias; the number of the
-        class; and its probability.
+        The map (H, W), whose mean before resizing is the logit minus its bias; the class index; and
+        its probability.
 
     Raises:
         DataError: The file cannot be read as an image.
-        ValueError: There is no such class.
+        ValueError: The class does not exist.
     """
     photo = check_image(image)
     weight = classifier.classifier.weight

@@ -1,4 +1,4 @@
-"""Which images files, folders and patterns name, and what their predictions are called."""
+"""Find the images named by files, folders and patterns, and name their predictions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 
 from sod_plugins.data import image_files, is_marked, left_out_files, list_files
 
-# As MSRA10K has them, in one folder.
+# Extensions of images and masks that share a folder, as in MSRA10K.
 PHOTO_AND_MASK = {frozenset({suffix, '.png'}) for suffix in ('.jpg', '.jpeg')}
 
 
 @dataclass
 class Collection:
-    """What :func:`find_images` found.
+    """The result of :func:`find_images`.
 
     Attributes:
-        names: The images, each with its path below the folder of results, extension included.
+        names: The images, each with its path below the output folder, including the extension.
         left_out: Images in folders and patterns whose format is not read, with the reason.
-        earlier: Pictures in the folder of results that this package made, which are no photos.
+        earlier: Images in the output folder that this package made, which are not inputs.
     """
 
     names: dict[Path, Path] = field(default_factory=dict)
@@ -31,29 +31,29 @@ class Collection:
 
 
 def collect_images(paths: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
-    """List the images that files, folders and glob patterns name, see :func:`find_images`."""
+    """List the images named by files, folders and glob patterns, see :func:`find_images`."""
     return list(find_images(paths, recursive=recursive).names)
 
 
 def find_images(
     paths: Iterable[str | Path], *, recursive: bool = False, out_dir: str | Path | None = None
 ) -> Collection:
-    """Find the images that files, folders and glob patterns name.
+    """Find the images named by files, folders and glob patterns.
 
-    A folder stands for the images directly in it; with ``recursive`` also for those of its
+    A folder stands for the images directly in it or, with ``recursive``, also for those in its
     subfolders, at any depth. A pattern such as ``folder/**/*.jpg`` reaches subfolders by itself.
-    Hidden files and other extensions are left out of folders and patterns; a file named in full is
-    taken as it is. An image named twice counts once.
+    Hidden files and other extensions are ignored in folders and patterns; a file named explicitly
+    is always used. An image named twice counts once.
 
     Args:
         paths: Files, folders and patterns.
-        recursive: Whether results keep the folders of their images: relative to the folder named,
-            to the part of a pattern before its first wildcard, or, of files named in full, to the
-            folder that they share. Otherwise all results lie in one folder.
-        out_dir: The folder of results: pictures below it that this package made are no photos.
+        recursive: Whether outputs keep the folders of their images: relative to the named folder,
+            to the part of a pattern before its first wildcard or, for files named explicitly, to
+            their common folder. Otherwise all outputs go to one folder.
+        out_dir: The output folder; images below it that this package made are not inputs.
 
     Raises:
-        FileNotFoundError: A file is absent, or a folder or pattern holds no image.
+        FileNotFoundError: A file does not exist, or a folder or pattern yields no image.
     """
     named = [Path(path) for path in paths]
     collection = Collection()
@@ -74,16 +74,16 @@ def find_images(
 
 
 def picture_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Return what the picture of each image is called: ``<stem>.png``.
+    """Return the name of the output of each image: ``<stem>.png``.
 
-    Images of one folder and stem, such as ``a.png`` and ``a.tiff``, keep their whole names:
+    Images with the same folder and stem, such as ``a.png`` and ``a.tiff``, keep their full names:
     ``a.png.png`` and ``a.tiff.png``.
 
     Args:
-        names: Each image's path below the folder of results, extension included.
+        names: Path of each image below the output folder, including the extension.
 
     Raises:
-        ValueError: Every image is a JPEG beside a PNG of its stem: photos and masks of a data set.
+        ValueError: Every image is a JPEG with a PNG of the same stem, as in data sets with masks.
     """
     groups = defaultdict(set)
     for name in names.values():
@@ -105,7 +105,7 @@ def picture_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
 def _search(
     path: Path, recursive: bool, out_dir: str | Path | None, collection: Collection
 ) -> list[Path]:
-    """List the images that a folder or pattern names, and note what is left out of them."""
+    """List the images of a folder or pattern, and record those that are left out."""
     candidates = list(_candidates(path, recursive))
     collection.left_out.update(left_out_files(candidates))
     found = image_files(candidates)
@@ -119,7 +119,7 @@ def _search(
 
 def _candidates(path: Path, recursive: bool) -> Iterator[Path]:
     if not path.is_dir():
-        # Path.glob takes no absolute pattern.
+        # Path.glob does not accept absolute patterns.
         yield from map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207
     elif not recursive:
         yield from path.iterdir()
@@ -141,7 +141,7 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def _what(path: Path, collection: Collection) -> str:
-    """Say why a folder or pattern gives no image."""
+    """Explain why a folder or pattern yields no image."""
     if collection.left_out:
         reasons = [f"'{file}' ({reason})" for file, reason in collection.left_out.items()]
         return f'has no image in it that can be read, but {list_files(reasons)}'

@@ -1,4 +1,4 @@
-"""CSNet by loops that numba compiles: the fastest way to run it on one core of a CPU."""
+"""CSNet with loops compiled by numba: the fastest way to run it on one CPU core."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from sod_plugins.ops import resize_bilinear, scale_sizes
 from sod_plugins.ops.octave_conv import pooling_cell
 
 Array = NDArray[np.float32]
-Maps = Sequence[Array | None]  # finest first, None where a scale has no channels
+Maps = Sequence[Array | None]  # finest first, with None for a scale without channels
 Kernel = Callable[..., None]
 
 
 class CompiledCSNet(nn.Module):
-    """A CSNet for inference in float32 on one core of a CPU.
+    """A CSNet for inference in float32 on one CPU core.
 
-    It equals ``fuse(network)`` but for rounding. Numba compiles its loops for the processor at
-    hand, which takes some seconds once: later processes find them on disk. The first image of a
-    size lays out memory, and so does each further thread that computes at the same time: any number
-    of threads may share one object.
+    It equals ``fuse(network)`` up to rounding. Numba compiles its loops for the current processor,
+    which takes a few seconds once; later processes load them from disk. The first image of a size
+    allocates memory, and so does each further thread that computes at the same time. Any number of
+    threads may share one object.
 
     Args:
-        network: A CSNet, in any mode; it is left as it is.
+        network: A CSNet, in any mode; not modified.
 
     Attributes:
-        name: The network's name.
-        preprocessing: As of the network.
+        name: The name of the network.
+        preprocessing: The preprocessing of the network.
         cpu_only: True.
 
     Raises:
-        ImportError: If numba is not installed.
-        ValueError: If the network cannot be fused, see :func:`~sod_plugins.networks.fuse`.
+        ImportError: Numba is not installed.
+        ValueError: The network cannot be fused, see :func:`~sod_plugins.networks.fuse`.
     """
 
     cpu_only = True
 
     @staticmethod
     def takes(network: nn.Module) -> TypeGuard[CSNet]:
-        """Whether it can compute a network."""
+        """Return whether it can run a network."""
         return isinstance(network, CSNet)
 
     def __init__(self, network: CSNet) -> None:
@@ -66,7 +66,7 @@ class CompiledCSNet(nn.Module):
         """Map normalised images (N, 3, H, W) on any device to logits (N, 1, H, W) on the CPU.
 
         Raises:
-            ValueError: If the images have another form or are smaller than 16x16.
+            ValueError: The images have another shape or are smaller than 16x16.
         """
         if images.dim() != 4 or images.shape[1] != 3:
             raise ValueError(f'CSNet takes images (N, 3, H, W), got {tuple(images.shape)}.')
@@ -82,12 +82,12 @@ class CompiledCSNet(nn.Module):
         return resize_bilinear(torch.from_numpy(maps), (images.shape[2], images.shape[3]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is copied and pickled: a copy lays out memory of its own."""
+        """Return the state for copies and pickles; a copy allocates its own memory."""
         return {**self.__dict__, '_programs': Lender()}
 
 
 class _Program:
-    """The calls of kernels that make logits of an image of one size, and the arrays they share."""
+    """The kernel calls that compute logits for images of one size, and their shared arrays."""
 
     def __init__(self, network: CSNet, shape: tuple[int, ...]) -> None:
         from sod_plugins.ops.octave_conv import compiled  # here, because numba loads slowly
@@ -214,7 +214,7 @@ class _Program:
     def _convolve_and_resize(
         self, conv: nn.Conv2d, x: Array | None, slopes: Array, out: Array, *, add: bool, last: bool
     ) -> None:
-        """Convolve a map of a coarser scale there, and bring the result to the scale of ``out``."""
+        """Convolve a map at its coarser scale, and resize the result to that of ``out``."""
         assert x is not None
         coarse = self._space('coarse', (len(out), *x.shape[1:]))
         self._convolve(conv, x, slopes, coarse, add=False, last=False)
@@ -223,7 +223,7 @@ class _Program:
             self._call(self._kernels.activate, slopes, out.reshape(len(out), -1))
 
     def _gather(self, maps: Maps, group: list[int], scale: int, size: tuple[int, int]) -> Array:
-        """Bring maps to the size of a scale, one after the other in one array."""
+        """Resize maps to a scale, and concatenate them in one array."""
         sources = [(i, x) for i in group if (x := maps[i]) is not None]
         if group == [scale]:
             return sources[0][1]
@@ -241,7 +241,7 @@ class _Program:
         return gathered
 
     def _coarsen(self, x: Array, steps: int, out: Array) -> None:
-        """Lay out the maxima of the cells that ``octave_conv.coarsen`` takes."""
+        """Max-pool over the cells of ``octave_conv.coarsen``."""
         rows, columns = out.shape[1:]
         cell = pooling_cell(x.shape[1:], (rows, columns))
         if cell == 2**steps:
@@ -249,7 +249,7 @@ class _Program:
                 x = self._halve(self._kernels.max_pool, x, f'halved {step}')
             self._call(self._kernels.max_pool, x, out)
             return
-        # A map of a few pixels, whose cells are larger, or an empty scale was rounded in between.
+        # The map has only a few pixels, with larger cells, or rounding happened at an empty scale.
         if cell is not None:
             x = x[:, : rows * cell, : columns * cell]
         self._call(self._kernels.adaptive_max_pool, x, out)
@@ -271,7 +271,7 @@ class _Program:
         return _aligned(shape) if space is None else self._space(f'{space} {scale}', shape)
 
     def _space(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return an array whose numbers last until the next one of this name is filled."""
+        """Return an array whose values stay valid until the next one of this name is filled."""
         count = math.prod(shape)
         space = self._spaces.get(name)
         if space is None or space.size < count:
@@ -280,13 +280,13 @@ class _Program:
 
 
 def _aligned(shape: tuple[int, ...]) -> Array:
-    """Return zeros that begin at a multiple of 64 bytes, as torch's memory does."""
+    """Return zeros aligned to 64 bytes, like torch's memory."""
     zeros: Array = torch.zeros(shape, dtype=torch.float32, device='cpu').numpy()
     return zeros
 
 
 def _weights(conv: nn.Conv2d) -> tuple[Array, Array]:
-    """Return kernel and bias of a convolution."""
+    """Return the kernel and bias of a convolution."""
     weight = conv.weight.detach().contiguous()
     bias = weight.new_zeros(len(weight)) if conv.bias is None else conv.bias.detach()
     return weight.numpy(), bias.numpy()
@@ -299,7 +299,7 @@ def _slopes(act: nn.PReLU) -> Array:
 
 @lru_cache
 def positions(length: int, size: int) -> tuple[NDArray[np.int64], Array]:
-    """Return between which of ``length`` pixels those of the result lie, and where between."""
+    """Return the lower neighbour of each of ``size`` output pixels, and the weight of the upper."""
     positions = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(length / size) - 0.5
     positions = positions.clip(0, length - 1)
     before = positions.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Refinement of a saliency map by the photo's colours: a fully connected CRF after the network."""
+"""Refine saliency maps by the colours of the image, with a fully connected CRF."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import numpy.typing as npt
 class DenseCRF:
     r"""The fully connected CRF of Krähenbühl and Koltun (NIPS 2011), for two labels.
 
-    Every pixel i has position p_i (pixels) and colour c_i (RGB, 0 to 255); every pair of pixels is
-    joined by Potts edges of the weight
+    Every pixel i has a position p_i (in pixels) and a colour c_i (RGB, 0 to 255). Every pair of
+    pixels is connected by a Potts edge with the weight
 
     ``k(i, j) = w_a k_a(i, j) + w_s k_s(i, j)``, with the appearance kernel
     ``k_a = exp(-|p_i - p_j|² / 2 theta_alpha² - |c_i - c_j|² / 2 theta_beta²)`` and the smoothness
     kernel ``k_s = exp(-|p_i - p_j|² / 2 theta_gamma²)``,
 
-    each normalised symmetrically (K becomes D^-1/2 K D^-1/2, D its row sums), so that the weights
-    mean the same for images of any size. The unary term is the map's log-odds, and the result the
-    probability after some parallel mean-field updates. The library ``pydensecrf2`` computes it, by
-    filters on the permutohedral lattice: on photos reduced to 64 pixels its maps differ from those
-    of the exact O(n²) updates by 0.002 on average, at single pixels by up to 0.7
-    (``benchmarks/crf.py``).
+    Both are normalised symmetrically (K becomes D^-1/2 K D^-1/2, with D its row sums), so that the
+    weights have the same meaning for images of any size. The unary term is the log-odds of the map,
+    and the result is the probability after a number of parallel mean-field updates. The library
+    ``pydensecrf2`` computes it by filtering on the permutohedral lattice. On images reduced to 64
+    pixels its maps differ from those of the exact O(n²) updates by 0.002 on average, and by up to
+    0.7 at single pixels (``benchmarks/crf.py``).
 
-    The default weights and ranges are the values usual in salient object detection; papers that
-    report a "+CRF" row seldom state theirs, and ITDBU does not.
+    The default weights and ranges are the values commonly used in salient object detection. Papers
+    that report a "+CRF" row seldom state theirs, and ITDBU does not.
 
     Args:
         appearance_weight: w_a.
-        theta_alpha: How far apart pixels of one object are, in pixels of the photo.
-        theta_beta: How much their colours differ, in levels of 0 to 255.
+        theta_alpha: Range of the appearance kernel in position, in pixels of the image.
+        theta_beta: Range of the appearance kernel in colour, in levels of 0 to 255.
         smoothness_weight: w_s.
-        theta_gamma: Range of the smoothness, in pixels.
-        iterations: Mean-field updates.
-        floor: Saliency is clamped to [floor, 1 - floor], so that a network that is certain can
-            still be corrected.
+        theta_gamma: Range of the smoothness kernel, in pixels.
+        iterations: Number of mean-field updates.
+        floor: Saliency is clamped to [floor, 1 - floor], so that even a certain network can be
+            corrected.
 
     Raises:
         ImportError: The library is not installed.
@@ -67,17 +67,17 @@ class DenseCRF:
     def refine(
         self, image: npt.NDArray[np.uint8], saliency: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Return the map that fits both the given one and the photo's edges.
+        """Refine a map along the edges of the image.
 
         Args:
-            image: RGB photo ``(H, W, 3)``, uint8.
+            image: RGB image ``(H, W, 3)``, uint8.
             saliency: Map ``(H, W)`` in [0, 1].
 
         Returns:
             Map ``(H, W)`` in [0, 1], float32.
 
         Raises:
-            ValueError: The two differ in size, or the image is no RGB of uint8.
+            ValueError: The two differ in size, or the image is not RGB in uint8.
         """
         if image.dtype != np.uint8 or image.shape != (*saliency.shape, 3):
             raise ValueError(
@@ -94,7 +94,7 @@ class DenseCRF:
             crf.addPairwiseBilateral(
                 sxy=self.theta_alpha,
                 srgb=self.theta_beta,
-                rgbim=image.copy(),  # the library takes no read-only and no strided array
+                rgbim=image.copy(),  # the library accepts neither read-only nor strided arrays
                 compat=self.appearance_weight,
             )
         refined: npt.NDArray[np.float32] = np.array(crf.inference(self.iterations))[1]

@@ -1,4 +1,4 @@
-"""Where a network computes, and in which number format."""
+"""The device and number format of a network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Network = TypeVar('Network', bound=nn.Module)
 def move_network(
     network: Network, device: str | torch.device | None
 ) -> tuple[Network, torch.device]:
-    """Put a network into evaluation mode on a device, ready for threads and forked processes.
+    """Move a network to a device in evaluation mode, ready for threads and forked processes.
 
     Args:
-        network: The network; one with a true attribute ``cpu_only`` computes on the CPU alone.
-        device: By default a CUDA device where there is one, else the CPU.
+        network: The network; one with a true attribute ``cpu_only`` runs only on the CPU.
+        device: The device; by default CUDA if available, else the CPU.
 
     Raises:
-        ValueError: There is no such device, or the network does not compute there.
+        ValueError: The device does not exist, or the network cannot run there.
     """
     survive_forks()
     cpu_only = getattr(network, 'cpu_only', False)
@@ -30,8 +30,8 @@ def move_network(
         device = 'cuda' if torch.cuda.is_available() and not cpu_only else 'cpu'
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)  # which a network without parameters would not notice
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        torch.empty(1, device=chosen)  # a network without parameters would not notice
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it has CUDA
         reason = str(error).splitlines()[0]
         raise ValueError(f"Cannot compute on device '{device}': {reason}.") from error
     if chosen.type == 'meta':
@@ -43,13 +43,13 @@ def move_network(
         )
     try:
         return network.to(chosen).eval(), chosen
-    except (RuntimeError, NotImplementedError) as error:  # out of memory, or a type it lacks
+    except (RuntimeError, NotImplementedError) as error:  # out of memory, or an unsupported type
         reason = str(error).splitlines()[0]
         raise ValueError(f"Cannot compute on device '{device}': {reason}.") from error
 
 
 def input_dtype(network: nn.Module) -> torch.dtype:
-    """Return the type that a network computes in, which is that of its first parameter."""
+    """Return the dtype in which a network computes: that of its first parameter."""
     types = (p.dtype for p in network.parameters() if p.is_floating_point())
     return next(types, torch.float32)
 
@@ -58,8 +58,8 @@ def input_dtype(network: nn.Module) -> torch.dtype:
 def zero_denormals(network: Network) -> Network:
     """Set parameters and statistics below 1e-30 to zero, in place, and return the network.
 
-    Weights that decay drove towards zero end as denormal numbers, with which a CPU is up to fifty
-    times as slow. No product of theirs reaches what float32 can add to a sum.
+    Weights that decay has driven towards zero become denormal numbers, which make a CPU up to fifty
+    times slower. No product with them is large enough to change a sum in float32.
     """
     for values in (*network.parameters(), *network.buffers()):
         if values.dtype == torch.float32:

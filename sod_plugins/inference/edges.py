@@ -1,10 +1,10 @@
-"""Enlargement of a small map along the edges of its photo.
+"""Upsample a small map along the edges of its image.
 
-A guided filter (He et al., "Guided image filtering", ECCV 2010, equations 5 to 8, and "Fast guided
-filter", 2015), guided by the three colours: in every window the map is the linear function of the
-photo's colours that fits it best. The coefficients are found at a moderate size and enlarged, and
-the photo's own pixels then give the edges. What the averages take from the map's contrast is given
-back.
+This is a guided filter (He et al., "Guided image filtering", ECCV 2010, equations 5 to 8, and "Fast
+guided filter", 2015), guided by the three color channels: in every window the map is the linear
+function of the image's colors that fits it best. The coefficients are computed at a moderate size
+and upsampled, and the pixels of the image at full size then provide the edges. A gain restores the
+contrast that averaging takes from the map.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from PIL import Image
 from sod_plugins.inference.enlarging import enlarge
 
 Saliency = NDArray[np.float32]
-_SOLVED_AT = 640  # pixels of the longer side, at which the coefficients are found
+_SOLVED_AT = 640  # pixels of the longer side, at which coefficients are computed
 _RADIUS = 6  # of the windows, in pixels of that size
-_SMOOTHNESS = 1e-3  # variance of the photo, from 0 to 1, below which a window counts as flat
+_SMOOTHNESS = 1e-3  # variance, for values in [0, 1], below which a window counts as flat
 _GAIN = 1.5  # of the contrast around 0.5
-_ROWS = 64  # that are computed at a time: they stay in the processor's cache
+_ROWS = 64  # processed at a time, to stay in the processor's cache
 
 
 def enlarge_along_edges(saliency: Saliency, photo: NDArray[np.uint8]) -> Saliency:
-    """Enlarge a map (h, w) in [0, 1] to the size of its photo, and let it follow the photo's edges.
+    """Upsample a map (h, w) in [0, 1] to the size of its image, following the image's edges.
 
     Args:
         saliency: The small map.
@@ -54,7 +54,7 @@ def enlarge_along_edges(saliency: Saliency, photo: NDArray[np.uint8]) -> Salienc
 
 
 def _coefficients(guide: Saliency, target: Saliency) -> tuple[Saliency, Saliency]:
-    """Return slopes (h, w, 3) and offset (h, w) of the linear functions, averaged over windows."""
+    """Return the slopes (h, w, 3) and offsets (h, w) of the linear functions, window-averaged."""
     mean, mean_target = _mean(guide), _mean(target)
     products = guide[..., :, None] * guide[..., None, :]
     covariance = _mean(products) - mean[..., :, None] * mean[..., None, :]
@@ -66,7 +66,7 @@ def _coefficients(guide: Saliency, target: Saliency) -> tuple[Saliency, Saliency
 
 
 def _mean(values: Saliency) -> Saliency:
-    """Return means over square windows of the first two axes."""
+    """Return the means over square windows of the first two axes."""
     from scipy.ndimage import uniform_filter1d
 
     size = 2 * _RADIUS + 1

@@ -1,4 +1,4 @@
-"""What exported files are agreed to hold."""
+"""The format of exported files."""
 
 # The key of the description in the file's metadata, and the names of its input and output.
 DESCRIPTION = 'sod_plugins'

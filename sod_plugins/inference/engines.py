@@ -1,4 +1,4 @@
-"""Exported networks, run by ONNX Runtime or OpenVINO behind the interface of a torch network."""
+"""Run exported networks with ONNX Runtime or OpenVINO, behind the interface of a torch network."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ TOO_LONG = 'it computes one image for more than {:g} seconds, and may never end'
 
 
 def describe(network: str, preprocessing: Preprocessing) -> str:
-    """Return what an exported file says about itself: the network's name and its preprocessing."""
+    """Return the description for an exported file: the network's name and preprocessing."""
     return json.dumps({'network': network, 'preprocessing': preprocessing.to_dict()})
 
 
 class ExportedNetwork(nn.Module):
-    """A network in a file, from normalised images (N, 3, H, W) to logits (N, 1, H, W), on the CPU.
+    """An exported network on the CPU: normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
     Any number of threads may share one object. It can be copied and pickled, also for a spawned
     process, and goes on in a forked one: it keeps what the file holds, and opens it anew there.
 
     Args:
-        path: What :func:`~sod_plugins.inference.export_network` wrote.
-        threads: Threads to compute with; by default as many as the engine likes.
+        path: A file written by :func:`~sod_plugins.inference.export_network`.
+        threads: Number of threads; by default the engine's choice.
 
     Attributes:
-        name: The network's name.
+        name: The name of the network.
         preprocessing: The input size, which is fixed, and the normalisation.
         cpu_only: True.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: The file does not exist.
         OSError: If it is no regular file, or may not be read.
-        ImportError: If the engine is not installed.
-        ValueError: If it is no file of this kind.
+        ImportError: The engine is not installed.
+        ValueError: The file has another format.
     """
 
     name: str
@@ -78,7 +78,7 @@ class ExportedNetwork(nn.Module):
             text = self._engine.description()
         except ImportError:
             raise
-        except Exception as error:  # the engines' own errors have no narrower common base
+        except Exception as error:  # the engines' errors have no narrower common base class
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             raise ValueError(f"'{path}' cannot be read as a network: {reason}") from error
         try:
@@ -98,7 +98,7 @@ class ExportedNetwork(nn.Module):
         """Map normalised images (N, 3, H, W) on any device to logits (N, 1, H, W) on the CPU.
 
         Raises:
-            ValueError: If the images do not have the file's size.
+            ValueError: The images do not have the input size of the file.
         """
         size = self.preprocessing.size
         if images.shape[1:] != (3, *size):
@@ -176,13 +176,14 @@ class OnnxRuntimeNetwork(ExportedNetwork):
 class OpenVINONetwork(ExportedNetwork):
     """An ``.xml`` file with its ``.bin``, or an ``.onnx`` file, run by OpenVINO.
 
-    OpenVINO by itself computes in bfloat16 where the CPU can, which changes saliency by 1e-2: here
-    it is asked for. Each batch size is compiled when it first comes: fixed shapes are faster.
+    By default OpenVINO computes in bfloat16 if the CPU supports it, which changes saliency by 1e-2.
+    Here it does so only on request. Each batch size is compiled on first use: fixed shapes are
+    faster.
 
     Args:
         path: The file.
-        threads: As for every engine.
-        precision: What is computed in: ``'f32'``, or ``'bf16'`` where the CPU has it.
+        threads: As for :class:`ExportedNetwork`.
+        precision: ``'f32'``, or ``'bf16'`` if the CPU supports it.
     """
 
     def __init__(
@@ -340,7 +341,7 @@ def require_engine(module: str, extra: str) -> Any:
     """Import an optional package.
 
     Raises:
-        ImportError: If it is not installed; says which extra brings it.
+        ImportError: The package is not installed; the message names the extra.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""From a network's small map to one of the photo's size, in as few passes as possible."""
+"""Upsample a network's map to the size of the image, in as few passes as possible."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Saliency = NDArray[np.float32]
-_ROWS = 64  # that are computed at a time: they stay in the processor's cache
+_ROWS = 64  # processed at a time, to stay in the processor's cache
 
 
 def enlarge(saliency: Saliency, size: tuple[int, int]) -> Saliency:
@@ -23,7 +23,7 @@ def enlarge(saliency: Saliency, size: tuple[int, int]) -> Saliency:
 
 
 def enlarge_levels(saliency: Saliency, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return ``floor(255 * enlarge(saliency, size))`` of 8 bits, without the map in float32."""
+    """Return ``floor(255 * enlarge(saliency, size))`` in 8 bits, without a map in float32."""
     levels = np.empty(size, np.uint8)
     for rows, block in _blocks(saliency, size):
         np.multiply(block, np.float32(255), out=block)
@@ -43,7 +43,7 @@ def quantise(saliency: Saliency) -> NDArray[np.uint8]:
 def neighbours(
     old: int, new: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return both neighbours of every new position on an axis, and the share of the second."""
+    """Return both neighbours of every new position on an axis, and the weight of the second."""
     scale = np.float32(old / new)
     positions = (np.arange(new, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
     np.maximum(positions, 0, out=positions)
@@ -53,12 +53,12 @@ def neighbours(
 
 
 def _blocks(saliency: Saliency, size: tuple[int, int]) -> Iterator[tuple[slice, Saliency]]:
-    """Yield the rows of an enlarged map, block by block; a block is overwritten by the next."""
+    """Yield the rows of an upsampled map block by block; each block overwrites the previous."""
     before, after, share = neighbours(saliency.shape[1], size[1])
     left = saliency[:, before]
     wide = left + (saliency[:, after] - left) * share
     before, after, share = neighbours(len(saliency), size[0])
-    # Between two rows of the small map all rows have the same neighbours.
+    # All rows between two rows of the small map have the same neighbours.
     starts = np.flatnonzero(np.diff(before, prepend=-1) | np.diff(after, prepend=-1))
     buffer = np.empty((_ROWS, size[1]), np.float32)
     for start, stop in zip(starts, [*starts[1:], size[0]], strict=True):

@@ -1,4 +1,4 @@
-"""Export of networks to ONNX and OpenVINO, each file checked against torch before it is kept."""
+"""Export of networks to ONNX and OpenVINO, checking each file against torch."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from sod_plugins.inference.engines import (
 from sod_plugins.inference.fused import fuse
 from sod_plugins.networks import Preprocessing
 
-# Differences from torch, of saliency everywhere and of logits where saliency is in (0.01, 0.99):
-# beyond, the logit of a probability in float32 has few digits left.
+# Allowed differences from torch, of saliency everywhere and of logits where saliency is in
+# (0.01, 0.99): outside, the logit of a float32 probability has few digits left.
 TOLERANCE = 1e-4
 UNSATURATED = 4.6
 
 
 @dataclass(frozen=True)
 class ExportCheck:
-    """How far an exported network is from torch, on a photo and its mirror image.
+    """The differences of an exported network from torch, on an image and its mirror image.
 
     Attributes:
         saliency: The largest difference of saliency.
@@ -58,24 +58,25 @@ def export_network(
 ) -> ExportCheck:
     """Write a network as ``FILE.onnx``, or as ``FILE.xml`` and ``FILE.bin`` for OpenVINO.
 
-    The file's input ``image`` is (N, 3, height, width) in float32, normalised, with N free; its
-    output ``logits`` is (N, 1, height, width). It says itself how images are preprocessed. Before
-    it gets its name it is run on a photo, and on the photo and its mirror image in one batch.
+    The input ``image`` is (N, 3, height, width) in float32, normalised, with N free; the output
+    ``logits`` is (N, 1, height, width). The file describes the preprocessing of images. Before it
+    gets its final name it is run on an image, and on the image and its mirror image in one batch.
 
     Args:
-        network: A network of this package, on any device and in any mode, or one like them: from
+        network: A network of this package, on any device and in any mode, or a similar one: from
             images to logits, with an attribute ``preprocessing``.
-        path: The file; its folder is made where it is missing.
+        path: The file; its folder is created if it does not exist.
         size: Height and width of the input; by default those of ``network.preprocessing``.
-        photo: A file or an RGB array (H, W, 3) of uint8 to check with; by default a drawn scene.
+        photo: A file or an RGB array (H, W, 3) of uint8 for the check; by default a synthetic
+            scene.
 
     Returns:
         The differences from torch.
 
     Raises:
-        ImportError: If onnx, onnxscript, or the engine that checks is not installed.
-        ValueError: If the suffix is another one, the network does not take the size, or the file's
-            outputs differ from torch's by more than 1e-4; then it is not kept.
+        ImportError: onnx, onnxscript or the engine for the check is not installed.
+        ValueError: The extension is another one, the network does not accept the size, or the
+            outputs differ from torch's by more than 1e-4; the file is then not kept.
     """
     path = Path(path)
     if path.suffix not in WRITERS:
@@ -96,7 +97,7 @@ def export_network(
         preprocessing = replace(preprocessing, size=size)
     description = describe(type(network).__name__, preprocessing)
     with torch.no_grad():
-        reference(torch.zeros(1, 3, *preprocessing.size))  # says itself what it cannot take
+        reference(torch.zeros(1, 3, *preprocessing.size))  # reports sizes that it cannot take
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.', dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
@@ -118,10 +119,10 @@ def check_exported(
     network: nn.Module,
     photo: NDArray[np.uint8] | str | Path | None = None,
 ) -> ExportCheck:
-    """Compare an exported network with the one in torch, see :func:`export_network`.
+    """Compare an exported network with torch, see :func:`export_network`.
 
     Raises:
-        ValueError: If saliency, or logits where it is in (0.01, 0.99), differ by more than 1e-4.
+        ValueError: Saliency, or logits where it is in (0.01, 0.99), differ by more than 1e-4.
     """
     if photo is None:
         photo = draw_scene(np.random.default_rng(0), (240, 320)).image
@@ -151,7 +152,7 @@ def _largest(difference: Tensor) -> float:
 
 
 def write_onnx(network: nn.Module, size: tuple[int, int], description: str, path: Path) -> None:
-    """Write a network's ONNX file, which describes itself, unchecked."""
+    """Write a network's self-describing ONNX file, without checking it."""
     onnx = require_engine('onnx', 'export')
     require_engine('onnxscript', 'export')
     batch = torch.export.Dim('N', min=1)
@@ -165,14 +166,14 @@ def write_onnx(network: nn.Module, size: tuple[int, int], description: str, path
             dynamo=True,
             verbose=False,
         )
-    assert program is not None  # it is None only where torch writes the file itself
+    assert program is not None  # None only if torch writes the file itself
     model = program.model_proto
     onnx.helper.set_model_props(model, {DESCRIPTION: description})
     write_bytes(path, model.SerializeToString())
 
 
 def write_openvino(network: nn.Module, size: tuple[int, int], description: str, path: Path) -> None:
-    """Write a network's OpenVINO files, FILE.xml and FILE.bin, in float32 and unchecked."""
+    """Write a network's OpenVINO files, FILE.xml and FILE.bin, in float32, unchecked."""
     openvino = require_engine('openvino', 'openvino')
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, 'network.onnx')
@@ -181,14 +182,14 @@ def write_openvino(network: nn.Module, size: tuple[int, int], description: str, 
         model.set_rt_info(description, [DESCRIPTION])
         whole = Path(folder, 'network.xml')
         openvino.save_model(model, whole, compress_to_fp16=False)
-        # The one that is read first comes last.
+        # The file that is read first is written last.
         for suffix in ('.bin', '.xml'):
             write_bytes(path.with_suffix(suffix), whole.with_suffix(suffix).read_bytes())
 
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Keep warnings about torch's own insides, and about packages not needed, off the screen."""
+    """Suppress warnings about torch's internals and about optional packages."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Prediction for files, folders and patterns, which can be interrupted and taken up again."""
+"""Prediction for files, folders and patterns, which can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Targets = dict[PictureKind, Path]
 
 @dataclass
 class PredictionSummary:
-    """What :func:`predict_files` did with each image.
+    """The result of :func:`predict_files`.
 
     Attributes:
         written: Images predicted in this run.
-        skipped: Images whose pictures were all there before.
-        unreadable: Images that could not be read, or whose format is not, with the reason.
-        earlier: Pictures of earlier runs among the files named, which were left out.
-        crf_seconds: What refining the maps of this run took.
+        skipped: Images whose outputs all existed before.
+        unreadable: Images that could not be read, or whose format is not read, with the reason.
+        earlier: Outputs of earlier runs among the named files, which were ignored.
+        crf_seconds: Time spent refining the maps of this run.
     """
 
     written: list[Path] = field(default_factory=list)
@@ -74,57 +74,59 @@ def predict_files(
     ready: Callable[[Path], bool] | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
-    """Predict every image that ``paths`` name and save its pictures under ``out_dir``.
+    """Predict every image named by ``paths``, and save its outputs under ``out_dir``.
 
-    ``OUT/<stem>.png`` is the saliency map, ``OUT/mask/<stem>.png`` the map as black and white,
+    ``OUT/<stem>.png`` is the saliency map, ``OUT/mask/<stem>.png`` the binary mask,
     ``OUT/cutout/<stem>.png`` the image with the map as its alpha channel, and
-    ``OUT/overlay/<stem>.jpg`` the image tinted by the map, all at the image's size. Images of one
-    folder and stem keep their whole names: ``OUT/a.tiff.png``. An image whose asked-for pictures
-    are all there is skipped, so an interrupted run goes on where it stopped;
-    ``OUT/sod-predict.json`` says which model and options made them, and is checked. Where
-    ``out_dir`` is the images' own folder, pictures that this package made there are no images.
+    ``OUT/overlay/<stem>.jpg`` the image tinted by the map, all at the size of the image. Images
+    with the same folder and stem keep their full names: ``OUT/a.tiff.png``. Images whose requested
+    outputs all exist are skipped, so an interrupted run continues where it stopped;
+    ``OUT/sod-predict.json`` records the model and options, and is checked. If ``out_dir`` is the
+    folder of the images, images in it that this package made are not inputs.
 
-    Decoding, network and encoding overlap. Where maps and masks alone are wanted, and the network
-    takes its input antialiased, JPEGs are decoded at a reduced size. Models of the zoo that have an
-    exported file need no torch where ONNX Runtime is installed.
+    Decoding, network and encoding overlap. If only maps and masks are requested, and the network
+    takes antialiased input, JPEGs are decoded at reduced size. Models of the zoo with an exported
+    file do not need torch if ONNX Runtime is installed.
 
     Args:
         paths: Files, folders and glob patterns.
-        out_dir: Folder for the pictures, made where it is absent.
-        network: A checkpoint or an exported file, as for :func:`open_network`; ``zoo:NAME``; by
-            default the default model; a network, as for :class:`SaliencyPredictor`; or what
-            :func:`~sod_plugins.inference.runners.open_runner` returned.
-        map: Save the maps.
-        mask: Save the masks.
-        cutout: Save the cut-outs.
-        overlay: Save the overlays.
-        options: How the pictures look.
-        suffix: What the pictures' names have after the stem.
-        overwrite: Predict also what is done already.
-        recursive: Take the subfolders of folders too, and keep the images' folders below
+        out_dir: The output folder, created if it does not exist.
+        network: A checkpoint or an exported file, as for :func:`open_network`; ``zoo:NAME``; a
+            network, as for :class:`SaliencyPredictor`; or what
+            :func:`~sod_plugins.inference.runners.open_runner` returned. By default the default
+            model.
+        map: Whether to save the maps.
+        mask: Whether to save the masks.
+        cutout: Whether to save the cut-outs.
+        overlay: Whether to save the overlays.
+        options: The appearance of the outputs.
+        suffix: Text after the stem in the names of the outputs.
+        overwrite: Whether to predict images again whose outputs exist.
+        recursive: Whether to include subfolders, and to keep the folders of the images below
             ``out_dir``, see :func:`~sod_plugins.inference.collecting.find_images`.
-        exif: ``'apply'`` turns images upright by the orientation that they state, ``'ignore'``
-            leaves them as they are stored.
-        edges: Enlarge the maps along the images' edges, and not bilinearly.
-        crf: Refines each map before any picture is made of it; None leaves them.
-        backend: What runs the network in a file, as for :func:`open_network`.
+        exif: ``'apply'`` turns images upright by their stated orientation; ``'ignore'`` reads them
+            as stored.
+        edges: Whether to upsample the maps along the edges of the images, instead of bilinearly.
+        crf: Refines each map before outputs are made from it; None for no refinement.
+        backend: The backend for a file, as for :func:`open_network`.
         device: As for :class:`SaliencyPredictor`.
-        workers: Threads that decode and encode beside the network, each with a photo or two in
-            memory; with 0, nothing overlaps.
-        batch_size: Images that go through the network at once; by default 8 on CUDA, else 1.
-        shard: The part of the images that this run predicts, if others predict the rest.
-        ready: Whether an image may be read yet; the others are left for a later run.
-        progress: Show a progress bar.
+        workers: Number of threads that decode and encode in parallel to the network, each with one
+            or two images in memory; with 0, nothing overlaps.
+        batch_size: Number of images that the network processes at once; by default 8 on CUDA,
+            else 1.
+        shard: The part of the images to predict in this run, if other runs predict the rest.
+        ready: Returns whether an image may be read yet; others are left for a later run.
+        progress: Whether to show a progress bar.
 
     Returns:
-        Which images were predicted, skipped or unreadable; the last stop nothing.
+        The images predicted, skipped and unreadable; the latter do not stop the run.
 
     Raises:
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
-        OSError: ``out_dir`` cannot be made or written to; nothing has been written.
-        ValueError: Two images would be saved under one name, or a picture over its own image, the
-            images are photos and masks of a data set, the pictures that are there were made by
-            another model or other options, or the checkpoint cannot be read; nothing has been
+        OSError: ``out_dir`` cannot be created or written to; nothing has been written.
+        ValueError: Two images would be saved under one name, an output would overwrite its image,
+            the images are images and masks of a data set, existing outputs were made by another
+            model or with other options, or the checkpoint cannot be read; nothing has been
             written.
     """
     asked = {'map': map, 'mask': mask, 'cutout': cutout, 'overlay': overlay}
@@ -182,7 +184,7 @@ def predict_files(
 def describe_pictures(
     kinds: Sequence[PictureKind], options: PictureOptions, suffix: str, **prediction: Any
 ) -> dict[str, Any]:
-    """Return what decides how the pictures of each kind look, as plain values for a manifest."""
+    """Return the settings that determine the outputs of each kind, as plain values."""
     common = {name: str(value) for name, value in prediction.items()} | {'suffix': suffix}
     return {kind: {**common, **options.describe(kind)} for kind in kinds}
 
@@ -194,7 +196,7 @@ def _any_there(targets: Iterable[Mapping[PictureKind, Path]]) -> bool:
 def _targets(
     name: Path, out_dir: Path, kinds: Sequence[PictureKind], options: PictureOptions, suffix: str
 ) -> Targets:
-    """Return where the pictures of an image go."""
+    """Return the output paths of an image."""
     targets: Targets = {}
     for kind in kinds:
         end = FORMATS[picture_format(kind, options)].suffix
@@ -204,13 +206,13 @@ def _targets(
 
 
 def check_targets(targets: Mapping[Path, Mapping[Any, Path]]) -> None:
-    """Refuse a run that would write two images' pictures to one file, or one over an image.
+    """Check that no two outputs share a file, and that no output overwrites an image.
 
     Args:
-        targets: The pictures of each image, by kind.
+        targets: The output paths of each image, by kind.
 
     Raises:
-        ValueError: If it would.
+        ValueError: A file would be overwritten.
     """
     sources = defaultdict(list)
     for image, pictures in targets.items():

@@ -1,10 +1,10 @@
-"""Colours of a cut-out's foreground where the old background shines through.
+"""Estimate the foreground colours of a cut-out where the old background shines through.
 
-Where alpha is neither 0 nor 1, a pixel of the photo is ``alpha * F + (1 - alpha) * B``. Means of
-both sides around it, weighted by alpha and its complement, give F and B at first; F then takes what
-the mixture leaves over. After Forte, "Approximate fast foreground colour estimation", ICIP 2021,
-equations 4 to 6. Its two passes, a wide window and a narrow one, leave an error of a tenth under a
-wide band: here there are two more between them, which leave a fiftieth.
+Where alpha is neither 0 nor 1, a pixel of the image is ``alpha * F + (1 - alpha) * B``. The means
+of both sides around it, weighted by alpha and its complement, are the first estimates of F and B;
+F then absorbs the remainder of the mixture. This follows Forte, "Approximate fast foreground colour
+estimation", ICIP 2021, equations 4 to 6. Its two passes, with a wide and a narrow window, leave an
+error of a tenth under a wide band. Two more passes between them, added here, leave a fiftieth.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 _RADII = (90, 30, 10, 6)  # of the windows
-_TILE = 512  # pixels: only tiles with partial alpha are computed
-_SMALLEST = 1e-5  # what is added to the weights, which may all be 0 in a window
+_TILE = 512  # pixels; only tiles with partial alpha are processed
+_SMALLEST = 1e-5  # added to the weights, which may all be 0 in a window
 
 Array = NDArray[np.float32]
 
 
 def estimate_foreground(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Estimate the foreground's colours where alpha is partial, and leave all others.
+    """Estimate the foreground colours where alpha is partial; others are unchanged.
 
     Args:
         pixels: ``(H, W, 3)``, RGB.
-        alpha: ``(H, W)``, of 8 bits.
+        alpha: ``(H, W)``, uint8.
 
     Returns:
         ``(H, W, 3)``, a copy.
@@ -61,7 +61,7 @@ def _estimate(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np
 def _pass(
     image: Array, weight: Array, foreground: Array, background: Array, radius: int
 ) -> tuple[Array, Array]:
-    """Return better estimates of both sides: means in a window, and what the mixture lacks."""
+    """Refine the estimates of both sides: window means, plus the remainder of the mixture."""
     front = _mean(foreground * weight, radius) / (_mean(weight, radius) + _SMALLEST)
     rest = np.float32(1) - weight
     back = _mean(background * rest, radius) / (_mean(rest, radius) + _SMALLEST)

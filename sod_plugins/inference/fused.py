@@ -1,4 +1,4 @@
-"""Networks rewritten for inference: the same function of the image, in fewer operations."""
+"""Rewrite networks for inference: the same function in fewer operations."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from sod_plugins.layers.goctconv_fused import fold_norm
 
 Network = TypeVar('Network', bound=nn.Module)
 
-TRIAL_SIZE = 64  # images of the trial run; every network of this package takes them
-TOLERANCE = 1e-6  # of saliency in float64, in which folding changes 1e-12 or less
+TRIAL_SIZE = 64  # image size of the trial run; every network of this package accepts it
+TOLERANCE = 1e-6  # of saliency in float64, where folding changes at most 1e-12
 
 
 @torch.no_grad()
 def fuse(network: Network, implementation: Implementation = 'auto') -> Network:
-    """Return a copy in evaluation mode whose BatchNorms are part of the convolutions before them.
+    """Return a copy in evaluation mode with BatchNorms folded into the preceding convolutions.
 
-    Which convolution a BatchNorm follows is seen in a trial run. gOctConvs are replaced by their
-    fused form. Weights are channels-last in memory, as depthwise convolutions on a CPU like it;
-    inputs need not be. Some weights are there in two forms: change those of the original, and fuse
-    anew.
+    A trial run determines which convolution each BatchNorm follows. gOctConvs are replaced by their
+    fused form. Weights are stored channels-last, which suits depthwise convolutions on a CPU;
+    inputs need not be. Some weights exist in two forms: to change them, change those of the
+    original and fuse again.
 
     Args:
-        network: From images (N, 3, H, W) to logits, in any mode; it is left as it is.
-        implementation: Which operators gOctConvs run: ``'rows'``, the fastest on a CPU, without
+        network: Maps images (N, 3, H, W) to logits, in any mode; not modified.
+        implementation: Operators that gOctConvs use: ``'rows'``, the fastest on a CPU, without
             gradients; ``'reference'``, torch's own, which can be exported; or ``'auto'``, see
             :func:`~sod_plugins.layers.channels_last.reads_rows`.
 
     Returns:
-        A network of the same class, whose logits differ by rounding.
+        A network of the same class, whose logits differ only by rounding.
 
     Raises:
-        ValueError: If they differ by more: the network uses a convolution's result in a way that
-            the trial does not show, or gives NaN.
+        ValueError: They differ by more: the network uses the output of a convolution in a way that
+            the trial run does not show, or outputs NaN.
     """
     original = next(network.parameters())
     fused = copy.deepcopy(network).eval().to('cpu', torch.float64)
@@ -64,8 +64,8 @@ def fuse(network: Network, implementation: Implementation = 'auto') -> Network:
 
 
 def _trial(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[nn.BatchNorm2d, nn.Conv2d]]:
-    """Run the network; return its output and the one convolution that each BatchNorm follows."""
-    outputs: list[tuple[Tensor, nn.Conv2d]] = []  # keeps them alive, so that identities are unique
+    """Run the network; return its output and the single convolution before each BatchNorm."""
+    outputs: list[tuple[Tensor, nn.Conv2d]] = []  # kept alive, so that ids are unique
     sources: dict[nn.Module, set[nn.Conv2d | None]] = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -74,7 +74,7 @@ def _trial(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[nn.BatchNor
         if isinstance(module, nn.Conv2d):
             outputs.append((output, module))
 
-    # Other layers than norms too: what a map goes through beside its norm, or before it in place.
+    # Layers other than norms count too: those parallel to a norm, or in place before it.
     layers = [module for module in network.modules() if not any(module.children())]
     hooks = [layer.register_forward_hook(note) for layer in layers]
     expected: Tensor = network(images)
@@ -95,7 +95,7 @@ def _trial(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[nn.BatchNor
 
 
 def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
-    """Put the identity wherever a module holds one of the norms."""
+    """Replace the given norms of a module by identities."""
     for name, child in module.named_children():
         if child in norms:
             setattr(module, name, nn.Identity())
@@ -104,7 +104,7 @@ def _replace(module: nn.Module, norms: set[nn.BatchNorm2d]) -> None:
 
 
 def _replace_octaves(module: nn.Module, implementation: Implementation) -> None:
-    """Put its form for inference wherever a module holds a layer that has one."""
+    """Replace layers of a module by their inference form, if they have one."""
     for name, child in module.named_children():
         form = getattr(child, 'fused', None)
         octave = form(implementation) if callable(form) else None

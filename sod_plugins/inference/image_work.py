@@ -1,4 +1,4 @@
-"""What is done to each image of a folder, a stream or a data set: decode, compute, encode."""
+"""Process the images of a folder, a stream or a data set: decode, compute, encode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sod_plugins.inference.dense_crf import DenseCRF
 
 Saliency = NDArray[np.float32]
-# How much finer a reduced JPEG is than the network's input, at least.
+# Smallest ratio of the size of a reduced JPEG to the network's input.
 FINER = 2
 
 
@@ -35,8 +35,8 @@ class DecodedImage:
 
     Attributes:
         prepared: The network's input (3, h, w).
-        size: Height and width of the photo.
-        photo: The photo; None where its pixels are not wanted any more.
+        size: Height and width of the image.
+        photo: The image; None if its pixels are no longer needed.
     """
 
     prepared: Saliency
@@ -45,18 +45,18 @@ class DecodedImage:
 
 
 class ImageWork:
-    """The stages of the work on an image, for :func:`~sod_plugins.inference.pipeline.run_pipeline`.
+    """The processing stages of an image, for :func:`~sod_plugins.inference.pipeline.run_pipeline`.
 
     Args:
         runner: Runs the network.
-        kinds: The pictures that are wanted.
-        options: How they look.
+        kinds: The requested outputs.
+        options: The appearance of the outputs.
         exif: ``'apply'`` or ``'ignore'``.
-        edges: Whether maps are enlarged along the photo's edges.
-        crf: Refines each map; None leaves them.
+        edges: Whether to upsample maps along the edges of the image.
+        crf: Refines each map; None for no refinement.
 
     Attributes:
-        crf_seconds: What refining the maps took.
+        crf_seconds: Time spent refining the maps.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class ImageWork:
         self._lock = threading.Lock()
 
     def decode(self, source: ImageSource) -> DecodedImage:
-        """Read an image, no finer than need be, and prepare it for the network.
+        """Read an image, no finer than needed, and prepare it for the network.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: The image cannot be read.
         """
         wanted = self._runner.input_format
         if self._keeps_photo or not wanted.antialias:
@@ -99,7 +99,7 @@ class ImageWork:
         return list(self._runner.small_maps([image.prepared for image in images]))
 
     def render(self, image: DecodedImage, small: Saliency) -> dict[PictureKind, Encoded]:
-        """Return the pictures of an image as encoded bytes."""
+        """Return the outputs of an image as encoded bytes."""
         levels = self._levels(image, small)
         photo = image.photo or Photo(np.broadcast_to(np.uint8(0), (*image.size, 3)))
         return {kind: encode_prediction(photo, levels, kind, self._options) for kind in self._kinds}
@@ -107,16 +107,16 @@ class ImageWork:
     def write(
         self, targets: Mapping[PictureKind, Path], image: DecodedImage, small: Saliency
     ) -> None:
-        """Write the pictures of an image.
+        """Write the outputs of an image.
 
         Raises:
-            OSError: One cannot be written.
+            OSError: A file cannot be written.
         """
         for kind, picture in self.render(image, small).items():
             write_bytes(targets[kind], picture.content)
 
     def _levels(self, image: DecodedImage, small: Saliency) -> Levels:
-        """Return the map of an image at its size, in 8 bits."""
+        """Return the 8-bit map of an image at its size."""
         if self._edges and image.photo is not None:
             saliency = enlarge_along_edges(small, image.photo.pixels)
         elif self._crf is not None:

@@ -1,4 +1,4 @@
-"""What predictors take: whatever holds a photo, to RGB of 8 bits."""
+"""Inputs of predictors: convert images from any source to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Result = TypeVar('Result')
 
 
 def check_image(image: PredictorInput) -> NDArray[np.uint8]:
-    """Return RGB ``(H, W, 3)`` of 8 bits.
+    """Return an image as 8-bit RGB ``(H, W, 3)``.
 
     Args:
-        image: A file's path, its bytes, an open file or an image of Pillow's, which are turned
-            upright as they state; an RGB array ``(H, W, 3)`` of uint8 with any strides; or an RGB
+        image: A path, the bytes of a file, an open file or a Pillow image, turned upright by its
+            stated orientation; an RGB array ``(H, W, 3)`` of uint8 with any strides; or an RGB
             tensor ``(3, H, W)`` of uint8 on any device.
 
     Raises:
         DataError: The file cannot be read as an image.
-        ValueError: The array or tensor is of another shape or type.
+        ValueError: The array or tensor has another shape or type.
     """
     return as_photo(image).pixels
 
 
 def as_photo(image: PredictorInput) -> Photo:
-    """Return what :func:`check_image` does, with alpha, colour profile and resolution of a file."""
+    """Return an image as :func:`check_image` does, with alpha, colour profile and resolution."""
     if isinstance(image, Tensor):
         if (
             image.ndim != 3
@@ -56,10 +56,10 @@ def as_photo(image: PredictorInput) -> Photo:
 
 
 def check_batch_size(batch_size: int) -> int:
-    """Return how many images go through a network at once.
+    """Check a batch size and return it.
 
     Raises:
-        ValueError: It is not 1 or more.
+        ValueError: It is less than 1.
     """
     if batch_size < 1:
         raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
@@ -71,15 +71,15 @@ def in_batches(
     predict: Callable[[Sequence[NDArray[np.uint8]]], list[Result]],
     batch_size: int,
 ) -> Result | list[Result]:
-    """Read an image, or a list of them batch by batch, and predict.
+    """Read and predict an image, or a list of images in batches.
 
     Args:
-        images: An image that :func:`check_image` takes, or a list of them.
-        predict: From RGB arrays ``(H, W, 3)``, each of its own size, to a result for each.
-        batch_size: How many images of a list it gets at once.
+        images: An image as for :func:`check_image`, or a list of images.
+        predict: Maps RGB arrays ``(H, W, 3)`` of different sizes to one result each.
+        batch_size: Number of images of a list per call.
 
     Returns:
-        The result; of a list, a list of them.
+        The result, or a list of results for a list.
     """
     if not isinstance(images, (list, tuple)):
         return predict([check_image(images)])[0]

@@ -1,4 +1,4 @@
-"""Features of instances, by which keywords are told apart."""
+"""Features of instances, for assigning keywords."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sod_plugins.networks.backbones import build_backbone
 
 
 class InstanceDescriber:
-    """Describes instances by what a classification backbone sees of them alone.
+    """Describes instances by the features of a classification backbone.
 
-    Each instance is cut out along its bounding box, what lies outside its mask is painted in the
-    mean colour, and the backbone's last map is averaged over the cut-out.
+    Each instance is cropped to its bounding box, pixels outside its mask are painted in the mean
+    colour, and the backbone's last map is averaged over the crop.
 
     Args:
-        backbone: What ``build_backbone`` builds, with ``weights`` for it.
-        weights: A source of ``load_backbone_weights``; None leaves the weights random.
-        preprocessing: Size of the cut-outs and normalisation, as the weights expect them.
+        backbone: A spec for ``build_backbone``, matching ``weights``.
+        weights: A source for ``load_backbone_weights``; None leaves the weights random.
+        preprocessing: Size of the crops and normalisation, as the weights expect.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class InstanceDescriber:
     def __call__(
         self, image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]
     ) -> NDArray[np.float32]:
-        """Describe the instances (masks (H, W)) of an RGB image (H, W, 3): array (n, C)."""
+        """Return the features (n, C) of the instances (masks (H, W)) of an RGB image (H, W, 3)."""
         features = [self._describe(image, mask) for mask in masks]
         return torch.cat(features).numpy()
 

@@ -1,4 +1,4 @@
-"""Salient instances of files, folders and patterns, in COCO's JSON and drawn over the images."""
+"""Predict the salient instances of files, folders and patterns, as COCO JSON and overlays."""
 
 from __future__ import annotations
 
@@ -37,38 +37,38 @@ def predict_instance_files(
     shard: Shard | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
-    """Find the salient instances of every image that ``paths`` name.
+    """Find the salient instances of every image named by ``paths``.
 
     ``OUT/instances.json`` holds ``images`` with their ``file_name`` and ``annotations`` with
     ``segmentation`` (compressed RLE), ``bbox`` (left, top, width, height in pixels of the image),
-    ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.jpg`` shows those of a score
-    of 0.4 or more; images of one folder and stem keep their whole names there. Images that the file
-    has already, and whose overlay is there, are skipped.
+    ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.jpg`` shows those with scores
+    of at least 0.4; images with the same folder and stem keep their full names there. Images that
+    are in the file and have an overlay are skipped.
 
-    While the run lasts, its images are in ``OUT/instances.jsonl``, a line each, which join the file
-    at the end or when the run is interrupted. After a kill the next run goes on behind them. One
-    run at a time may write to a folder.
+    While the run lasts, its images are lines in ``OUT/instances.jsonl``, which are merged into the
+    file at the end or when the run is interrupted. After a kill the next run continues after them.
+    Only one run at a time may write to a folder.
 
     Args:
         paths: Files, folders and glob patterns.
-        out_dir: Folder for the results, made where it is absent.
+        out_dir: The output folder, created if it does not exist.
         network: As for :class:`InstancePredictor`.
-        overwrite: Forget an older file and predict all images.
-        recursive: Take the subfolders of folders too, and keep the images' folders in the overlays
-            and in ``file_name``.
+        overwrite: Whether to discard an older file and predict all images.
+        recursive: Whether to include subfolders, and to keep the folders of the images in the
+            overlays and in ``file_name``.
         exif: As for :func:`predict_files`.
         device: As for :class:`InstancePredictor`.
-        shard: The part of the images that this run predicts, if others predict the rest.
-        progress: Show a progress bar.
+        shard: The part of the images to predict in this run, if other runs predict the rest.
+        progress: Whether to show a progress bar.
 
     Returns:
-        Which images were predicted, skipped or unreadable; the last stop nothing.
+        The images predicted, skipped and unreadable; the latter do not stop the run.
 
     Raises:
         FileNotFoundError: A path or the checkpoint does not exist; nothing has been written.
-        OSError: ``out_dir`` cannot be made or written to, or another run writes to it; nothing has
-            been written.
-        ValueError: Two images would be saved under one name, they are photos and masks of a data
+        OSError: ``out_dir`` cannot be created or written to, or another run writes to it; nothing
+            has been written.
+        ValueError: Two images would be saved under one name, they are images and masks of a data
             set, or the checkpoint or an older ``instances.json`` cannot be used; nothing has been
             written.
     """
@@ -111,7 +111,7 @@ def save_instance_overlay(
 ) -> None:
     """Save the image ``(H, W, 3)`` with its instances of at least a score drawn over it.
 
-    The format is JPEG where the path ends so, else PNG.
+    The format is JPEG if the path ends in ``.jpg`` or ``.jpeg``, else PNG.
     """
     drawn = draw_instances(image, found.masks, found.scores, found.boxes, min_score)
     is_jpeg = Path(path).suffix.lower() in ('.jpg', '.jpeg')

@@ -1,4 +1,4 @@
-"""Images in, their salient instances out."""
+"""Predict the salient instances of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sod_plugins.networks import InstanceTensors
 
 
 def as_arrays(found: InstanceTensors) -> Instances:
-    """Return instances as arrays, in the precision that files and hosts have."""
+    """Return instances as arrays, in the precision of files and hosts."""
     return Instances(
         boxes=found.boxes.float().cpu().numpy(),
         masks=found.masks.cpu().numpy(),
@@ -30,23 +30,24 @@ def as_arrays(found: InstanceTensors) -> Instances:
 
 
 class InstancePredictor:
-    """Finds salient instances, at the image's own size.
+    """Finds the salient instances of images, at their original size.
 
-    The image is resized bilinearly (no antialias), which may change its aspect, and normalised as
-    the checkpoint says. Boxes are scaled back, and masks computed at the image's size.
+    The image is resized bilinearly (without antialiasing), which may change its aspect ratio, and
+    normalised as the checkpoint says. Boxes are scaled back, and masks are computed at the size of
+    the image.
 
     Threads, spawned and forked processes may share it, as a :class:`SaliencyPredictor`.
 
     Args:
         network: A checkpoint of S4Net that :func:`sod_plugins.networks.load_network` reads, or the
-            network. It is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model
-            of :mod:`sod_plugins.zoo`; by default its default model for instances.
-        device: Where to compute; by default a CUDA device where there is one, else the CPU.
-        batch_size: How many images of a list go through the network at once.
+            network, which is moved to ``device`` and set to evaluation mode. ``zoo:NAME`` is a
+            model of :mod:`sod_plugins.zoo`; by default its default model for instances.
+        device: The device; by default CUDA if available, else the CPU.
+        batch_size: Number of images of a list that the network processes at once.
 
     Raises:
-        FileNotFoundError: There is no such checkpoint.
-        ValueError: It holds no S4Net, or there is no such device.
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: It does not hold an S4Net, or the device does not exist.
     """
 
     def __init__(
@@ -81,17 +82,17 @@ class InstancePredictor:
             images: An image or a list of images, as for :meth:`SaliencyPredictor.predict`.
 
         Returns:
-            The instances, in pixels of the image; of a list, a list of them.
+            The instances, in pixels of the image, or a list of them for a list.
 
         Raises:
             DataError: A file cannot be read as an image.
-            ValueError: An array is not an RGB image of uint8, or the network gives NaN.
+            ValueError: An array is not an RGB image of uint8, or the network outputs NaN.
         """
         return in_batches(images, self._predict_batch, self.batch_size)
 
     @torch.inference_mode()
     def _predict_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[Instances]:
-        """Find the instances of images (H, W, 3), each of its own size, at once."""
+        """Find the instances of a batch of images (H, W, 3) of different sizes."""
         batch = torch.cat([self.network.preprocessing.apply(image) for image in images])
         batch = batch.to(self.device, input_dtype(self.network))
         sizes = [image.shape[:2] for image in images]

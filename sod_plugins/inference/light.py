@@ -1,7 +1,7 @@
-"""Models of the zoo without torch: their exported files, run by ONNX Runtime.
+"""Run models of the zoo without torch, from their exported files with ONNX Runtime.
 
-Importing torch takes longer than predicting a dozen photos. Where ONNX Runtime is installed and a
-model's card names an exported file, which was made of the same weights, ``sod predict`` needs none.
+Importing torch takes longer than predicting a dozen images. If ONNX Runtime is installed and the
+model's card names an exported file with the same weights, ``sod predict`` does not need torch.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ Array = NDArray[np.float32]
 
 
 class LightNetwork:
-    """A saliency network in an ``.onnx`` file, from photos to small maps, without torch.
+    """A saliency network in an ``.onnx`` file, from images to small maps, without torch.
 
-    Safe to use from several threads at once.
+    It is safe to use from several threads at once.
 
     Args:
-        path: What :func:`~sod_plugins.inference.export_network` wrote.
-        model: Which network it is.
-        threads: Threads to compute with; by default ``OMP_NUM_THREADS``, else one for each core.
+        path: A file written by :func:`~sod_plugins.inference.export_network`.
+        model: The identity of the network.
+        threads: Number of threads; by default ``OMP_NUM_THREADS``, else one per core.
 
     Attributes:
-        input_format: The input size, which is fixed, and the normalisation.
-        batch_size: How many images are best run at once.
-        model: Which network it is.
+        input_format: The fixed input size, and the normalisation.
+        batch_size: The best number of images per call.
+        model: The identity of the network.
     """
 
     batch_size = 1  # larger batches are no faster on a CPU
@@ -55,11 +55,11 @@ class LightNetwork:
         self.input_format = InputFormat.from_dict(json.loads(description)['preprocessing'])
 
     def prepare(self, image: NDArray[np.uint8]) -> Array:
-        """Turn an RGB image (H, W, 3) into an input (3, h, w)."""
+        """Convert an RGB image (H, W, 3) to an input (3, h, w)."""
         return prepare(image, self.input_format)
 
     def small_maps(self, inputs: list[Array]) -> Array:
-        """Return the saliency (N, h, w) of inputs, in [0, 1] and of the network's size."""
+        """Return the saliency (N, h, w) of inputs, in [0, 1], at the size of the network."""
         logits = self._session.run([OUTPUT], {INPUT: np.stack(inputs)})[0][:, 0]
         if np.isnan(logits).any():
             raise ValueError('The network gives NaN: its file is broken. Install it again.')
@@ -68,13 +68,13 @@ class LightNetwork:
 
 
 def open_light(name: str) -> LightNetwork | None:
-    """Return a model of the zoo to be run without torch; None where it cannot.
+    """Open a model of the zoo without torch; None if it cannot run without it.
 
     Args:
-        name: Its name.
+        name: The name of the model.
 
     Raises:
-        ValueError: There is no such model.
+        ValueError: The model is unknown.
     """
     if importlib.util.find_spec('onnxruntime') is None:
         return None

@@ -1,4 +1,4 @@
-"""What made the pictures in a folder: a small file beside them, for runs that are taken up."""
+"""The record of the run that wrote a folder of outputs, for resumed runs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Manifest:
 
     Args:
         path: The file.
-        model: Which model makes the pictures, see :func:`identify`.
-        pictures: The options of each kind of picture.
+        model: The identity of the model that makes the outputs, see :func:`identify`.
+        pictures: The options of each kind of output.
 
     Attributes:
-        values: What the file holds.
+        values: The content of the file.
     """
 
     def __init__(self, path: Path, model: str, pictures: Mapping[str, Any]) -> None:
@@ -40,15 +40,15 @@ class Manifest:
         }
 
     def begin(self, present: bool, overwrite: bool) -> None:
-        """Check that an older run in the folder was the same, and write the file.
+        """Check that an earlier run in the folder had the same settings, and write the file.
 
         Args:
-            present: Whether pictures of this run are there already.
-            overwrite: Whether they are made anew.
+            present: Whether outputs of this run exist already.
+            overwrite: Whether they are written again.
 
         Raises:
-            ValueError: Pictures that would be kept are of another model or other options, or it is
-                not known of which.
+            ValueError: Outputs that would be kept are from another model or other options, or their
+                origin is not known.
             OSError: The file cannot be written.
         """
         pictures = self.values['pictures']
@@ -67,13 +67,13 @@ class Manifest:
             self._write()
 
     def finish(self, **results: Any) -> None:
-        """Note that the run is complete, and what it came to."""
+        """Record that the run is complete, and its results."""
         if results or self.values.pop('overwriting', False):
             self.values.update(results)
             self._write()
 
     def _difference(self) -> str | None:
-        """Say how an older run differs; None where it does not."""
+        """Describe how an earlier run differs; None if it does not."""
         older = self._older
         if older is None:
             return f'of which no {self.path.name} says what made them'
@@ -99,8 +99,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Read the record of a run.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is none of this version.
+        OSError: The file cannot be read.
+        ValueError: It is not a record of this version.
     """
     values = read_json(path)
     if (
@@ -114,7 +114,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def identify(network: Any) -> str:
-    """Name a model so that another one has another name: by its file's content or its weights."""
+    """Return an identity of a model, unique by the content of its file or its weights."""
     network = default_model() if network is None else network
     if isinstance(network, str) and network.removeprefix(PREFIX) in list_models():
         card = model_card(network.removeprefix(PREFIX))

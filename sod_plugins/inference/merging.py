@@ -1,4 +1,4 @@
-"""The results of all shards of one work, joined in their folder."""
+"""Merge the results of all shards of a job in their folder."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OF_PARTS = ('shard', 'images', 'unreadable')
 
 @dataclass
 class MergedShards:
-    """What the shards came to.
+    """The merged results.
 
     Attributes:
-        shards: How many there were.
-        images: How many images they had.
-        unreadable: Those that could not be read, with the reason.
+        shards: Number of shards.
+        images: Number of their images.
+        unreadable: The images that could not be read, with the reason.
     """
 
     shards: int
@@ -38,18 +38,18 @@ class MergedShards:
 
 
 def merge_shards(out_dir: str | Path) -> MergedShards:
-    """Join the records, and the files of instances, that the shards of a work left in a folder.
+    """Merge the records and instance files that the shards of a job left in a folder.
 
-    Pictures are where they belong already. ``instances.I-of-N.json`` become ``instances.json``, and
-    the records ``sod-predict.json``; then the shards' own files are removed.
+    Images are already in place. ``instances.I-of-N.json`` are merged into ``instances.json``, and
+    the records into ``sod-predict.json``; the files of the shards are then removed.
 
     Args:
-        out_dir: The folder of results.
+        out_dir: The output folder.
 
     Raises:
         OSError: A file cannot be read or written.
-        ValueError: There are no shards, one is missing or did not end, or they are not of one work;
-            nothing has been changed.
+        ValueError: There are no shards, one is missing or incomplete, or they belong to different
+            jobs; nothing has been changed.
     """
     out_dir = Path(out_dir)
     shards, records = _read_parts(out_dir)
@@ -68,7 +68,7 @@ def merge_shards(out_dir: str | Path) -> MergedShards:
 
 
 def _read_parts(out_dir: Path) -> tuple[list[Shard], list[dict[str, Any]]]:
-    """Return the shards in a folder and their records, checked to be all of one work."""
+    """Return the shards in a folder and their records, checked to belong to one job."""
     found = [_PART.fullmatch(path.name) for path in out_dir.iterdir()]
     counts = {int(match[2]) for match in found if match}
     if not counts:
@@ -102,11 +102,11 @@ def _ended(record: dict[str, Any]) -> bool:
 
 
 def _merge_instances(out_dir: Path, shards: list[Shard]) -> None:
-    """Write one file of the instances of all shards."""
+    """Write the instances of all shards to one file."""
     merged, seen = new_coco(), set()
     for shard in shards:
         path = shard.instances(out_dir)
-        if not path.exists():  # no image of its could be read
+        if not path.exists():  # none of its images could be read
             continue
         part = read_instances(path, predicted=True)
         entries = annotations_by_image(part)

@@ -1,4 +1,4 @@
-"""What a prediction is saved or sent as: pictures and instances, as encoded bytes or files."""
+"""Outputs of predictions: images and instances, as encoded bytes or files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sod_plugins.inference.predictor import SaliencyPredictor
 
 SaliencyArray: TypeAlias = NDArray[np.float32]
-# A photo, or its RGB alone, (H, W, 3) of uint8.
+# A photo, or only its RGB, (H, W, 3) of uint8.
 Picture: TypeAlias = 'Photo | NDArray[np.uint8]'
 
 INSTANCES = 'instances'
@@ -42,12 +42,12 @@ DEFAULTS = PictureOptions()
 
 @dataclass(frozen=True)
 class Encoded:
-    """A product as the bytes of a file.
+    """An output as the bytes of a file.
 
     Attributes:
         content: The bytes.
-        media_type: What they are, in HTTP.
-        suffix: How the file's name ends, such as ``'.png'``.
+        media_type: Media type in HTTP.
+        suffix: File extension, such as ``'.png'``.
     """
 
     content: bytes
@@ -61,18 +61,18 @@ def encode_product(
     product: str = 'map',
     options: PictureOptions = DEFAULTS,
 ) -> Encoded:
-    """Predict an image and return one of the products.
+    """Predict an image and encode one of its outputs.
 
     Args:
-        predictor: What predicts.
-        image: As for :meth:`SaliencyPredictor.predict`: an image's bytes, for example.
-        product: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'`` of a saliency predictor,
-            ``'instances'`` or ``'overlay'`` of an instance predictor.
-        options: How pictures look.
+        predictor: The predictor.
+        image: As for :meth:`SaliencyPredictor.predict`, for example the bytes of a file.
+        product: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'`` for a saliency predictor;
+            ``'instances'`` or ``'overlay'`` for an instance predictor.
+        options: The appearance of images.
 
     Raises:
         DataError: The bytes or the file cannot be read as an image.
-        ValueError: The predictor has no such product, or the format cannot hold it.
+        ValueError: The predictor has no such output, or the format cannot store it.
     """
     from sod_plugins.inference.inputs import as_photo
 
@@ -87,14 +87,14 @@ def encode_prediction(
     product: str = 'map',
     options: PictureOptions = DEFAULTS,
 ) -> Encoded:
-    """Return a product of a prediction that is there already, as :func:`encode_product` does.
+    """Encode an output of an existing prediction, like :func:`encode_product`.
 
     Args:
-        image: The photo.
-        prediction: What a predictor found in it: instances; a map in [0, 1] of the photo's size,
-            or of the network's, which is enlarged; or a map of 8 bits of the photo's size.
+        image: The image.
+        prediction: The output of a predictor for it: instances; a map in [0, 1] at the size of the
+            image, or of the network, which is upsampled; or an 8-bit map at the size of the image.
         product: As for :func:`encode_product`.
-        options: How pictures look.
+        options: The appearance of images.
 
     Raises:
         ValueError: As for :func:`encode_product`.
@@ -118,13 +118,13 @@ def draw(
     kind: PictureKind,
     options: PictureOptions = DEFAULTS,
 ) -> NDArray[np.uint8]:
-    """Return the pixels of a picture: grey, RGB or RGBA.
+    """Return the pixels of an output: grey, RGB or RGBA.
 
     Args:
-        photo: The photo.
+        photo: The image.
         saliency: As for :func:`encode_prediction`.
         kind: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``.
-        options: How it looks.
+        options: The appearance of the output.
     """
     levels = as_levels(saliency, photo.pixels.shape[:2])
     if kind == 'map':
@@ -137,9 +137,9 @@ def draw(
 
 
 def as_levels(saliency: SaliencyArray | Levels, size: tuple[int, ...]) -> Levels:
-    """Return a map as 8 bits of a size: level floor(255 s).
+    """Return a map as 8 bits of a given size: level floor(255 s).
 
-    Truncated, not rounded: so the published maps of the field were made.
+    It is truncated, not rounded, like the published maps of the field.
     """
     height, width = size
     if saliency.dtype == np.uint8:
@@ -153,14 +153,14 @@ def as_levels(saliency: SaliencyArray | Levels, size: tuple[int, ...]) -> Levels
 
 
 def picture_format(kind: PictureKind, options: PictureOptions, alpha: bool = False) -> ImageFormat:
-    """Return the format that a picture is saved in.
+    """Return the file format of an output.
 
     Args:
-        kind: Which picture.
-        options: Their ``format`` is taken by every picture that it can hold; maps and masks, which
-            are exact, are PNG where it cannot hold them. Overlays in JPEG are on white where the
-            photo is transparent.
-        alpha: Whether the photo has alpha.
+        kind: The kind of output.
+        options: Their ``format`` is used for every output that it can store. Maps and masks, which
+            are exact, are PNG if it cannot store them. JPEG overlays are on white where the image
+            is transparent.
+        alpha: Whether the image has alpha.
     """
     if options.format is None:
         return 'jpeg' if kind == 'overlay' and not alpha else 'png'
@@ -176,11 +176,11 @@ def save_map(path: str | Path, saliency: SaliencyArray) -> None:
 def save_cutout(
     path: str | Path, image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
 ) -> None:
-    """Save an image as an RGBA picture whose alpha is the map ``(H, W)``, less a haze of 0.02.
+    """Save an image as RGBA with the map ``(H, W)``, minus a haze of 0.02, as alpha.
 
-    The photo's own alpha is multiplied in, its colour profile and resolution are kept, and where
-    the result is fully transparent the colours are black: nothing of the background is left. The
-    format is that of the path's ending.
+    The image's own alpha is multiplied in, and its colour profile and resolution are kept. Where
+    the result is fully transparent the colours are black, so nothing of the background remains. The
+    extension of the path determines the format.
     """
     options = _named_format(path, options)
     write_bytes(path, encode_prediction(image, saliency, 'cutout', options).content)
@@ -191,8 +191,8 @@ def save_overlay(
 ) -> None:
     """Save an image tinted where the map ``(H, W)`` in [0, 1] is high.
 
-    Alpha, colour profile and resolution of the photo are kept. The format is that of the path's
-    ending.
+    Alpha, colour profile and resolution of the image are kept. The extension of the path determines
+    the format.
     """
     options = _named_format(path, options)
     write_bytes(path, encode_prediction(image, saliency, 'overlay', options).content)
@@ -222,7 +222,7 @@ def _photo(image: Picture) -> Photo:
 
 
 def _named_format(path: str | Path, options: PictureOptions) -> PictureOptions:
-    """Return options with the format that a path's ending names, PNG where it names none."""
+    """Return options with the format of a path's extension, or PNG if it has none."""
     end = Path(path).suffix.lower().replace('.jpeg', '.jpg')
     named: ImageFormat = 'png'
     for name in IMAGE_FORMATS:
@@ -234,7 +234,7 @@ def _named_format(path: str | Path, options: PictureOptions) -> PictureOptions:
 def _encode(
     photo: Photo, pixels: NDArray[np.uint8], kind: PictureKind, options: PictureOptions
 ) -> Encoded:
-    """Encode a picture, with the photo's profile and resolution where it shows the photo."""
+    """Encode an output, with the image's profile and resolution if it shows the image."""
     format = picture_format(kind, options, alpha=photo.alpha is not None)
     if kind == 'overlay' and pixels.shape[2] == 4 and not FORMATS[format].alpha:
         pixels = on_white(pixels)
@@ -257,7 +257,7 @@ def _draw_instances(photo: Photo, found: Instances) -> NDArray[np.uint8]:
 
 
 def _encode_instances(found: Instances, options: PictureOptions) -> Encoded:
-    """Return instances as JSON: the photo's size, and annotations as COCO has them."""
+    """Encode instances as JSON: the size of the image, and COCO annotations."""
     entries = found.to_coco()
     if options.polygons:
         for entry, mask in zip(entries, found.masks, strict=True):

@@ -1,4 +1,4 @@
-"""How the pictures of a prediction look: options, and the steps from map and photo to pixels."""
+"""Render the outputs of a prediction: options, and the steps from map and image to pixels."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from sod_plugins.inference.backgrounds import Background
 from sod_plugins.visualization.overlays import tint_saliency
 
 Levels = NDArray[np.uint8]
-# Levels up to here, a fiftieth, are none in a cut-out: else all of the photo would be hidden in it.
+# Levels up to this, a fiftieth, become 0 in a cut-out; otherwise it would contain the whole image.
 _HAZE = 5
-_FAINT = 26  # levels below, a tenth, do not count for the frame of a crop
-_ROWS = 256  # that are computed at a time, to need less memory
+_FAINT = 26  # levels below this, a tenth, are ignored for the frame of a crop
+_ROWS = 256  # processed at a time, to save memory
 _CACHED_ROWS = 32  # that stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """How pictures are made of a map. The map itself is saved as the network gives it.
+    """The appearance of outputs. The map itself is saved unchanged.
 
     Args:
         format: ``'png'``, ``'webp'``, ``'jpeg'`` or ``'avif'``; by default JPEG for overlays of
-            opaque photos, else PNG. Maps and masks are exact: PNG or lossless WebP.
-        quality: Of JPEG, WebP and AVIF, from 1 to 100; by default 90, AVIF 75.
-        threshold: Saliency from which on masks and cut-outs take a pixel, wholly; by default masks
-            0.5, and cut-outs have the map itself as alpha.
-        grow: Pixels by which the salient region of masks and cut-outs grows on all sides; negative
-            numbers shrink it.
-        crop: Whether cut-outs keep only the frame around what is salient (alpha of a tenth or
-            more); where nothing is, they keep all.
-        background: What is put behind cut-outs, see :meth:`Background.read`.
-        foreground: Whether the colours of cut-outs under partial alpha are estimated, so that the
-            old background does not shine through.
-        polygons: Whether instances are outlined by polygons, without their holes, and not by RLE.
+            opaque images, else PNG. Maps and masks are exact: PNG or lossless WebP.
+        quality: Quality of JPEG, WebP and AVIF, from 1 to 100; by default 90, for AVIF 75.
+        threshold: Masks and cut-outs contain the pixels of at least this saliency, fully opaque; by
+            default 0.5 for masks, while cut-outs use the map itself as alpha.
+        grow: Pixels by which to grow the salient region of masks and cut-outs on all sides;
+            negative numbers shrink it.
+        crop: Whether to crop cut-outs to what is salient (alpha of at least a tenth); if nothing
+            is, the whole image is kept.
+        background: The background of cut-outs, see :meth:`Background.read`.
+        foreground: Whether to estimate the colours of cut-outs under partial alpha, so that the old
+            background does not shine through.
+        polygons: Whether to outline instances by polygons, without holes, instead of RLE.
 
     Raises:
-        ValueError: A value is none of these.
+        ValueError: A value is not as described.
     """
 
     format: ImageFormat | None = None
@@ -67,7 +67,7 @@ class PictureOptions:
             raise ValueError(f'grow is {self.grow}. Give -1000 to 1000 pixels.')
 
     def describe(self, kind: PictureKind) -> dict[str, Any]:
-        """Return what decides how a kind of picture looks, as plain values."""
+        """Return the settings that determine a kind of output, as plain values."""
         fields = {
             'map': ('format',),
             'mask': ('format', 'threshold', 'grow'),
@@ -81,10 +81,10 @@ class PictureOptions:
 
 
 def check_pictures(kinds: Sequence[PictureKind], options: PictureOptions) -> None:
-    """Refuse, before any work, pictures that cannot be made.
+    """Check, before any work, that the requested outputs can be made.
 
     Raises:
-        ValueError: No picture is asked for, or the format cannot hold one or be written here.
+        ValueError: No output is requested, or the format cannot store one or cannot be written.
     """
     if not kinds:
         raise ValueError('No picture is asked for. Ask for the map, mask, cut-out or overlay.')
@@ -100,7 +100,7 @@ def check_pictures(kinds: Sequence[PictureKind], options: PictureOptions) -> Non
 
 
 def salient_region(levels: Levels, options: PictureOptions) -> Levels:
-    """Apply threshold and growth to a map of 8 bits, and clear what nobody sees of it."""
+    """Apply threshold and growth to an 8-bit map, and clear levels that are invisible."""
     levels = np.where(levels > _HAZE, levels, np.uint8(0))
     if options.threshold is not None:
         levels = np.where(levels >= 255 * options.threshold, np.uint8(255), np.uint8(0))
@@ -115,7 +115,7 @@ def draw_mask(levels: Levels, options: PictureOptions) -> Levels:
 
 
 def draw_cutout(photo: Photo, levels: Levels, options: PictureOptions) -> NDArray[np.uint8]:
-    """Return the cut-out of a photo: RGBA, or RGB on an opaque background."""
+    """Return the cut-out of an image: RGBA, or RGB on an opaque background."""
     alpha = salient_region(levels, options)
     if photo.alpha is not None:
         alpha = multiply(alpha, photo.alpha)
@@ -132,13 +132,13 @@ def draw_cutout(photo: Photo, levels: Levels, options: PictureOptions) -> NDArra
 
 
 def draw_overlay(photo: Photo, levels: Levels) -> NDArray[np.uint8]:
-    """Return a photo tinted by its map: RGB, or RGBA where the photo has alpha."""
+    """Return an image tinted by its map: RGB, or RGBA if the image has alpha."""
     tinted = tint_saliency(photo.pixels, levels)
     return tinted if photo.alpha is None else with_alpha(tinted, photo.alpha)
 
 
 def with_alpha(pixels: NDArray[np.uint8], alpha: Levels) -> NDArray[np.uint8]:
-    """Return RGBA in which nothing is hidden under full transparency."""
+    """Return RGBA without colours under full transparency."""
     rgba = np.empty((*alpha.shape, 4), np.uint8)
     for start in range(0, len(alpha), _CACHED_ROWS):
         part = slice(start, start + _CACHED_ROWS)
@@ -152,13 +152,13 @@ def with_alpha(pixels: NDArray[np.uint8], alpha: Levels) -> NDArray[np.uint8]:
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put RGBA on white."""
+    """Composite RGBA on white."""
     white = np.broadcast_to(np.uint8(255), (*pixels.shape[:2], 3))
     return _compose(pixels[..., :3], pixels[..., 3], white)
 
 
 def multiply(first: Levels, second: Levels) -> Levels:
-    """Multiply two alphas, rounded."""
+    """Multiply two alpha channels, with rounding."""
     product = first.astype(np.uint16) * second
     product += 127
     product //= 255
@@ -168,7 +168,7 @@ def multiply(first: Levels, second: Levels) -> Levels:
 def grow(levels: Levels, pixels: int) -> Levels:
     """Grow the bright region of a map by a disc; a negative radius shrinks it.
 
-    Beyond the border the map goes on as at the border: a region that touches it stays there.
+    Beyond the border the map is extended by its border, so a region that touches it stays there.
     """
     if pixels < 0:
         return 255 - grow(255 - levels, -pixels)
@@ -185,7 +185,7 @@ def grow(levels: Levels, pixels: int) -> Levels:
 
 
 def _frame(alpha: Levels) -> tuple[slice, slice]:
-    """Return the rows and columns that hold all visible pixels, or all where there are none."""
+    """Return the rows and columns that contain all visible pixels, or all if there are none."""
     visible = alpha >= _FAINT
     slices = []
     for axis in (1, 0):
@@ -197,7 +197,7 @@ def _frame(alpha: Levels) -> tuple[slice, slice]:
 def _compose(
     pixels: NDArray[np.uint8], alpha: Levels, background: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Put pixels (H, W, 3) over a background of 3 channels, or of 4 whose alpha shows through."""
+    """Composite pixels (H, W, 3) over a background of 3 channels, or of 4 including alpha."""
     composed = np.empty(background.shape, np.uint8)
     for start in range(0, len(pixels), _ROWS):
         part = slice(start, start + _ROWS)

@@ -1,8 +1,8 @@
-"""Work on a row of items in three stages that overlap: decode, compute in batches, encode.
+"""Process items in three overlapping stages: decode, compute in batches, encode.
 
 Decoding and encoding run in threads (Pillow, zlib and the engines release the interpreter's lock),
-computing in the caller's. Results come in the order of the items, and only so many items are in
-memory at once as there are threads, and twice those of a batch.
+and computing runs in the caller's thread. Results come in the order of the items. The number of
+items in memory is at most the number of threads plus twice the batch size.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ def run_pipeline(
     workers: int = 2,
     batch_size: int = 1,
 ) -> Iterator[tuple[Item, Result | ValueError]]:
-    """Yield each item and what became of it, in order.
+    """Yield each item and its result, in order.
 
     Args:
-        items: What to work on; it is read no further ahead than need be.
-        decode: The first stage. An item of which it raises ``ValueError`` goes no further, and
-            that error is its result.
-        compute: The second, on up to ``batch_size`` items at once.
-        encode: The third.
-        workers: Threads for the first and the last stage; with 0, nothing overlaps.
-        batch_size: How many items are computed at once.
+        items: The items; read no further ahead than needed.
+        decode: The first stage. An item for which it raises ``ValueError`` skips the other stages,
+            and the error is its result.
+        compute: The second stage, for up to ``batch_size`` items at once.
+        encode: The third stage.
+        workers: Number of threads for the first and the last stage; with 0, nothing overlaps.
+        batch_size: Number of items computed at once.
 
     Raises:
-        BaseException: Whatever else a stage raises, after the stages that were running have ended.
+        BaseException: Any other error of a stage, after the running stages have ended.
     """
     pool: Executor = ThreadPoolExecutor(workers) if workers else _Here()
     source = iter(items)

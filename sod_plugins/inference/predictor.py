@@ -1,4 +1,4 @@
-"""Images in, saliency maps of the same size out."""
+"""Predict the saliency maps of images."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ _PNG = PictureOptions(format='png')
 
 
 class SaliencyPredictor:
-    """Predicts where a viewer looks first, at the image's own size.
+    """Predicts where a viewer looks first, at the original size of the image.
 
-    The image is resized bilinearly and normalised as the checkpoint says; the network's logits go
-    through the sigmoid and are then resized bilinearly to the image's size. The network computes
-    in the type of its parameters: ``SaliencyPredictor(network.half())`` in half precision.
+    The image is resized bilinearly and normalised as the checkpoint says. The sigmoid is applied to
+    the network's logits, and the result is resized bilinearly to the size of the image. The network
+    computes in the type of its parameters: use ``SaliencyPredictor(network.half())`` for half
+    precision.
 
     Any number of threads may share one predictor, whatever runs its network: each gets the maps
     that it would get alone. It can be pickled, also for a spawned process. On a CPU it goes on in a
@@ -50,15 +51,15 @@ class SaliencyPredictor:
     Args:
         network: A checkpoint file that :func:`sod_plugins.networks.load_network` reads, or a
             network ``(N, 3, h, w) -> logits (N, 1, h, w)`` with an attribute ``preprocessing``.
-            A network is moved to ``device`` and put into evaluation mode. ``zoo:NAME`` is a model
+            A network is moved to ``device`` and set to evaluation mode. ``zoo:NAME`` is a model
             of :mod:`sod_plugins.zoo`; by default its default model.
-        device: Where to compute; by default a CUDA device where there is one, else the CPU.
-        batch_size: How many images of a list go through the network at once.
+        device: The device; by default CUDA if available, else the CPU.
+        batch_size: Number of images of a list that the network processes at once.
 
     Raises:
-        FileNotFoundError: There is no such checkpoint.
-        ValueError: The checkpoint is of another kind, the network lacks ``preprocessing``, or
-            there is no such device.
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: The checkpoint has another task, the network lacks ``preprocessing``, or the
+            device does not exist.
     """
 
     def __init__(
@@ -93,20 +94,20 @@ class SaliencyPredictor:
     def predict(
         self, images: PredictorInput | list[Any] | tuple[Any, ...]
     ) -> SaliencyArray | list[SaliencyArray]:
-        """Return the saliency of every pixel.
+        """Predict the saliency of every pixel.
 
         Args:
-            images: An image, or a list of images of any sizes. An image is a file's path, its
-                bytes, an open file or an image of Pillow's, which are turned upright as they
-                state; an RGB array ``(H, W, 3)`` of uint8 with any strides; or an RGB tensor
-                ``(3, H, W)`` of uint8.
+            images: An image, or a list of images of any sizes. An image is a path, the bytes of a
+                file, an open file or a Pillow image, turned upright by its stated orientation; an
+                RGB array ``(H, W, 3)`` of uint8 with any strides; or an RGB tensor ``(3, H, W)`` of
+                uint8.
 
         Returns:
-            Float32 array ``(H, W)`` in [0, 1]; of a list, a list of them.
+            Float32 array ``(H, W)`` in [0, 1], or a list of arrays for a list.
 
         Raises:
             DataError: A file cannot be read as an image.
-            ValueError: An array is not an RGB image of uint8, or the network gives NaN.
+            ValueError: An array is not an RGB image of uint8, or the network outputs NaN.
         """
         return in_batches(images, self._predict_batch, self.batch_size)
 
@@ -121,18 +122,18 @@ class SaliencyPredictor:
     def predict_png(
         self, images: PredictorInput | list[Any] | tuple[Any, ...], picture: str = 'map'
     ) -> bytes | list[bytes]:
-        """Return a picture of the saliency as the bytes of a PNG file.
+        """Predict an image and return an output as the bytes of a PNG file.
 
         Args:
             images: As for :meth:`predict`.
-            picture: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``, as of ``sod predict``.
+            picture: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``, as in ``sod predict``.
 
         Returns:
-            The file's bytes; of a list, a list of them.
+            The bytes of the file, or a list of them for a list.
 
         Raises:
             DataError: As for :meth:`predict`.
-            ValueError: As for :meth:`predict`, or there is no such picture.
+            ValueError: As for :meth:`predict`, or the output is unknown.
         """
         require_choice('picture', picture, PICTURE_KINDS)
         if not isinstance(images, (list, tuple)):
@@ -149,10 +150,10 @@ class SaliencyPredictor:
         return encoded
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn an RGB image (H, W, 3) into a normalised input (3, h, w).
+        """Convert an RGB image (H, W, 3) to a normalised input (3, h, w).
 
-        Up to a million pixels it is what the hosts' test pipelines compute; of larger ones, no copy
-        in float32 is made.
+        Up to a million pixels, it equals the hosts' test pipelines; larger images are not copied to
+        float32.
         """
         if image.shape[0] * image.shape[1] > LARGE:
             return prepare(image, self.preprocessing)
@@ -161,10 +162,10 @@ class SaliencyPredictor:
 
     @torch.inference_mode()
     def small_maps(self, inputs: NDArray[np.float32]) -> SaliencyArray:
-        """Return the saliency (N, h, w) of normalised inputs (N, 3, h, w), at the network's size.
+        """Return the saliency (N, h, w) of normalised inputs (N, 3, h, w), at network size.
 
         Raises:
-            ValueError: The network gives NaN.
+            ValueError: The network outputs NaN.
         """
         batch = torch.from_numpy(inputs)
         logits = self.network(batch.to(self.device, input_dtype(self.network))).float()
@@ -172,12 +173,12 @@ class SaliencyPredictor:
             raise ValueError(
                 'The network gives NaN: its weights are broken. Use another checkpoint.'
             )
-        # One by one, as the vectors of the sigmoid would round differently in another batch.
+        # One by one, because the vectorised sigmoid would round differently in another batch.
         maps = [logit.sigmoid()[:, 0].cpu() for logit in logits.split(1)]
         return torch.cat(maps).numpy()
 
     def _predict_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[SaliencyArray]:
-        """Predict images (H, W, 3), each of its own size, at once."""
+        """Predict a batch of images (H, W, 3) of different sizes."""
         small = self.small_maps(np.stack([self.prepare(image) for image in images]))
         return [
             _enlarge(one, (image.shape[0], image.shape[1]))
@@ -186,7 +187,7 @@ class SaliencyPredictor:
 
 
 def _enlarge(small: SaliencyArray, size: tuple[int, int]) -> SaliencyArray:
-    """Resize a small map, as the hosts' test pipelines do; large ones in blocks of rows."""
+    """Resize a small map, like the hosts' test pipelines; large ones in blocks of rows."""
     if size[0] * size[1] > LARGE:
         return enlarge(small, size)
     enlarged: SaliencyArray = resize_bilinear(torch.from_numpy(small)[None, None], size)[
@@ -196,11 +197,11 @@ def _enlarge(small: SaliencyArray, size: tuple[int, int]) -> SaliencyArray:
 
 
 def model_file(network: str | Path | None, task: str = 'saliency') -> Path:
-    """Return the file that a user means: a path, ``zoo:NAME``, or nothing for the default model.
+    """Return the file for a path, for ``zoo:NAME``, or for None: the default model.
 
     Raises:
-        ValueError: If there is no such model.
-        OSError: If its weights cannot be found or fetched.
+        ValueError: The model is unknown.
+        OSError: Its weights cannot be found or downloaded.
     """
     if network is None:
         return find_model(default_model(task))

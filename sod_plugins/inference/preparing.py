@@ -1,7 +1,7 @@
-"""From a photo to a network's input, in NumPy and Pillow: no copy of the photo in float32 is made.
+"""Convert images to network inputs with NumPy and Pillow, without copying them to float32.
 
-The values are those of :meth:`sod_plugins.networks.Preprocessing.apply`, up to rounding; photos of
-over a million pixels, where a network wants them antialiased, are rounded to 8 bits in between.
+The values are those of :meth:`sod_plugins.networks.Preprocessing.apply` up to rounding. Images of
+over a million pixels are rounded to 8 bits in between if the network takes antialiased input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LARGE = 1 << 20  # pixels
 
 
 def prepare(image: NDArray[np.uint8], wanted: InputFormat) -> Array:
-    """Turn an RGB image (H, W, 3) of 8 bits into a normalised input (3, *size), float32."""
+    """Convert an 8-bit RGB image (H, W, 3) to a normalised input (3, *size), float32."""
     resized = _antialiased(image, wanted.size) if wanted.antialias else _plain(image, wanted.size)
     mean, std = (np.array(values, np.float32) for values in (wanted.mean, wanted.std))
     resized -= mean
@@ -27,7 +27,7 @@ def prepare(image: NDArray[np.uint8], wanted: InputFormat) -> Array:
 
 
 def _antialiased(image: NDArray[np.uint8], size: tuple[int, int]) -> Array:
-    """Resize with a triangle as wide as the factor, as Pillow and torch do."""
+    """Resize with a triangle filter as wide as the factor, like Pillow and torch."""
     height, width = size
     target, how = (width, height), Image.Resampling.BILINEAR
     if image.shape[0] * image.shape[1] > LARGE:
@@ -39,7 +39,7 @@ def _antialiased(image: NDArray[np.uint8], size: tuple[int, int]) -> Array:
 
 
 def _plain(image: NDArray[np.uint8], size: tuple[int, int]) -> Array:
-    """Resize bilinearly: only the four pixels around each new one are read."""
+    """Resize bilinearly: only the four pixels around each output pixel are read."""
     upper, lower, down = neighbours(image.shape[0], size[0])
     left, right, along = neighbours(image.shape[1], size[1])
     down, along = down[:, None, None], along[:, None]

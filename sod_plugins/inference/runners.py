@@ -1,4 +1,4 @@
-"""What runs a saliency network for whole folders: with torch, or without it where that can be."""
+"""Run a saliency network for whole folders, without torch if possible."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Array = NDArray[np.float32]
 
 @runtime_checkable
 class Runner(Protocol):
-    """Runs a network from photos to small maps.
+    """Runs a network from images to small maps.
 
     Attributes:
         input_format: The input size and normalisation.
-        batch_size: How many images are best run at once.
-        model: Which network it is, as :func:`identify` names it.
+        batch_size: The best number of images per call.
+        model: The identity of the network, see :func:`identify`.
     """
 
     input_format: InputFormat
@@ -38,18 +38,18 @@ class Runner(Protocol):
     model: str
 
     def prepare(self, image: NDArray[np.uint8]) -> Array:
-        """Turn an RGB image (H, W, 3) into an input (3, h, w)."""
+        """Convert an RGB image (H, W, 3) to an input (3, h, w)."""
 
     def small_maps(self, inputs: list[Array]) -> Array:
         """Return the saliency (N, h, w) of inputs, in [0, 1]."""
 
 
 class TorchRunner:
-    """Runs a network by torch, or an engine behind the interface of torch.
+    """Runs a network with torch, or an engine behind the interface of torch.
 
     Args:
-        predictor: The predictor, whose device and precision are kept.
-        model: Which network it is.
+        predictor: The predictor, whose device and precision are used.
+        model: The identity of the network.
     """
 
     def __init__(self, predictor: SaliencyPredictor, model: str) -> None:
@@ -59,7 +59,7 @@ class TorchRunner:
         self.batch_size = predictor.batch_size if predictor.device.type == 'cuda' else 1
 
     def prepare(self, image: NDArray[np.uint8]) -> Array:
-        """Turn an RGB image (H, W, 3) into an input (3, h, w)."""
+        """Convert an RGB image (H, W, 3) to an input (3, h, w)."""
         return self._predictor.prepare(image)
 
     def small_maps(self, inputs: list[Array]) -> Array:
@@ -73,20 +73,20 @@ def open_runner(
     device: str | torch.device | None = None,
     model: str | None = None,
 ) -> Runner:
-    """Return what runs a network: without torch where that can be, else by torch.
+    """Return a runner for a network, without torch if possible.
 
     Args:
-        network: A network of torch; a checkpoint or an exported file; ``zoo:NAME``; or None for the
-            default model. What this function returned is returned again.
+        network: A torch network; a checkpoint or an exported file; ``zoo:NAME``; or None for the
+            default model. A runner is returned unchanged.
         backend: As for :func:`open_network`.
         device: As for :class:`SaliencyPredictor`.
-        model: Which network it is, see :func:`~sod_plugins.inference.manifest.identify`; by default
-            it is found out.
+        model: The identity of the network, see :func:`~sod_plugins.inference.manifest.identify`; by
+            default it is determined.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ImportError: The backend is not installed.
-        ValueError: The file cannot be used, or there is no such device.
+        ValueError: The file cannot be used, or the device does not exist.
     """
     if isinstance(network, Runner):
         return network
@@ -105,5 +105,5 @@ def open_runner(
 
 
 def _has_cuda() -> bool:
-    """Whether NVIDIA's driver shows a device: only then is torch asked."""
+    """Return whether NVIDIA's driver shows a device; only then is torch consulted."""
     return Path('/proc/driver/nvidia/gpus').exists()

@@ -1,4 +1,4 @@
-"""Parts of one work, predicted by jobs that know nothing of each other."""
+"""Parts of one job, predicted by independent processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Shard:
     """Part ``index`` of ``count``, from 1: every ``count``-th image.
 
     Raises:
-        ValueError: There is no such part.
+        ValueError: The part does not exist.
     """
 
     index: int = 1
@@ -31,10 +31,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Read ``I/N``.
+        """Parse ``I/N``.
 
         Raises:
-            ValueError: It is not of that form, or there is no such part.
+            ValueError: The text has another form, or the part does not exist.
         """
         index, slash, count = text.partition('/')
         if not (slash and index.isdecimal() and count.isdecimal()):
@@ -56,10 +56,10 @@ class Shard:
     def results(
         self, names: Mapping[Path, Path], mine: Iterable[Path], unreadable: Mapping[Path, str]
     ) -> dict[str, Any]:
-        """Return what the merge of the parts needs to know; nothing where this is the whole.
+        """Return what merging the parts needs to know; nothing if this is the whole.
 
         Args:
-            names: What the pictures of each image of all parts are called.
+            names: Names of the outputs of each image, for all parts.
             mine: The images of this part.
             unreadable: The images that could not be read, with the reason.
         """

@@ -1,4 +1,4 @@
-"""Prediction of what comes into folders, for as long as it is asked for."""
+"""Watch folders, and predict the images that arrive."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def watch_files(
     device: Any = None,
     **options: Any,
 ) -> Iterator[PredictionSummary]:
-    """Predict the images in folders, and go on with those that come, without end.
+    """Predict the images in folders and those that arrive later, endlessly.
 
-    An image is taken once it has stayed as it is from one look to the next, so that none is read
-    while it is being copied. One that cannot be read is tried again when it has changed.
+    An image is used once it has not changed from one look to the next, so that no image is read
+    while it is being copied. An unreadable image is tried again after it has changed.
 
     Args:
         paths: Folders and patterns.
         out_dir: As for :func:`predict_files`.
-        network: As there.
-        interval: Seconds from look to look.
-        backend: As there.
-        device: As there.
-        options: Its other arguments.
+        network: As for :func:`predict_files`.
+        interval: Seconds between looks.
+        backend: As for :func:`predict_files`.
+        device: As for :func:`predict_files`.
+        options: Further arguments of :func:`predict_files`.
 
     Yields:
-        What was done, after each look that found something to do; only images of that look.
+        The result of each look that found something to do, for the images of that look.
 
     Raises:
-        FileNotFoundError: A path is no folder or pattern, or the checkpoint does not exist.
-        ValueError: As for :func:`predict_files`, and if a path is a single file.
+        FileNotFoundError: A path is not a folder or pattern, or the checkpoint does not exist.
+        ValueError: As for :func:`predict_files`, or a path is a single file.
     """
     for path in paths:
         if Path(path).is_file():
@@ -64,7 +64,7 @@ def watch_files(
     while True:
         try:
             summary = predict_files(paths, out_dir, runner, ready=ready, progress=False, **options)
-        except FileNotFoundError:  # nothing is there yet
+        except FileNotFoundError:  # nothing has arrived yet
             summary = PredictionSummary()
         options['overwrite'] = False
         fresh = {image for image in summary.unreadable if refused.get(image) != seen.get(image)}
@@ -76,7 +76,7 @@ def watch_files(
 
 
 def _stamp(image: Path) -> _Stamp | None:
-    """Return what changes when a file does; None where it is gone."""
+    """Return a stamp that changes with the file; None if it is gone."""
     try:
         status = image.stat()
     except OSError:

@@ -1,11 +1,11 @@
-"""Loops of gOctConv on one image, compiled for the processor at hand by numba.
+"""Loops of gOctConv on one image, compiled by numba for the current processor.
 
-Maps are C-contiguous arrays (channels, height, width) of float32, of which a kernel sees each
-channel as one long row. So vectors are full however few the channels are; the libraries behind
-torch and the engines put channels side by side, of which CSNet's finest scales have ten. A kernel
-writes to an array that it is given, and the arrays should begin at multiples of 64 bytes.
+Maps are C-contiguous arrays (channels, height, width) of float32, and a kernel treats each channel
+as one long row. Vectors are therefore full however few the channels are; the libraries behind torch
+and the engines vectorise over channels, of which CSNet's finest scales have ten. A kernel writes to
+a given array. Arrays should be aligned to 64 bytes.
 
-Without numba they are plain Python.
+Without numba they run as plain Python.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Array = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Kernel = TypeVar('Kernel', bound=Callable[..., None])
 
-TILE = 512  # values of a row that are summed up before the next: they stay in the first cache
+TILE = 512  # values of a row that are summed before the next, to stay in the first-level cache
 
 
 def _compile(function: Kernel) -> Kernel:
-    """Compile at the first call, and keep the result on disk for the next process."""
+    """Compile at the first call, and cache the result on disk for other processes."""
     try:
         from numba import njit
     except ImportError:
         return function
-    # Sums may be reordered and contracted, but neither NaN nor infinity is taken for impossible.
+    # Sums may be reordered and contracted, but NaN and infinity are not assumed to be absent.
     compiled: Kernel = njit(
         function, cache=True, nogil=True, fastmath={'contract', 'reassoc', 'nsz'}
     )
@@ -47,25 +47,25 @@ def mix_rows(
     add: bool,
     last: bool,
 ) -> None:
-    """Sum up weighted rows of numbers; a convolution is such a sum, of shifted rows.
+    """Sum weighted rows of values; a convolution is such a sum of shifted rows.
 
     Args:
-        x: All numbers, in one row.
-        starts: Where each of K rows begins in it. They may overlap.
-        weight: Weights (O, K) of the rows for each result.
-        bias: What is added to each result (O).
-        slopes: Slope (O) of each result's PReLU.
-        out: Results (O, P).
-        add: Whether to add to what ``out`` holds.
+        x: All values, in one row.
+        starts: Start of each of K rows in it; rows may overlap.
+        weight: Weights (O, K) of the rows for each output.
+        bias: Bias (O) of each output.
+        slopes: PReLU slope (O) of each output.
+        out: Outputs (O, P).
+        add: Whether to add to the values in ``out``.
         last: Whether to apply PReLU afterwards.
     """
     count, rows = weight.shape
     fours = rows // 4 * 4
-    spare = np.zeros(TILE, np.float32)  # partner of the last of an odd number of results
+    spare = np.zeros(TILE, np.float32)  # pairs with the last of an odd number of outputs
     for begin in range(0, out.shape[1], TILE):
         n = min(TILE, out.shape[1] - begin)
         for o in range(0, count, 2):
-            # Two results at a time: what is loaded serves both.
+            # Two outputs at a time share what is loaded.
             pair = 1 if o + 1 < count else 0
             y = out[o, begin : begin + n]
             z = out[o + 1, begin : begin + n] if pair else spare[:n]
@@ -86,7 +86,7 @@ def mix_rows(
                 v0, v1, v2, v3 = v[k], v[k + 1], v[k + 2], v[k + 3]
                 w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
                 for p in range(n):
-                    # Named, or they would be loaded again: `y` might be the same memory.
+                    # Named, or they would be loaded again, because `y` might alias them.
                     a, b, c, d = x0[p], x1[p], x2[p], x3[p]
                     y[p] += v0 * a + v1 * b + v2 * c + v3 * d
                     z[p] += w0 * a + w1 * b + w2 * c + w3 * d
@@ -109,8 +109,8 @@ def mix_rows(
 def pad(x: Array, d: int, out: Array) -> None:
     """Copy maps (C, H, W) to rows (C, (H + 2d)(W + d) + 2d) of zeros.
 
-    Above and below a map lie d rows of zeros, and d zeros before and after each of its own, which
-    serve both as the end of one and the beginning of the next.
+    There are d rows of zeros above and below a map, and d zeros before and after each row, shared
+    by the end of one row and the beginning of the next.
     """
     channels, height, width = x.shape
     for c in range(channels):
@@ -139,7 +139,7 @@ def crop(x: Array, slopes: Array, out: Array, add: bool, last: bool) -> None:
 
 @_compile
 def activate(slopes: Array, out: Array) -> None:
-    """Apply PReLU in place to rows (C, P), with one slope (C) for each."""
+    """Apply PReLU in place to rows (C, P), with one slope per channel (C)."""
     for c in range(out.shape[0]):
         y, slope = out[c], slopes[c]
         for p in range(y.shape[0]):
@@ -148,7 +148,7 @@ def activate(slopes: Array, out: Array) -> None:
 
 @_compile
 def depthwise(x: Array, weight: Array, bias: Array, slopes: Array, out: Array) -> None:
-    """Convolve every channel of maps (C, H, W) by its own 3x3 kernel (C, 3, 3), then PReLU."""
+    """Convolve each channel of maps (C, H, W) with its 3x3 kernel (C, 3, 3), then apply PReLU."""
     channels, height, width = x.shape
     zeros = np.zeros(width, np.float32)
     for c in range(channels):
@@ -177,20 +177,20 @@ def depthwise(x: Array, weight: Array, bias: Array, slopes: Array, out: Array) -
 
 @_compile
 def max_pool(x: Array, out: Array) -> None:
-    """Reduce maps (C, H, W) to the maxima of 2x2 pixels; an odd row or column is dropped."""
+    """Max-pool maps (C, H, W) over 2x2 pixels; an odd row or column is dropped."""
     channels, height, width = out.shape
     for c in range(channels):
         for i in range(height):
             a, b, y = x[c, 2 * i], x[c, 2 * i + 1], out[c, i]
             for j in range(width):
-                # NumPy's maximum, like torch's pools, passes NaN on; Python's may drop it.
+                # NumPy's maximum propagates NaN, like torch's pooling; Python's may drop it.
                 upper = np.maximum(a[2 * j], a[2 * j + 1])
                 y[j] = np.maximum(upper, np.maximum(b[2 * j], b[2 * j + 1]))
 
 
 @_compile
 def adaptive_max_pool(x: Array, out: Array) -> None:
-    """Reduce maps (C, H, W) to the maxima of as many regions as ``out`` has pixels."""
+    """Max-pool maps (C, H, W) to as many regions as ``out`` has pixels."""
     channels, height, width = x.shape
     rows, columns = out.shape[1:]
     for c in range(channels):
@@ -207,7 +207,7 @@ def adaptive_max_pool(x: Array, out: Array) -> None:
 
 @_compile
 def mean_pool(x: Array, out: Array) -> None:
-    """Reduce maps (C, H, W) to the means of 2x2 pixels; an odd row or column is dropped."""
+    """Average-pool maps (C, H, W) over 2x2 pixels; an odd row or column is dropped."""
     channels, height, width = out.shape
     for c in range(channels):
         for i in range(height):
@@ -226,14 +226,14 @@ def resize(
     out: Array,
     add: bool,
 ) -> None:
-    """Resize maps (C, H, W) bilinearly to ``out``, or add that to what it holds.
+    """Resize maps (C, H, W) bilinearly to ``out``, or add the result to its values.
 
-    Row i of the result lies ``row_shares[i]`` of the way from row ``rows[i]`` to the next, and so
-    do its columns.
+    Row i of the output lies ``row_shares[i]`` of the way from row ``rows[i]`` to the next; columns
+    likewise.
     """
     channels, height, width = x.shape
     doubled = out.shape[2] == 2 * width
-    # The rows of a whole map before its columns: a row just written is slow to read.
+    # Resize all rows of a map before its columns: a row just written is slow to read.
     mixed = np.empty((out.shape[1], width + 2), np.float32)
     for c in range(channels):
         for i in range(out.shape[1]):
@@ -244,7 +244,7 @@ def resize(
             m[0], m[width + 1] = m[1], m[width]
         for i in range(out.shape[1]):
             m, y = mixed[i], out[c, i]
-            if doubled:  # the same shares everywhere, and vectors of them
+            if doubled:  # constant weights, which vectorise
                 for j in range(width):
                     left = np.float32(0.25) * m[j] + np.float32(0.75) * m[j + 1]
                     right = np.float32(0.75) * m[j + 1] + np.float32(0.25) * m[j + 2]
