@@ -1,8 +1,8 @@
 """Upsample a small map along the edges of its image.
 
 This is a guided filter (He et al., "Guided image filtering", ECCV 2010, equations 5 to 8, and "Fast
-guided filter", 2015), guided by the three color channels: in every window the map is the linear
-function of the image's colors that fits it best. The coefficients are computed at a moderate size
+guided filter", 2015), guided by the three colour channels: in every window the map is the linear
+function of the image's colours that fits it best. The coefficients are computed at a moderate size
 and upsampled, and the pixels of the image at full size then provide the edges. A gain restores the
 contrast that averaging takes from the map.
 """

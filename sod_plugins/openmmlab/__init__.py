@@ -1,8 +1,8 @@
-"""Adapter for mmengine, mmseg and mmdet; importing it registers all that the installed hosts allow.
+"""Adapters for mmengine, mmseg and mmdet; importing this registers all that the hosts allow.
 
-Every module of the role folders is imported, but those that need a host which does not import. Of
-these, each registered name becomes a stand-in that says which extra to install when a config asks
-for it: an absent host must not take the rest of the package down.
+Every module of the role folders is imported, except those that need a host that cannot be imported.
+Each name registered by the latter becomes a stand-in that says which extra to install when a config
+uses it: a missing host must not disable the rest of the package.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ROOT = Path(__file__).parent
 
 
 class Host(NamedTuple):
-    """A package beyond mmengine: what of it must import, and which extra brings it."""
+    """A package besides mmengine: the module that must import, and the extra that installs it."""
 
     module: str
     extra: str
 
 
-# The most demanding first, as an error names one.
+# The most demanding first, because an error names only one.
 HOSTS = {
     'mmdet': Host('mmdet.models', 'onedl-det'),
     'mmseg': Host('mmseg.models', 'onedl'),
@@ -38,20 +38,20 @@ _OWN_IMPORT = re.compile(rf'^from {re.escape(__name__)}\.(\S+) import', re.MULTI
 
 
 def modules() -> list[str]:
-    """Name the modules of the role folders, below this package."""
+    """Return the names of the modules of the role folders, relative to this package."""
     paths = (path for role in ROLES for path in sorted((ROOT / role).rglob('*.py')))
     return ['.'.join(p.relative_to(ROOT).with_suffix('').parts) for p in paths if p.stem[0] != '_']
 
 
 def hosts_of(module: str) -> set[str]:
-    """Name the hosts that a module imports, by itself or through other modules of this package."""
+    """Return the hosts that a module imports, directly or through other modules of this package."""
     source = _source(module)
     through = (hosts_of(other) for other in _OWN_IMPORT.findall(source))
     return set(_HOST_IMPORT.findall(source)).union(*through)
 
 
 def registered_by(module: str) -> Iterator[tuple[str, str]]:
-    """Yield the registry and the name of each class that a module registers, without importing."""
+    """Yield registry and name of each class that a module registers, without importing it."""
     for statement in ast.parse(_source(module)).body:
         if isinstance(statement, ast.ClassDef):
             for decorator in map(ast.unparse, statement.decorator_list):
@@ -66,12 +66,12 @@ def _source(module: str) -> str:
 
 
 def _failures() -> dict[str, Exception]:
-    """Import the hosts, and return why those that fail do."""
+    """Import the hosts, and return the errors of those that fail."""
     failures = {}
     for name, host in HOSTS.items():
         try:
             import_module(host.module)
-        except Exception as error:  # not only ImportError: hosts also assert versions of each other
+        except Exception as error:  # not only ImportError: hosts also assert each other's versions
             failures[name] = error
     return failures
 
@@ -97,7 +97,7 @@ def _register() -> None:
         for role, name in registered_by(module):
             stand_in = _stand_in(name, HOSTS[missing], failures[missing])
             getattr(registry, role).register_module(name, module=stand_in)
-    import_module(f'{__name__}.loading')  # registers how checkpoints are read
+    import_module(f'{__name__}.loading')  # registers the reader of checkpoints
 
 
 _register()

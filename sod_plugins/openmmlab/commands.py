@@ -1,7 +1,7 @@
 """The command lines of ``tools/train.py`` and ``tools/test.py``, ``sod train`` and ``sod test``.
 
-Exit status: 0 done, 1 the training diverged or a file could not be written, 2 the run could not
-start and nothing was done, 130 interrupted, 143 ended by SIGTERM.
+Exit status: 0 done; 1 the training diverged or a file could not be written; 2 the run could not
+start and nothing was done; 130 interrupted; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from sod_plugins.optim.divergence import DivergenceError
 
 
 def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> int:
-    """Train as the words of a command line say, and return the exit status."""
+    """Run the training command, and return the exit status."""
     parser = argparse.ArgumentParser(prog=prog, description='Train a model from a config.')
-    parser.add_argument('config', help='the config file, or the name of one that sod configs lists')
+    parser.add_argument('config', help='config file, or a name listed by sod configs')
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint, or from the newest one of the work folder',
+        help='continue from a checkpoint, or from the newest one in the work folder',
     )
     parser.add_argument(
-        '--amp', action='store_true', help='train in mixed precision, on a CPU in bfloat16'
+        '--amp', action='store_true', help='train in mixed precision; on a CPU in bfloat16'
     )
     parser.add_argument(
         '--channels-last',
         action='store_true',
-        help='keep the channels of a pixel side by side in memory, which is faster',
+        help='use the channels-last memory format, which is faster',
     )
     arguments = _parse(parser, argv)
     return _run(
@@ -57,9 +57,9 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
 
 
 def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> int:
-    """Test as the words of a command line say, and return the exit status."""
+    """Run the test command, and return the exit status."""
     parser = argparse.ArgumentParser(prog=prog, description='Test a trained checkpoint.')
-    parser.add_argument('config', help='the config file, or the name of one that sod configs lists')
+    parser.add_argument('config', help='config file, or a name listed by sod configs')
     parser.add_argument('checkpoint', help='the checkpoint file')
     parser.add_argument(
         '--out',
@@ -69,12 +69,12 @@ def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> in
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='save the images with their saliency, or instances, drawn over them',
+        help='save the images overlaid with their saliency or instances',
     )
     parser.add_argument(
         '--crf',
         action='store_true',
-        help='refine the maps by a fully connected CRF before all else',
+        help='refine the maps with a fully connected CRF first',
     )
     arguments = _parse(parser, argv)
     return _run(
@@ -91,8 +91,8 @@ def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> in
 
 
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Add the arguments that both commands have, and read the command line."""
-    parser.add_argument('--work-dir', metavar='DIR', help='where logs and checkpoints go')
+    """Add the arguments that both commands share, and parse the command line."""
+    parser.add_argument('--work-dir', metavar='DIR', help='folder for logs and checkpoints')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -106,7 +106,7 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     try:
         arguments = parser.parse_args(argv)
-    except (ValueError, AssertionError):  # what DictAction raises on other forms
+    except (ValueError, AssertionError):  # DictAction raises these on other forms
         parser.error('--cfg-options takes pairs of the form KEY=VALUE, with balanced brackets.')
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     return arguments
@@ -152,6 +152,6 @@ def _run(
 
 
 def _leave_group() -> None:
-    """End the group of processes; left to the interpreter's end, its threads may abort it."""
+    """End the process group: its threads could abort the interpreter at exit."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

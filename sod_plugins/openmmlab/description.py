@@ -1,4 +1,4 @@
-"""Which network of this package a model of the hosts is."""
+"""Identify the network of this package in a model of the hosts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from sod_plugins.networks.base import DescribedNetwork
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 from sod_plugins.openmmlab.unwrapping import unwrapped
 
-# The transform that brings images to the network's size, by the network's task.
+# The transform that resizes images to the network's input size, by the network's task.
 RESIZE = {'instances': 'Resize'}
 RESIZE_SALIENCY = 'sod_plugins.ResizeSaliency'
 
 
 def describe_model(model: nn.Module, cfg: Mapping[str, Any]) -> Description:
-    """Describe the network that a model is, from its live modules.
+    """Describe the network in a model, from its live modules.
 
     Args:
         model: A segmentor, detector or classifier, wrapped or not.
-        cfg: The config of its run, whose pipeline of the test tells the size of the input.
+        cfg: The config of its run, whose test pipeline determines the input size.
 
     Raises:
-        ValueError: If it is no whole network of this package; the message says why.
+        ValueError: It is not a complete network of this package; the message says why.
     """
     model = unwrapped(model)
     whole = getattr(model, 'network', None)
@@ -63,12 +63,12 @@ def _parts_of(model: nn.Module) -> tuple[dict[str, nn.Module], dict[str, str]]:
 def _preprocessing(
     model: nn.Module, cfg: Mapping[str, Any], resize: str | None = None
 ) -> Preprocessing:
-    """Return what the model's preprocessor and the pipeline of its test do to images."""
+    """Return the preprocessing by the model's preprocessor and its test pipeline."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
     if not loader:
         raise ValueError('its config has no test, whose pipeline tells the size of the input')
     dataset = loader['dataset']
-    while 'pipeline' not in dataset and 'dataset' in dataset:  # wrapped, to repeat it say
+    while 'pipeline' not in dataset and 'dataset' in dataset:  # wrapped, for example to repeat it
         dataset = dataset['dataset']
     preprocessor = getattr(model, 'data_preprocessor', None)
     short = {}
@@ -76,6 +76,6 @@ def _preprocessing(
         value = getattr(preprocessor, name, None)
         if not isinstance(value, Tensor):
             raise ValueError('its data preprocessor does not normalise images')
-        # The shortest decimals of the float32: 123.675, and not 123.67500305175781.
+        # The shortest decimal of the float32: 123.675, not 123.67500305175781.
         short[name] = [float(str(np.float32(number))) for number in value.flatten().tolist()]
     return read_preprocessing(short, dataset.get('pipeline', ()), resize or RESIZE_SALIENCY)

@@ -1,4 +1,4 @@
-"""The exception for runs that cannot start as they were asked for."""
+"""The exception for runs that cannot start as requested."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from __future__ import annotations
 class LaunchError(ValueError):
     """A config, option, checkpoint or machine that does not allow the run.
 
-    The message is one clear sentence: what is wrong and what to do about it.
+    The message says what is wrong and what to do about it.
     """

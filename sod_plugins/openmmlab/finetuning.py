@@ -1,4 +1,4 @@
-"""Fine-tune a model of :mod:`sod_plugins.zoo` on images and masks of one's own."""
+"""Fine-tune a model of :mod:`sod_plugins.zoo` on your own images and masks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import test, train
 from sod_plugins.zoo import ModelCard, default_model, find_model, list_models, model_card
 
-PASSES = 15  # over the training images, where no number of iterations is given
-FEWEST, MOST = 100, 5000  # iterations then
+PASSES = 15  # epochs, if no number of iterations is given
+FEWEST, MOST = 100, 5000  # limits of the iterations in that case
 FEWEST_IMAGES = 4
 LARGEST_CONFIG = 1 << 20  # bytes, and of the measures
 CONFIG, MEASURES, NETWORK = 'finetune.py', 'measures.json', 'model.pth'
@@ -31,12 +31,12 @@ PREFIX = 'saliency/'
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What a fine-tuning gives.
+    """The result of fine-tuning.
 
     Attributes:
         checkpoint: The network with its description, for predictors and ``sod predict``.
-        before: The measures of the model on the held-back images, by their keys.
-        after: Those of the fine-tuned network.
+        before: Measures of the model on the held-back images, by key.
+        after: Measures of the fine-tuned network, likewise.
     """
 
     checkpoint: Path
@@ -58,31 +58,31 @@ def finetune(
     seed: int = 0,
     exif: ExifRule | None = None,
 ) -> FineTuned:
-    """Fine-tune a model by the last stage of its own recipe.
+    """Fine-tune a model with the last stage of its own recipe.
 
-    A random part of the images is held back and measured before and after. The folder of the
-    results gets the config (``finetune.py``, which ``tools/train.py`` takes), the two lists,
-    ``measures.json``, the network (``model.pth``), and logs and checkpoints in ``training/``. A
-    second call with the same arguments goes on where the first one was interrupted.
+    A random part of the images is held back for evaluation before and after. The output folder
+    receives the config (``finetune.py``, for ``tools/train.py``), the two lists, ``measures.json``,
+    the network (``model.pth``), and logs and checkpoints in ``training/``. A second call with the
+    same arguments continues where the first one was interrupted.
 
     Args:
-        folder: Images and masks in any layout that ``sod_plugins.data.find_pairs`` knows.
-        out_dir: The folder of the results.
+        folder: Images and masks in any layout that ``sod_plugins.data.find_pairs`` recognises.
+        out_dir: The output folder.
         model: The name of the model; by default the default model for saliency.
-        iterations: How many to train; by default 15 passes over the images, 100 to 5,000.
+        iterations: Number of iterations; by default 15 epochs, but 100 to 5,000 iterations.
         held_back: Number of images to hold back; by default a tenth, up to 500.
         learning_rate: The highest learning rate; the backbone has a quarter of it.
-        batch_size: Images of an iteration.
+        batch_size: Number of images per iteration.
         size: Height and width of the input; by default the recipe's in training and the model's in
             prediction.
-        workers: Processes that load images.
-        seed: Decides which images are held back, their order and their augmentation.
+        workers: Number of worker processes that load images.
+        seed: Determines which images are held back, their order and their augmentation.
         exif: How images and masks are read, see ``sod_plugins.data.FolderLayout``.
 
     Raises:
-        ValueError: There is no such model, it has no recipe, or an argument is out of range.
-        DataError: The folder is no data set, or has too few images.
-        LaunchError: The results' folder holds another run, or cannot be used.
+        ValueError: The model is unknown or has no recipe, or an argument is out of range.
+        DataError: The folder is not a data set, or has too few images.
+        LaunchError: The output folder holds another run, or cannot be used.
     """
     card = _card(model)
     out = Path(out_dir).absolute()
@@ -104,7 +104,7 @@ def finetune(
     config = _write_run(out, cfg, lists)
     before = _known_measures(out / MEASURES) or _measure(config, find_model(card.name), out)
     write_text(out / MEASURES, json.dumps({'before': before}, indent=1) + '\n')
-    training = out / TRAINING  # mmengine writes a config of this name anew into the work folder
+    training = out / TRAINING  # mmengine overwrites a config of this name in the work folder
     train(config, work_dir=training, resume='auto', channels_last=True)
     extract_network(training / f'iter_{cfg.train_cfg.max_iters}.pth', out / NETWORK)
     after = _measure(config, out / NETWORK, out)
@@ -115,7 +115,7 @@ def finetune(
 def recipe_of(card: ModelCard) -> Config:
     """Return the config of the last stage of a model's recipe, without its data.
 
-    What it began with is left out: the model's own weights take that place.
+    Its initial weights are omitted: the model's own weights replace them.
     """
     cfg = Config.fromfile(config_path(Path(card.recipe[-1]).stem))
     cfg.model.backbone.pop('init_cfg', None)
@@ -145,7 +145,7 @@ def _require_arguments(
 ) -> None:
     if iterations is not None and iterations < 2:
         raise ValueError(f'iterations is {iterations}. Give 2 or more.')
-    if batch_size < 2:  # statistics of the coarsest map of one image say nothing
+    if batch_size < 2:  # one image's coarsest map has no useful statistics
         raise ValueError(f'batch_size is {batch_size}. Give 2 or more.')
     if workers < 0:
         raise ValueError(f'workers is {workers}. Give 0 or more.')
@@ -172,7 +172,7 @@ def _use_data(
 
 
 def _use_sizes(cfg: Config, card: ModelCard, size: Sequence[int] | None) -> None:
-    """Predict at the model's size; train and predict at another one that is asked for."""
+    """Predict at the model's size, or train and predict at the requested size."""
     for role in ('train', 'val', 'test'):
         wanted = size if role == 'train' else size or card.preprocessing['size']
         for step in cfg[f'{role}_dataloader'].dataset.pipeline:
@@ -181,7 +181,7 @@ def _use_sizes(cfg: Config, card: ModelCard, size: Sequence[int] | None) -> None
 
 
 def _use_schedule(cfg: Config, iterations: int, learning_rate: float) -> None:
-    """Warm up, and anneal to zero."""
+    """Warm up, then anneal to zero."""
     warm_up = max(1, iterations // 10)
     cfg.param_scheduler = [
         {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'begin': 0, 'end': warm_up},
@@ -200,10 +200,10 @@ def _use_schedule(cfg: Config, iterations: int, learning_rate: float) -> None:
 
 
 def _write_run(out: Path, cfg: Config, lists: tuple[list[str], list[str]]) -> Path:
-    """Write the config and its lists, or find them written by an earlier call.
+    """Write the config and its lists, or check those of an earlier call.
 
     Raises:
-        LaunchError: They are those of a run with other data or arguments.
+        LaunchError: They belong to a run with other data or arguments.
     """
     contents = {
         'train.txt': '\n'.join(lists[0]) + '\n',
@@ -223,7 +223,7 @@ def _write_run(out: Path, cfg: Config, lists: tuple[list[str], list[str]]) -> Pa
 
 
 def _known_measures(path: Path) -> dict[str, float]:
-    """Return what an earlier call has measured at its beginning; nothing without one."""
+    """Return the initial measures of an earlier call; empty without one."""
     if not path.is_file():
         return {}
     try:

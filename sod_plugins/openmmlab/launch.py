@@ -1,4 +1,4 @@
-"""Training and testing from a config: what ``tools/train.py`` and ``tools/test.py`` do."""
+"""Train and test from a config, as ``tools/train.py`` and ``tools/test.py`` do."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from sod_plugins.zoo.resolver import PREFIX, find_model
 LONGEST_NOTE = 1 << 16
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 TRAINING_HOOKS = ('sod_plugins.DescriptionHook', 'sod_plugins.FiniteLossHook')
-# What draws the predictions that a metric measures.
+# The hooks that draw the predictions of each metric.
 OVERLAY_HOOKS = {
     'sod_plugins.SaliencyMetric': 'sod_plugins.SaliencyOverlayHook',
     'sod_plugins.SalientInstanceMetric': 'sod_plugins.InstanceOverlayHook',
@@ -56,26 +56,26 @@ def train(
     options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
 ) -> Runner:
-    """Train a model as a config says.
+    """Train a model from a config.
 
     Args:
         config: The config file.
-        work_dir: Where logs and checkpoints go; by default the config's, or
+        work_dir: Folder for logs and checkpoints; by default the config's, or
             ``work_dirs/<name of the config>``.
-        resume: A checkpoint to go on from, or ``'auto'`` for the newest one of the work folder
-            (where there is none yet, from the beginning, which may be the config's ``load_from``).
-        amp: Whether to train in mixed precision; on a CPU that is bfloat16.
-        channels_last: Whether convolutions keep the channels of a pixel side by side in memory,
-            which is faster on GPUs in mixed precision and on CPUs.
+        resume: A checkpoint to resume from, or ``'auto'`` for the newest one in the work folder (if
+            there is none, training starts from the beginning or the config's ``load_from``).
+        amp: Whether to train in mixed precision; on a CPU this is bfloat16.
+        channels_last: Whether to use the channels-last memory format, which is faster on GPUs in
+            mixed precision and on CPUs.
         options: Values to set in the config, by dotted key.
         launcher: How the processes were started, one of ``LAUNCHERS``.
 
     Returns:
-        The runner after the training.
+        The runner after training.
 
     Raises:
-        LaunchError: The config, an option, the checkpoint or the machine does not allow it.
-        DataError: The data are not usable.
+        LaunchError: The config, an option, the checkpoint or the machine does not allow the run.
+        DataError: The data cannot be used.
         DivergenceError: The loss became NaN or infinite.
     """
     cfg = load_config(config, options, work_dir)
@@ -111,17 +111,17 @@ def test(
     options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
 ) -> dict[str, float]:
-    """Test a checkpoint as a config says.
+    """Test a checkpoint by a config.
 
     Args:
         config: The config file.
         checkpoint: The checkpoint file, or ``zoo:`` and the name of a model.
-        work_dir: Where logs go, as in ``train``.
-        out_dir: Where to save the saliency maps, measures and curves (see ``SaliencyMetric``), or
+        work_dir: Folder for logs, as in ``train``.
+        out_dir: Folder for the saliency maps, measures and curves (see ``SaliencyMetric``), or for
             the instances and measures (see ``SalientInstanceMetric``).
-        show_dir: Where to save the images with their saliency, or instances, drawn over them.
-        crf: Whether the segmentor refines its maps by a CRF, so that measures, maps and images
-            are of refined maps.
+        show_dir: Folder for the images overlaid with their saliency or instances.
+        crf: Whether the segmentor refines its maps by a CRF, so that measures, maps and images are
+            those of refined maps.
         options: Values to set in the config, by dotted key.
         launcher: How the processes were started, one of ``LAUNCHERS``.
 
@@ -129,8 +129,8 @@ def test(
         The measures.
 
     Raises:
-        LaunchError: The config, an option, the checkpoint or the machine does not allow it.
-        DataError: The data are not usable.
+        LaunchError: The config, an option, the checkpoint or the machine does not allow the run.
+        DataError: The data cannot be used.
     """
     cfg = load_config(config, options, work_dir)
     cfg.load_from = _existing_checkpoint(checkpoint)
@@ -158,10 +158,10 @@ def test(
 
 
 def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
-    """Build the model of a config with the weights of a checkpoint, to predict on the CPU.
+    """Build the model of a config with the weights of a checkpoint, for prediction on the CPU.
 
     Raises:
-        LaunchError: The checkpoint is missing, cannot be read, or does not fit.
+        LaunchError: The checkpoint is missing, cannot be read, or does not match.
     """
     path = _existing_checkpoint(checkpoint)
     content = _read_checkpoint(path)
@@ -177,21 +177,22 @@ def load_config(
     options: Mapping[str, Any] | None = None,
     work_dir: str | Path | None = None,
 ) -> Config:
-    """Read a config, set options in it and choose its work folder.
+    """Read a config, set options in it and determine its work folder.
 
     Args:
         path: The file, or the name of a config of this package (``sod_plugins.configs``).
         options: Values to set, by dotted key.
-        work_dir: By default the config's own, or ``work_dirs/<name of the config>``.
+        work_dir: The work folder; by default the config's own, or
+            ``work_dirs/<name of the config>``.
 
     Raises:
-        LaunchError: The file is missing or wrong, an option does not fit the config, or the work
-            folder cannot be written to.
+        LaunchError: The file is missing or invalid, an option does not match the config, or the
+            work folder cannot be written to.
     """
     path = _existing_config(path)
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:  # a config is Python code, which may fail in any way
+    except Exception as error:  # a config is Python code, which may raise anything
         raise LaunchError(f"The config '{path}' cannot be read: {error}") from error
     if options:
         _check_options(cfg, options)
@@ -219,7 +220,7 @@ def _drop_options_of_workers(cfg: Config) -> None:
 def _existing_config(path: str | Path) -> Path:
     if Path(path).is_file():
         return Path(path)
-    if Path(path).name == str(path):  # else it names a folder, too
+    if Path(path).name == str(path):  # otherwise it also names a folder
         try:
             return Path(config_path(str(path)))
         except FileNotFoundError as error:
@@ -235,7 +236,7 @@ def _require_writable(folder: str | Path) -> None:
 
 
 def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Refuse options that nothing would read; mmengine adds whatever it is given."""
+    """Reject options that nothing would read; mmengine accepts any."""
     known = {*cfg.keys(), *inspect.signature(Runner).parameters}
     for key in options:
         top = key.split('.')[0]
@@ -278,7 +279,7 @@ def _resume(cfg: Config, resume: str | Path) -> None:
         cfg.resume, cfg.load_from = True, _existing_checkpoint(resume)
     elif (newest := _newest_checkpoint(cfg.work_dir)) is not None:
         cfg.resume, cfg.load_from = True, newest
-    else:  # a first start, with the weights that the config may name
+    else:  # a first start, with weights that the config may name
         cfg.resume = False
 
 
@@ -298,13 +299,13 @@ def _zoo_file(name: str) -> str:
 
 
 def _newest_checkpoint(work_dir: str) -> str | None:
-    """Return the checkpoint that a run has written last; None before it has written any."""
+    """Return the newest checkpoint of a run; None if there is none yet."""
     note = Path(work_dir, 'last_checkpoint')
     if not note.exists():
         return None
     try:
         name = read_text(note, LONGEST_NOTE).strip()
-        # The folder may have been moved since.
+        # The folder may have been moved since then.
         found = [path for path in (Path(name), Path(work_dir, Path(name).name)) if path.is_file()]
     except (OSError, ValueError):
         found, name = [], ''
@@ -317,7 +318,7 @@ def _newest_checkpoint(work_dir: str) -> str | None:
 
 
 def _prepare_resume(cfg: Config) -> dict[str, Any] | None:
-    """Read the checkpoint to go on from; if its run had been pruned, so is the config's model."""
+    """Read the checkpoint to resume from; if its run was pruned, prune the config's model too."""
     path = cfg.get('load_from') or _newest_checkpoint(cfg.work_dir)
     if path is None:
         return None
@@ -332,7 +333,7 @@ def _read_checkpoint(path: str) -> dict[str, Any]:
     """Read a checkpoint file that holds weights.
 
     Raises:
-        LaunchError: If it does not, or holds NaN or infinite ones.
+        LaunchError: It holds none, or NaN or infinite weights.
     """
     checkpoint = read_training_checkpoint(path)
     if broken := not_finite(_weights(checkpoint, path)):
@@ -352,10 +353,10 @@ def _weights(checkpoint: Mapping[str, Any], path: str) -> dict[str, torch.Tensor
 
 
 def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None:
-    """Load weights; refuse those that leave some as initialised, of which mmengine only warns."""
+    """Load weights; reject missing weights, for which mmengine only warns."""
     try:
         absent = unwrapped(model).load_state_dict(weights, strict=False).missing_keys
-    except RuntimeError as error:  # torch lists those of another shape
+    except RuntimeError as error:  # torch lists weights of another shape
         reason = str(error).splitlines()[-1].strip()
     else:
         if not absent:
@@ -368,7 +369,7 @@ def _require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> Non
 
 
 def _own_metric(cfg: Config, option: str) -> dict[str, Any]:
-    """Return the config of the test's one metric of this package, which an option is about."""
+    """Return the config of the single metric of this package in the test, for an option."""
     evaluators = cfg.get('test_evaluator') or ()
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
     metrics = [e for e in evaluators if e.get('type') in OVERLAY_HOOKS]
@@ -382,7 +383,7 @@ def _own_metric(cfg: Config, option: str) -> dict[str, Any]:
 
 
 def _refine_maps(cfg: Config) -> None:
-    """Let the segmentor refine its maps, with the parameters that the config may have for it."""
+    """Make the segmentor refine its maps, with the parameters in the config, if any."""
     if cfg.model.get('type') != 'sod_plugins.SaliencySegmentor':
         raise LaunchError(
             "--crf refines the maps of a 'sod_plugins.SaliencySegmentor', but the config's model "
@@ -391,13 +392,13 @@ def _refine_maps(cfg: Config) -> None:
     if cfg.model.get('test_cfg') is None:
         cfg.model.test_cfg = {'mode': 'whole'}
     cfg.model.test_cfg.setdefault('crf', {})
-    DenseCRF(**cfg.model.test_cfg.crf)  # an absent library shows here, before the data are read
+    DenseCRF(**cfg.model.test_cfg.crf)  # a missing library is reported here, before data are read
 
 
 def _start_processes(cfg: Config, launcher: str) -> None:
-    """Tell the runner of the launcher; without an accelerator, start the group here.
+    """Set the launcher of the runner; without an accelerator, start the process group here.
 
-    mmengine would choose a CUDA device for each process, also where there is none.
+    mmengine would choose a CUDA device for each process even if there is none.
     """
     cfg.launcher = launcher
     if launcher == 'none' or get_device() != 'cpu':
@@ -418,7 +419,7 @@ def _start_processes(cfg: Config, launcher: str) -> None:
 def _build(cfg: Config) -> Runner:
     flush_denormals()
     if isinstance(cfg.get('visualizer'), dict):
-        # Under one name, all runs of a process would write to the folder of the first.
+        # With the same name, all runs of a process would write to the folder of the first.
         cfg.visualizer.pop('name', None)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     read_as_data(runner.model)
@@ -428,7 +429,7 @@ def _build(cfg: Config) -> Runner:
 
 
 def _add_hooks(cfg: Config) -> None:
-    """Add the hooks that every training has, also one by a config that does not ask for them."""
+    """Add the hooks of every training, even if the config does not list them."""
     hooks = [*cfg.get('default_hooks', {}).values(), *(cfg.get('custom_hooks') or ())]
     present = {hook.get('type') for hook in hooks if hook}
     added = [{'type': hook} for hook in TRAINING_HOOKS if hook not in present]

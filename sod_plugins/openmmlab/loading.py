@@ -1,8 +1,8 @@
-"""How checkpoints are read in our runs: as data, by this package's own reader.
+"""Read the checkpoints of runs as data, with this package's own reader.
 
-mmengine reads a file by the prefix of its name. Names that begin with ``SCHEME`` are read here;
-what others load, and how, stays as it is, but that files which torch refuses to mmengine are read
-here too.
+mmengine selects a reader by the prefix of a file's name. Names that begin with ``SCHEME`` are read
+here. How others are loaded is unchanged, except that files which torch refuses to load for mmengine
+are read here too.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from sod_plugins.zoo.resolver import PREFIX, find_model
 
 SCHEME = 'sod_plugins:'
 BACKEND = 'sod_plugins'
-# What mmengine and torch raise on a state of another form.
+# Errors of mmengine and torch for a state of another form.
 FAILURES = (AttributeError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 HUB = ('log_scalars', 'runtime_info', 'resumed_keys')  # of mmengine's MessageHub
 HISTORY = f'{HistoryBuffer.__module__}.{HistoryBuffer.__name__}'
-# The lists by which mmengine finds the address of a checkpoint that has a short name.
+# The lists by which mmengine resolves the short names of checkpoints.
 ADDRESSES = {
     'torchvision://': 'get_torchvision_models',
     'modelzoo://': 'get_torchvision_models',
@@ -46,15 +46,15 @@ ADDRESSES = {
 
 @CheckpointLoader.register_scheme(prefixes=(SCHEME, PREFIX), force=True)
 def load_from_sod_plugins(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU, as mmengine's loaders are called.
+    """Read a checkpoint onto the CPU, with the interface of mmengine's loaders.
 
     Args:
-        filename: ``SCHEME`` and a file, an address, or a short name of a checkpoint; or ``zoo:``
-            and the name of a model of this package.
-        map_location: Of no effect: who loads weights moves them.
+        filename: ``SCHEME`` followed by a file, an address or a short name of a checkpoint; or by
+            ``zoo:`` and the name of a model of this package.
+        map_location: Ignored: whoever loads weights moves them.
 
     Raises:
-        LaunchError: If there is no such checkpoint, or it is none.
+        LaunchError: The file does not exist or is not a checkpoint.
     """
     source = filename.removeprefix(SCHEME)
     checkpoint = read_training_checkpoint(source)
@@ -67,11 +67,11 @@ def load_from_sod_plugins(filename: str, map_location: Any = None) -> dict[str, 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)
 def load_file(filename: str, map_location: Any = None) -> Any:
-    """Load a file as mmengine does, or read it here where torch refuses.
+    """Load a file as mmengine does, or read it here if torch refuses.
 
     mmengine 0.10.7 (``mmengine/runner/checkpoint.py``) leaves ``weights_only`` to torch, which
-    since 2.6 refuses the history of the log that every checkpoint of a training holds: neither
-    scripts nor functions of the hosts could load one.
+    since 2.6 rejects the log history that every training checkpoint holds, so neither scripts nor
+    functions of the hosts could load one.
     """
     try:
         return host.load_from_local(filename, map_location)
@@ -102,10 +102,10 @@ def write_whole(runner: Runner) -> None:
 
 
 def read_training_checkpoint(source: str | Path) -> dict[str, Any]:
-    """Read a checkpoint, the history of its log included.
+    """Read a checkpoint, including its log history.
 
     Raises:
-        LaunchError: If there is no such checkpoint, or it is none.
+        LaunchError: The file does not exist or is not a checkpoint.
     """
     try:
         checkpoint = read_checkpoint(find_weights(_address_of(str(source))))
@@ -113,7 +113,7 @@ def read_training_checkpoint(source: str | Path) -> dict[str, Any]:
         raise LaunchError(str(error)) from error
     meta = checkpoint.get('meta')
     if isinstance(meta, dict):
-        meta.pop('config', None)  # a resume would run it as a config
+        meta.pop('config', None)  # a resume would execute it as a config
     hub = checkpoint.get('message_hub')
     if isinstance(hub, dict) and isinstance(hub.get('log_scalars'), dict):
         scalars = {name: _history_of(entry) for name, entry in hub['log_scalars'].items()}
@@ -122,10 +122,10 @@ def read_training_checkpoint(source: str | Path) -> dict[str, Any]:
 
 
 def read_as_data(model: nn.Module) -> None:
-    """Let the initialisation of a model read its checkpoints here.
+    """Make the initialisation of a model read its checkpoints here.
 
     Args:
-        model: Whose modules may have ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
+        model: A model whose modules may have ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
     """
     for module in model.modules():
         configs = getattr(module, 'init_cfg', None)
@@ -138,12 +138,12 @@ def read_as_data(model: nn.Module) -> None:
 
 
 def with_scheme(source: str | Path) -> str:
-    """Return the name by which mmengine has a checkpoint read here."""
+    """Return the name under which mmengine reads a checkpoint through this module."""
     return SCHEME + str(source).removeprefix(SCHEME)
 
 
 def resume_here(runner: Runner) -> None:
-    """Let a runner load and resume by this reader, and say what a checkpoint lacks."""
+    """Make a runner load and resume with this reader, and report what a checkpoint lacks."""
     if runner._load_from is not None:
         runner._load_from = with_scheme(runner._load_from)
     resume = runner.resume
@@ -164,10 +164,10 @@ def resume_here(runner: Runner) -> None:
 
 
 def require_training_state(checkpoint: Mapping[str, Any], path: str) -> None:
-    """Refuse a checkpoint without the state of a training.
+    """Reject a checkpoint without the state of a training.
 
     Raises:
-        LaunchError: If it is one.
+        LaunchError: The checkpoint has none.
     """
     meta, hub = checkpoint.get('meta'), checkpoint.get('message_hub')
     counts = [meta.get(name) for name in ('epoch', 'iter')] if isinstance(meta, dict) else [None]
@@ -186,7 +186,7 @@ def require_training_state(checkpoint: Mapping[str, Any], path: str) -> None:
 
 
 def _history_of(entry: Any) -> Any:
-    """Turn what stands in for a history of logged numbers into one."""
+    """Convert the stand-in of a log history to a history."""
     if not isinstance(entry, StandIn) or entry.name != HISTORY or not isinstance(entry.state, dict):
         return entry
     values, counts = (entry.state.get(name) for name in ('_log_history', '_count_history'))
@@ -199,7 +199,7 @@ def _history_of(entry: Any) -> Any:
 
 
 def _address_of(source: str) -> str:
-    """Return the address behind a short name; any other source as it is."""
+    """Resolve a short name to its address; return any other source unchanged."""
     if source.startswith(PREFIX):
         return str(find_model(source))
     for prefix, function in ADDRESSES.items():

@@ -1,4 +1,4 @@
-"""Models as they are inside the wrappers for several processes."""
+"""Unwrap models from their wrappers for several processes."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from torch import nn
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside mmengine's wrapper, or a model without one as it is."""
+    """Return the model inside mmengine's wrapper, or an unwrapped model unchanged."""
     return cast(nn.Module, model.module) if is_model_wrapper(model) else model

@@ -1,4 +1,4 @@
-"""The base of this package's data sets: random choices as a function of seed, draw and index."""
+"""The base class of data sets: random choices are a function of seed, draw and index."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sod_plugins.data.sampling import DrawIndex, sample_rng
 
 
 class DrawnDataset(BaseDataset):
-    """A data set whose samples reach the pipeline with the random generator of their draw.
+    """A data set that passes each sample to the pipeline with the random generator of its draw.
 
-    ``rng``, the ``numpy.random.Generator`` that every random transform draws from, is a function of
-    the seed, the draw's number and the index, so that workers, resumes and processes do not change
-    what a sample becomes. The number comes with the ``DrawIndex`` of ``sod_plugins.DrawSampler``; a
-    plain index of another sampler gets a random one, and the run then cannot be resumed exactly.
-    With a ``DrawIndex`` its ``draw`` and ``pass_number`` reach the pipeline too.
+    ``rng``, the ``numpy.random.Generator`` for all random transforms, is a function of the seed,
+    the draw number and the index. Workers, resumes and processes therefore do not change a sample.
+    The number comes with the ``DrawIndex`` of ``sod_plugins.DrawSampler``; a plain index from
+    another sampler gets a random one, and the run can then not be resumed exactly. With a
+    ``DrawIndex``, its ``draw`` and ``pass_number`` are passed to the pipeline too.
 
-    The transforms of hosts draw from the global generators of numpy and Python instead: while the
-    pipeline runs these are seeded by the same three numbers.
+    The hosts' transforms use the global generators of NumPy and Python instead, which are seeded by
+    the same three numbers while the pipeline runs.
 
     Subclasses find the samples in ``load_data_list``.
 
@@ -33,16 +33,16 @@ class DrawnDataset(BaseDataset):
         pipeline: The transforms.
         test_mode: Whether the samples are for evaluation.
         seed: The seed of the random transforms.
-        metainfo: Meta information that replaces the data set's own.
-        filter_cfg: None: these data sets leave no sample out.
-        indices: How many samples to take, from the first on, or which ones.
-        serialize_data: Whether samples are kept as bytes, which worker processes share.
-        lazy_init: Whether the files are looked for when the first sample is asked for.
-        max_refetch: How often another sample is taken in place of one that cannot be used; by
-            default that is an error.
+        metainfo: Meta information that replaces that of the data set.
+        filter_cfg: Must be None: these data sets do not filter samples.
+        indices: The number of samples to use, from the first, or their indices.
+        serialize_data: Whether to store samples as bytes, which worker processes share.
+        lazy_init: Whether to search for the files only when the first sample is requested.
+        max_refetch: How often to replace an unusable sample by another one; by default it is an
+            error.
 
     Raises:
-        ValueError: If ``filter_cfg`` asks for a filter: these data sets leave no sample out.
+        ValueError: ``filter_cfg`` is given.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class DrawnDataset(BaseDataset):
 
 @contextmanager
 def _global_generators(rng: np.random.Generator) -> Iterator[None]:
-    """Seed the global generators from another one, which stays as it is; put them back after."""
+    """Seed the global generators from another one, which is not changed, and restore them later."""
     before = np.random.get_state(), random.getstate()
     sequence = cast(np.random.SeedSequence, rng.bit_generator.seed_seq)
     words = sequence.spawn(1)[0].generate_state(4)

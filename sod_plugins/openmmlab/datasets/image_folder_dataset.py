@@ -1,4 +1,4 @@
-"""The data set of images that each belong to one class."""
+"""The data set of images with one class each."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from sod_plugins.registry import DATASETS
 @DATASETS.register_module()
 @passes_on(DrawnDataset)
 class ImageFolderDataset(DrawnDataset):
-    """Images in one folder for each class, as ImageNet has them, or in a list.
+    """Images in one folder per class, as in ImageNet, or from a list.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``gt_label`` (int), ``sample_idx`` and
-    the ``rng`` of :class:`DrawnDataset`. The names of the classes, in the order of their numbers,
+    the ``rng`` of :class:`DrawnDataset`. The class names, in the order of their indices,
     are ``metainfo['classes']``.
 
     Args:
         data_root: The folder of the data set.
-        split: The folder of images below it. Without ``list_file`` each folder in it is a class,
-            which its name sorts, of all images at any depth below it.
-        list_file: A text file of one ``path label`` a line, below ``data_root``; the paths start at
-            the folder of images. Labels that are whole numbers are sorted by value, others by name.
-        classes_of: The training set whose classes count: its folder of class folders, or its list
-            file, below ``data_root``. Give it for the validation set, which may lack some of the
-            classes but have no others.
-        check_images: Whether to decode all images when the data set is built, so that damaged ones
-            are named together before training begins; otherwise the first one met ends the run.
+        split: The folder of images below it. Without ``list_file`` each subfolder is a class,
+            sorted by name, with all images at any depth below it.
+        list_file: A text file below ``data_root`` with one ``path label`` per line; paths are
+            relative to the folder of images. Integer labels are sorted by value, others by name.
+        classes_of: The training set that defines the classes: its folder of class folders, or its
+            list file, below ``data_root``. Use it for the validation set, which may lack some of
+            the classes but have no others.
+        check_images: Whether to decode all images when the data set is built, so that all damaged
+            ones are reported before training starts; otherwise the first one ends the run.
 
     Raises:
         DataError: A folder or file is missing, a class has no image, a class is not among those of
@@ -60,7 +60,7 @@ class ImageFolderDataset(DrawnDataset):
         super().__init__(data_root, **arguments)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Find the images and their classes, and check the files where asked to."""
+        """Find the images and their classes, and check the files if requested."""
         root = Path(self.data_root)
         found = find_labelled_images(
             root / self.split,

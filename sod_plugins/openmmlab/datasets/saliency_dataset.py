@@ -23,26 +23,26 @@ from sod_plugins.registry import DATASETS
 @DATASETS.register_module()
 @passes_on(DrawnDataset, find_pairs, without=('root', 'require_masks'))
 class SaliencyDataset(DrawnDataset):
-    """Images and saliency masks of any layout that ``sod_plugins.data.find_pairs`` knows.
+    """Images and saliency masks in any layout that ``sod_plugins.data.find_pairs`` recognises.
 
-    All files are checked when the data set is built, that is before training begins.
+    All files are checked when the data set is built, before training starts.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``seg_map_path``, ``sample_idx`` and
     the ``rng`` of :class:`DrawnDataset`.
 
     Args:
-        preset: The name of a known data set in ``sod_plugins.data.PRESETS``, whose number of
-            samples must then be found.
+        preset: The name of a known data set in ``sod_plugins.data.PRESETS``; its number of samples
+            must then be found.
 
     Raises:
-        DataError: The data set is not usable: a file without partner, sizes that differ, ...
+        DataError: The data set is not usable: a file lacks its partner, sizes differ, ...
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {
         'classes': ('background', 'salient'),
         'palette': [[0, 0, 0], [255, 255, 255]],
     }
-    # What mmseg's scripts ask its own data sets for: no label is shifted, and 255 is padding.
+    # Attributes that mmseg's scripts expect: labels are not shifted, and 255 is padding.
     ignore_index = 255
     reduce_zero_label = False
 
@@ -74,6 +74,6 @@ class SaliencyDataset(DrawnDataset):
 
 
 def _sample(pair: SaliencyPair) -> dict[str, Any]:
-    """Return the paths of a pair, and ``exif`` where both are read as they are stored."""
+    """Return the paths of a pair, and ``exif`` if both are read as stored."""
     sample = {'img_path': str(pair.image), 'seg_map_path': str(pair.mask)}
     return sample if pair.exif == 'apply' else {**sample, 'exif': pair.exif}

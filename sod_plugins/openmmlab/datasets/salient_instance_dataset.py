@@ -18,28 +18,28 @@ from sod_plugins.registry import DATASETS
 @DATASETS.register_module()
 @passes_on(DrawnDataset)
 class SalientInstanceDataset(DrawnDataset):
-    """Images and salient instances in COCO's JSON, for mmdet's transforms and detectors.
+    """Images and salient instances in COCO JSON, for mmdet's transforms and detectors.
 
-    Categories do not count: every instance has the label 0. All annotations are checked when the
-    data set is built; what cannot be used is named, and nothing is left out silently. Images
-    without instances are samples too.
+    Categories are ignored: every instance has the label 0. All annotations are checked when the
+    data set is built; unusable ones are reported, and nothing is silently left out. Images without
+    instances are samples too.
 
-    A sample reaches the pipeline as mmdet's do: ``img_path``, ``img_id``, ``height``, ``width``,
-    and ``instances``, each a dict of ``bbox`` [x1, y1, x2, y2] in pixels (x2 and y2 excluded),
-    ``bbox_label``, ``mask`` (run lengths or polygons) and ``ignore_flag`` (1 for COCO's crowds);
-    beside them ``sample_idx`` and the ``rng`` of :class:`DrawnDataset`.
+    A sample reaches the pipeline in mmdet's form: ``img_path``, ``img_id``, ``height``, ``width``,
+    and ``instances``, each a dict of ``bbox`` [x1, y1, x2, y2] in pixels (x2 and y2 exclusive),
+    ``bbox_label``, ``mask`` (RLE or polygons) and ``ignore_flag`` (1 for COCO's crowds), as well as
+    ``sample_idx`` and the ``rng`` of :class:`DrawnDataset`.
 
     Args:
-        ann_file: The annotations, below ``data_root``. Their path is ``metainfo['ann_file']``,
+        ann_file: The annotations, below ``data_root``. Their path is in ``metainfo['ann_file']``,
             where ``SalientInstanceMetric`` finds it.
         data_root: The folder of the data set.
-        data_prefix: ``img`` is the folder of images below ``data_root``.
-        skip_bad: Leave out annotations and images that cannot be used, with a warning that lists
-            them, instead of refusing the data set. ``SalientInstanceMetric`` does the same.
+        data_prefix: ``img`` is the image folder below ``data_root``.
+        skip_bad: Leave out unusable annotations and images, with a warning that lists them, instead
+            of rejecting the data set. ``SalientInstanceMetric`` does the same.
 
     Raises:
-        DataError: The annotations cannot be read, or some of them cannot be used, or an image is
-            missing; one message names all of them.
+        DataError: The annotations cannot be read, some cannot be used, or an image is missing; one
+            message lists all problems.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {'classes': ('salient',), 'palette': [(220, 20, 60)]}

@@ -1,4 +1,4 @@
-"""A check that a classifier and its data have the same classes."""
+"""Check that a classifier and its data have the same classes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sod_plugins.registry import HOOKS
 
 @HOOKS.register_module()
 class CheckClassesHook(Hook):
-    """Refuse to train or test a classifier on data of another number of classes.
+    """Rejects training or testing a classifier on data with another number of classes.
 
-    The model has ``num_classes``, as ``sod_plugins.ImageClassifier`` does, the data sets have
-    ``metainfo['classes']``, as ``sod_plugins.ImageFolderDataset`` does.
+    The model must have ``num_classes``, like ``sod_plugins.ImageClassifier``, and the data sets
+    ``metainfo['classes']``, like ``sod_plugins.ImageFolderDataset``.
 
     Raises:
-        LaunchError: The numbers differ, or the validation set has other classes, or the same ones
-            in another order, than the training set.
+        LaunchError: The numbers differ, or the classes of the validation set or their order differ
+            from the training set.
     """
 
     def before_train(self, runner: Runner) -> None:

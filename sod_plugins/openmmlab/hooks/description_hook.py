@@ -1,4 +1,4 @@
-"""Checkpoints that say which network they hold."""
+"""Checkpoints that describe their network."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sod_plugins.registry import HOOKS
 
 @HOOKS.register_module()
 class DescriptionHook(Hook):
-    """Write the network's description into every checkpoint, beside its weights.
+    """Writes the description of the network into every checkpoint.
 
-    :func:`~sod_plugins.networks.load_network` and the ``sod`` command build the network by it. It
-    is made of the live modules, whatever they have become in training. A model that is no whole
-    network of this package gets none, and the log says why.
+    :func:`~sod_plugins.networks.load_network` and the ``sod`` command build the network from it. It
+    is derived from the live modules, even if training has changed them. A model that is not a
+    complete network of this package gets none, and the log gives the reason.
 
     In a config: ``default_hooks = dict(description=dict(type='sod_plugins.DescriptionHook'))``.
-    ``tools/train.py`` adds it where a config does not.
+    ``tools/train.py`` adds it if a config does not.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Say why checkpoints will have no description."""
+        """Log why checkpoints will have no description."""
         try:
             describe_model(runner.model, runner.cfg)
         except (KeyError, TypeError, ValueError) as error:
             runner.logger.info(f'Checkpoints will not describe their network: {error}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Describe the network."""
+        """Add the description of the network."""
         try:
             description = describe_model(runner.model, runner.cfg)
         except (KeyError, TypeError, ValueError):

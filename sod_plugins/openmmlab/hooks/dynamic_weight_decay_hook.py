@@ -17,27 +17,27 @@ from sod_plugins.registry import HOOKS
 @HOOKS.register_module()
 @passes_on(DynamicWeightDecay, without=('model',))
 class DynamicWeightDecayHook(Hook):
-    """Attach :class:`DynamicWeightDecay` to the runner's optimizer for the time of training.
+    """Attaches :class:`DynamicWeightDecay` to the runner's optimizer during training.
 
-    Two lines of a config turn it on::
+    Two lines of a config enable it::
 
         optim_wrapper = dict(
             constructor='sod_plugins.DynamicWeightDecayConstructor',
             optimizer=dict(type='Adam', lr=1e-4, weight_decay=5e-3))
         custom_hooks = [dict(type='sod_plugins.DynamicWeightDecayHook')]
 
-    The constructor takes the standard decay off the weights that the hook decays; where the two
-    disagree, training stops before its first step. The rule keeps nothing between steps, so there
-    is nothing to store for a resume.
+    The constructor removes standard decay from the weights that the hook decays; if the two
+    disagree, training stops before its first step. The rule keeps no state between steps, so
+    nothing must be stored for a resume.
 
-    Where ``layers`` or ``fusion`` is given here, the constructor needs the same in
+    If ``layers`` or ``fusion`` is given here, the constructor needs the same in
     ``paramwise_cfg=dict(dynamic_weight_decay=dict(...))``.
 
     Args:
         metric: Function from detached features (N, C, H, W) to (N, C), or its name in mmengine's
             ``FUNCTIONS`` registry or its dotted path.
-        activation: Applied to the output of a layer that was named in ``layers``; a function, or
-            its name or dotted path.
+        activation: Applied to the output of a layer named in ``layers``; a function, or its name or
+            dotted path.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class DynamicWeightDecayHook(Hook):
         }
 
     def before_train(self, runner: Runner) -> None:
-        """Attach the rule; a model that is compiled is traced later, with the rule in it."""
+        """Attach the rule; a compiled model is traced later, including the rule."""
         self.rule = DynamicWeightDecay(unwrapped(runner.model), **self._arguments)
         self.rule.attach(runner.optim_wrapper.optimizer)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *_: Any, **__: Any) -> None:
-        """Forget a step's measurements, also where a gradient scaler skipped the step."""
+        """Discard the measurements of a step, even if a gradient scaler skipped the step."""
         if self.rule is not None and runner.optim_wrapper.should_update():
             self.rule.reset()
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model and the optimizer as they were."""
+        """Detach the rule from the model and the optimizer."""
         if self.rule is not None:
             self.rule.detach()
 

@@ -1,4 +1,4 @@
-"""A resume that ends in the same weights as an uninterrupted run."""
+"""Resumes that end with the same weights as an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ _NOTED = {'seed', 'samples', 'batch_size', 'processes'}
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Let a resumed run go on exactly as if it had never been interrupted.
+    """Makes a resumed run continue exactly as if it had never been interrupted.
 
     mmengine's checkpoints hold neither the states of the random generators nor the position
-    within an epoch. This hook needs to save no states, because it makes them functions of
-    (seed, iteration, process): it seeds the global generators of torch, numpy and Python before
-    each batch is loaded and again before it is trained on. So whatever happened in between, a
-    validation or a crash, every iteration finds the generators as it would have anyway. A
-    checkpoint from the middle of an epoch goes on at the next batch of that epoch, by the ``skip``
-    of ``sod_plugins.DrawSampler``; numbers of batches and epochs stay those of the whole run.
+    within an epoch. This hook does not need to save states, because it makes them functions of
+    (seed, iteration, process): it seeds the global generators of torch, NumPy and Python before
+    each batch is loaded and again before each training step. Whatever happens in between, such as a
+    validation or a crash, every iteration starts with the same generator states. A checkpoint from
+    the middle of an epoch continues with the next batch of that epoch, by the ``skip`` of
+    ``sod_plugins.DrawSampler``; batch and epoch numbers are those of the whole run.
 
-    It works with both loops of mmengine and with any model and data set. Exact are runs whose
-    transforms draw from ``results['rng']`` (those of this package do), whose operations are
-    deterministic, and whose checkpoints are written between whole steps: with gradient
-    accumulation, at multiples of ``accumulative_counts``.
+    It works with both loops of mmengine and with any model and data set. Resumes are exact if
+    transforms draw from ``results['rng']`` (as those of this package do), operations are
+    deterministic, and checkpoints are written between complete steps: with gradient accumulation,
+    at multiples of ``accumulative_counts``.
 
     In a config: ``custom_hooks = [dict(type='sod_plugins.ExactResumeHook')]``.
 
-    A run by iterations that is resumed with another number of samples, batch size or number of
-    processes goes on with a warning.
+    An iteration-based run that is resumed with another number of samples, batch size or number of
+    processes continues with a warning.
 
     Raises:
-        LaunchError: A run by epochs is resumed from the middle of one with another sampler, or
-            with another number of samples, batch size or number of processes; or the sampler does
-            not fit the loop.
+        LaunchError: An epoch-based run is resumed from the middle of an epoch with another sampler,
+            number of samples, batch size or number of processes; or the sampler does not match the
+            loop.
     """
 
-    # After the hooks that choose the epoch of the sampler.
+    # After the hooks that set the epoch of the sampler.
     priority = 'LOWEST'
 
     def __init__(self) -> None:
         self._saved: dict[str, Any] | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep what the interrupted run noted."""
+        """Restore the record of the interrupted run."""
         saved = checkpoint.get(_KEY)
         if saved is not None and not (
             isinstance(saved, dict)
@@ -64,11 +64,11 @@ class ExactResumeHook(Hook):
         self._saved = saved
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note what the position in the data depends on."""
+        """Record what the position in the data depends on."""
         checkpoint[_KEY] = _describe(runner.train_loop.dataloader)
 
     def before_train(self, runner: Runner) -> None:
-        """Check that loop and sampler fit, and give it the seed of the interrupted run."""
+        """Check that loop and sampler match, and restore the seed of the interrupted run."""
         loop = runner.train_loop
         sampler = loop.dataloader.sampler
         if isinstance(sampler, DrawSampler):
@@ -78,7 +78,7 @@ class ExactResumeHook(Hook):
         if sampler.seed != self._saved['seed']:
             sampler.seed = self._saved['seed']
             if isinstance(loop, IterBasedTrainLoop):
-                # Workers of the present iterator may have begun to load by the other seed.
+                # Workers of the current iterator may have started to load with the other seed.
                 loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
         if sampler.infinite and _describe(loop.dataloader) != self._saved:
             runner.logger.warning(
@@ -87,7 +87,7 @@ class ExactResumeHook(Hook):
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed the generators, and go to the next batch of an interrupted epoch."""
+        """Seed the generators, and skip to the next batch of an interrupted epoch."""
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop):
             done = loop.iter - loop.epoch * len(loop.dataloader)
@@ -95,7 +95,7 @@ class ExactResumeHook(Hook):
                 self._check_position(loop.dataloader, done)
                 loop.dataloader.sampler.skip(done * loop.dataloader.batch_size)
                 _number_batches_from(loop, done)
-        # The iteration loop skips by itself, also through `DrawSampler.skip`.
+        # The iteration loop skips on its own, also through `DrawSampler.skip`.
         _seed_generators(runner, loop.iter, 'load')
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -105,15 +105,15 @@ class ExactResumeHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Seed the generators for the loading of the next iteration's batch."""
+        """Seed the generators for loading the next batch."""
         _seed_generators(runner, runner.iter + 1, 'load')
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Number the batches of the next epoch from its beginning."""
+        """Number the batches of the next epoch from its start."""
         vars(runner.train_loop).pop('run_iter', None)
 
     def _check_position(self, dataloader: DataLoader[Any], done: int) -> None:
-        """Refuse an interrupted epoch whose next batch cannot be found."""
+        """Reject an interrupted epoch whose next batch cannot be determined."""
         sampler, batches = dataloader.sampler, dataloader.batch_sampler
         if not isinstance(sampler, DrawSampler) or type(batches) is not BatchSampler:
             raise LaunchError(
@@ -131,7 +131,7 @@ class ExactResumeHook(Hook):
 
 
 def _check_infinite(sampler: DrawSampler, loop: Any) -> None:
-    """Refuse an epoch that would never end, and an iteration loop that would restart its data."""
+    """Reject an epoch that would never end, and an iteration loop that would restart its data."""
     for kind, infinite in ((EpochBasedTrainLoop, False), (IterBasedTrainLoop, True)):
         if isinstance(loop, kind) and sampler.infinite != infinite:
             raise LaunchError(
@@ -140,7 +140,7 @@ def _check_infinite(sampler: DrawSampler, loop: Any) -> None:
 
 
 def _describe(dataloader: DataLoader[Any]) -> dict[str, Any]:
-    """Name all that the order of the data depends on."""
+    """Return everything that the order of the data depends on."""
     sampler: Any = dataloader.sampler
     dataset: Any = dataloader.dataset
     return {
@@ -152,7 +152,7 @@ def _describe(dataloader: DataLoader[Any]) -> dict[str, Any]:
 
 
 def _number_batches_from(loop: EpochBasedTrainLoop, done: int) -> None:
-    """Let the loop count the batches of this epoch from ``done``, for logs and hooks."""
+    """Make the loop count the batches of this epoch from ``done``, for logs and hooks."""
     run_iter = loop.run_iter
     loop.run_iter = lambda idx, data_batch: run_iter(idx + done, data_batch)
 

@@ -1,4 +1,4 @@
-"""The end of a training that diverges."""
+"""Stop a training that diverges."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sod_plugins.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop a training at once when a loss is NaN or infinite, and save nothing from then on.
+    """Stops training at once when a loss is NaN or infinite, without saving anything afterwards.
 
-    The error names the files of the batch. Weights that became so before a loss shows it are
-    noticed before a checkpoint would be written, so that the last one is good.
+    The error names the files of the batch. Weights that become non-finite before a loss shows it
+    are detected before a checkpoint would be written, so the last checkpoint is good.
 
     In a config: ``default_hooks = dict(finite_loss=dict(type='sod_plugins.FiniteLossHook'))``.
-    ``tools/train.py`` adds it where a config does not.
+    ``tools/train.py`` adds it if a config does not.
 
     Raises:
         DivergenceError: The training diverged.
@@ -31,7 +31,7 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Check the losses, and the weights where a checkpoint is due."""
+        """Check the losses and, if a checkpoint is due, the weights."""
         losses = {k: v for k, v in (outputs or {}).items() if isinstance(v, Tensor)}
         when = f'iteration {runner.iter + 1}'
         check_losses(losses, _files(data_batch), when)
@@ -39,11 +39,11 @@ class FiniteLossHook(Hook):
             check_weights(runner.model, when)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Check the weights, as checkpoints are written after epochs too."""
+        """Check the weights, because checkpoints are written after epochs too."""
         check_weights(runner.model, f'epoch {runner.epoch + 1}')
 
     def _saves(self, runner: Runner, hook: Hook) -> bool:
-        """Whether a hook writes a checkpoint, and removes an older one, after this iteration."""
+        """Return whether a hook writes a checkpoint, and removes an older one, at this point."""
         return (
             isinstance(hook, CheckpointHook)
             and not hook.by_epoch
@@ -52,7 +52,7 @@ class FiniteLossHook(Hook):
 
 
 def _files(data_batch: Any) -> list[str]:
-    """Return the names of a batch's images."""
+    """Return the image files of a batch."""
     samples = data_batch.get('data_samples', ()) if isinstance(data_batch, dict) else ()
     paths = (getattr(sample, 'img_path', None) for sample in samples)
     return [str(path) for path in paths if path is not None]

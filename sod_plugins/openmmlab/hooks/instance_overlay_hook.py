@@ -1,4 +1,4 @@
-"""Pictures of the instances that a test predicted."""
+"""Overlays of the instances predicted in a test."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
 @HOOKS.register_module()
 class InstanceOverlayHook(Hook):
-    """Save each tested image with its instances drawn over it, as ``<stem>.png``.
+    """Saves each tested image overlaid with its instances, as ``<stem>.png``.
 
     Args:
-        out_dir: The folder to write to.
-        min_score: Instances below are not drawn; 0.4 is S4Net's for its figures.
+        out_dir: The output folder.
+        min_score: Instances with lower scores are not drawn; S4Net's figures use 0.4.
 
     Raises:
-        LaunchError: The model predicts no masks of instances.
+        LaunchError: The model does not predict instance masks.
     """
 
     def __init__(self, out_dir: str | Path, min_score: float = SHOWN) -> None:

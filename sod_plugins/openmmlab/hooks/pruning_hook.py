@@ -25,7 +25,7 @@ from sod_plugins.registry import HOOKS
 
 _KEY = 'pruned_model'
 _PARTS = {'backbone': 'sod_plugins.CSNet', 'decode_head': 'sod_plugins.CSFHead'}
-# What a checkpoint holds of a pruned model.
+# The entries for a pruned model in a checkpoint.
 _WIDTHS = {
     'backbone': {'block_widths'},
     'decode_head': {'in_channels', 'fuse_channels', 'dilated_channels', 'channels'},
@@ -37,14 +37,14 @@ FINETUNE: tuple[Finetune, ...] = get_args(Finetune)
 @HOOKS.register_module()
 @passes_on(select_channels, without=('network',))
 class PruningHook(Hook):
-    """Remove channels at one point of the training of a CSNet, and fine-tune what is left.
+    """Removes channels of a CSNet at one point of training, and fine-tunes the smaller network.
 
     The model in the runner is replaced by the smaller one, dynamic weight decay ends, and the
-    optimizer goes on with the weights that stay and fresh moments; its schedule continues. The
-    model as it was is saved first, as ``before_pruning.pth`` of the work folder, so that other
+    optimizer continues with the remaining weights and new moments; its schedule continues. The
+    model before pruning is saved first, as ``before_pruning.pth`` in the work folder, so that other
     thresholds and rules can resume from there. Later checkpoints hold the new widths in their
-    config; ``tools/train.py --resume``, ``tools/test.py`` and the ``sod`` command take them as they
-    are, whichever side of the pruning they come from.
+    config. ``tools/train.py --resume``, ``tools/test.py`` and the ``sod`` command accept
+    checkpoints from before and after pruning.
 
     In a config::
 
@@ -52,19 +52,19 @@ class PruningHook(Hook):
             dict(type='sod_plugins.DynamicWeightDecayHook'),
             dict(type='sod_plugins.PruningHook', begin=280, threshold=1e-20)]
 
-    A run that is resumed after ``begin`` without having been pruned is pruned at once.
+    A run resumed after ``begin`` that has not been pruned is pruned at once.
 
     Args:
-        begin: Epoch (from 0) before which channels are removed, or iteration.
+        begin: Epoch or iteration (from 0) before which channels are removed.
         by_epoch: Whether ``begin`` counts epochs; by default iterations.
-        finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
-            what the released code does: weights stay, and the running statistics, begun anew, are
-            estimated in training mode until the run ends.
-        lr: Learning rate of all parameters to go on from; by default what the schedule has come to.
+        finetune: ``'weights'`` keeps training from the current running statistics. ``'statistics'``
+            does what the released code does: weights stay fixed, and the running statistics are
+            reset and estimated in training mode until the run ends.
+        lr: Learning rate of all parameters from then on; by default that of the schedule.
 
     Raises:
-        ValueError: If an argument is wrong.
-        LaunchError: If the model is no CSNet, the training ends before ``begin``, or a layer would
+        ValueError: An argument is invalid.
+        LaunchError: The model is not a CSNet, the training ends before ``begin``, or a layer would
             lose all its channels.
     """
 
@@ -90,16 +90,16 @@ class PruningHook(Hook):
         self._widths: dict[str, Any] | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note whether the run had been pruned."""
+        """Record whether the run had been pruned."""
         self._widths = checked_widths(checkpoint[_KEY]) if _KEY in checkpoint else None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Store what a resume has to change in the config's model."""
+        """Store what a resume must change in the config's model."""
         if self._widths is not None:
             checkpoint[_KEY] = self._widths
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the run can be pruned, or go on with the fine-tuning."""
+        """Check that the run can be pruned, or continue fine-tuning."""
         if any(isinstance(hook, EMAHook) for hook in runner.hooks):
             raise LaunchError('PruningHook cannot prune averaged weights: leave out the EMAHook.')
         loop = runner.train_loop
@@ -113,12 +113,12 @@ class PruningHook(Hook):
             )
         _require_csnet(runner.model)
         if runner.iter == 0:
-            self._widths = None  # weights to begin with, and not a run to resume
+            self._widths = None  # initial weights, not a run to resume
         elif self._widths is not None:
             self._begin_finetuning(runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Prune when it is time."""
+        """Prune at ``begin``."""
         now = runner.epoch if self.by_epoch else runner.iter
         if self._widths is None and now >= self.begin:
             self._prune(runner)
@@ -163,10 +163,10 @@ class PruningHook(Hook):
 
 
 def adopt_pruning(cfg: Config, checkpoint: Mapping[str, Any]) -> None:
-    """Give the model of a config the widths of a checkpoint that was written after pruning.
+    """Set the widths of a config's model to those of a checkpoint written after pruning.
 
     Raises:
-        LaunchError: If what stands there is no widths.
+        LaunchError: The entry does not hold widths.
     """
     types = {part: cfg.model.get(part, {}).get('type') for part in _PARTS}
     if _KEY in checkpoint and types == _PARTS:
@@ -174,10 +174,10 @@ def adopt_pruning(cfg: Config, checkpoint: Mapping[str, Any]) -> None:
 
 
 def checked_widths(entry: Any) -> dict[str, Any]:
-    """Return the widths in a checkpoint, which are numbers of channels and nothing else.
+    """Return the widths in a checkpoint, after checking that they are numbers of channels.
 
     Raises:
-        LaunchError: If other things stand there.
+        LaunchError: They are something else.
     """
     form: dict[str, Any] = (
         {part: entry.get(part) for part in _WIDTHS} if isinstance(entry, dict) else {}
@@ -207,7 +207,7 @@ def _set_widths(model: dict[str, Any], widths: Mapping[str, Any]) -> None:
 
 
 def _widths_of_parts(network: CSNet) -> dict[str, Any]:
-    """Describe a CSNet's channels as arguments of its registered parts."""
+    """Return the channels of a CSNet as arguments of its registered parts."""
     backbone: Any = network.backbone
     head: Any = network.decode_head
     return {
@@ -232,10 +232,10 @@ def _require_csnet(model: nn.Module) -> None:
 
 
 def _plain_network(model: nn.Module) -> CSNet:
-    """Put the parts of a segmentor together as the plain network that they are.
+    """Return the plain network that consists of a segmentor's parts.
 
     Raises:
-        AttributeError, ValueError: If they are none.
+        AttributeError, ValueError: They do not form a CSNet.
     """
     others = [part for part in ('neck', 'auxiliary_head') if getattr(model, part, None) is not None]
     if others:
@@ -250,7 +250,7 @@ def _plain_network(model: nn.Module) -> CSNet:
 
 
 def _replace_model(runner: Runner, network: CSNet) -> None:
-    """Build the model of the runner's config anew, with the weights of a plain network."""
+    """Rebuild the model of the runner's config, with the weights of a plain network."""
     model = runner.build_model(runner.cfg.model)
     model.load_state_dict(network.state_dict())
     runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model).train()

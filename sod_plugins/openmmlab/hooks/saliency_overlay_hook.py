@@ -1,4 +1,4 @@
-"""Pictures of what a test predicted."""
+"""Overlays of the saliency predicted in a test."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sod_plugins.visualization.overlays import tint_saliency
 
 @HOOKS.register_module()
 class SaliencyOverlayHook(Hook):
-    """Save each tested image tinted where its saliency map is high, as ``<stem>.png``.
+    """Saves each tested image tinted by its saliency map, as ``<stem>.png``.
 
     Args:
-        out_dir: The folder to write to.
+        out_dir: The output folder.
 
     Raises:
-        LaunchError: The model predicts no saliency maps.
+        LaunchError: The model does not predict saliency maps.
     """
 
     def __init__(self, out_dir: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The accuracy of a classifier as a metric of mmengine."""
+"""Classification accuracy as an mmengine metric."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from sod_plugins.registry import METRICS
 
 @METRICS.register_module()
 class AccuracyMetric(BaseMetric):
-    """Share of the images whose class is among the k with the highest scores.
+    """The fraction of images whose class is among the k highest scores.
 
-    A data sample brings ``gt_label`` (1,) and ``pred_score`` (C,), as ``ImageClassifier`` predicts
-    them. Among equal scores the class with the lower number comes first. Scores that are not finite
-    count as wrong, with a warning: the statistics of BatchNorm may need some more epochs.
+    A data sample provides ``gt_label`` (1,) and ``pred_score`` (C,), as predicted by
+    ``ImageClassifier``. Among equal scores, the class with the lower index comes first. Scores that
+    are not finite count as wrong, with a warning: BatchNorm's statistics may need a few more
+    epochs.
 
     The results are ``accuracy/top1`` and so on, fractions from 0 to 1.
 
     Args:
         topk: The values of k.
-        collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange results.
-        prefix: What precedes the names of the measures.
+        collect_device: The device (``'cpu'`` or ``'gpu'``) for exchanging results between
+            processes.
+        prefix: Prefix of the names of the measures.
 
     Raises:
         ValueError: A k is below 1.
@@ -45,13 +47,13 @@ class AccuracyMetric(BaseMetric):
             raise ValueError(f'topk must hold numbers from 1, but is {self.topk}.')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Note at which place, from 0, the class of each image of a batch is."""
+        """Record the rank, from 0, of the class of each image of a batch."""
         for sample in data_samples:
             scores = sample['pred_score'].double().cpu().numpy()
             self.results.append(class_place(scores, int(sample['gt_label'])))
 
     def compute_metrics(self, results: list[int]) -> dict[str, float]:
-        """Count the images of all processes."""
+        """Compute the accuracies over the images of all processes."""
         failed = results.count(NOWHERE)
         if failed:
             MMLogger.get_current_instance().warning(

@@ -1,4 +1,4 @@
-"""The saliency measures as a metric of mmengine."""
+"""Saliency measures as an mmengine metric."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from sod_plugins.registry import METRICS
 
 @METRICS.register_module()
 class SaliencyMetric(BaseMetric):
-    """Score saliency maps against the mask files, at the masks' own size.
+    """Scores saliency maps against the mask files, at the size of the masks.
 
-    A data sample brings its probabilities as ``seg_logits`` (1, H, W) at the size of the original
-    image, as ``SaliencySegmentor`` and, for one channel, mmseg's ``EncoderDecoder`` predict them
-    (the host's name notwithstanding, they are past the sigmoid), and the path of its mask as
-    ``seg_map_path``. The map is truncated to 8 bits first, as saved maps are, so that the numbers
-    equal those of ``sod eval`` on the folder of saved maps.
+    A data sample provides its probabilities as ``seg_logits`` (1, H, W) at the size of the original
+    image, as predicted by ``SaliencySegmentor`` and, for one channel, by mmseg's ``EncoderDecoder``
+    (despite the host's name, they are after the sigmoid), and the path of its mask as
+    ``seg_map_path``. The map is truncated to 8 bits first, like saved maps, so that the numbers
+    equal those of ``sod eval`` on the saved maps.
 
     The results are ``saliency/max_f`` and so on, fractions from 0 to 1: the keys of
-    ``sod_plugins.metrics.MEASURES``. The protocol is logged beside them.
+    ``sod_plugins.metrics.MEASURES``. The protocol is logged with them.
 
     Args:
         protocol: The name of an evaluation protocol in ``sod_plugins.metrics.PROTOCOLS``.
-        out_dir: Where to save the maps (``maps/<stem>.png``), the measures and curves of the data
-            set (``measures.json``) and the measures of each image (``per_image.csv``); None saves
+        out_dir: Folder for the maps (``maps/<stem>.png``), the measures and curves of the data set
+            (``measures.json``) and the measures of each image (``per_image.csv``); None saves
             nothing.
-        collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange scores.
-        prefix: What precedes the names of the measures.
-        measures: Keys of the measures to compute, ``'all'`` and ``'default'`` for several; by
-            default the usual ones, and those that modules of ``custom_imports`` registered.
+        collect_device: The device (``'cpu'`` or ``'gpu'``) for exchanging scores between processes.
+        prefix: Prefix of the names of the measures.
+        measures: Keys of the measures to compute; ``'all'`` and ``'default'`` stand for several. By
+            default the usual ones, and those registered by modules of ``custom_imports``.
         output_dir: The hosts' name for ``out_dir``, which their ``tools/test.py --out`` sets.
-        format_only: Whether to save the maps alone, into ``output_dir``, and measure nothing: masks
-            need not exist then.
-        keep_results: Whether saved maps are kept, as they always are; the hosts set it.
+        format_only: Whether only to save the maps, in ``output_dir``, without measuring; masks need
+            not exist then.
+        keep_results: Whether to keep saved maps, which is always done; the hosts set it.
 
     Raises:
-        ValueError: There is no such protocol or measure, ``format_only`` lacks a folder, or a map
+        ValueError: The protocol or a measure is unknown, ``format_only`` lacks a folder, or a map
             is not finite.
-        DataError: A mask cannot be read or has another size than its map, or two images of equal
-            stem would be saved under one name.
+        DataError: A mask cannot be read or differs in size from its map, or two images with the
+            same stem would be saved under one name.
     """
 
     default_prefix = 'saliency'
@@ -115,7 +115,7 @@ class SaliencyMetric(BaseMetric):
 
 
 def _mask(sample: dict[str, Any]) -> NDArray[np.float32]:
-    """Return the mask (H, W) that the pipeline loaded, or else that of the file."""
+    """Return the mask (H, W) loaded by the pipeline, or else that of the file."""
     if 'gt_sem_seg' in sample:
         mask: NDArray[np.float32] = sample['gt_sem_seg']['data'][0].float().cpu().numpy()
         if mask.shape == tuple(sample['ori_shape']):

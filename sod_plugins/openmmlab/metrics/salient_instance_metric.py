@@ -1,4 +1,4 @@
-"""The measures of salient instances as a metric of mmengine."""
+"""Measures of salient instances as an mmengine metric."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ from sod_plugins.registry import METRICS
 
 @METRICS.register_module()
 class SalientInstanceMetric(BaseMetric):
-    """Score predicted instances against COCO's JSON, whatever their category.
+    """Scores predicted instances against COCO JSON, regardless of category.
 
-    A data sample, as mmdet's detectors predict it, brings ``img_id`` and ``pred_instances`` with
-    ``scores`` (K,), ``bboxes`` (K, 4) [x1, y1, x2, y2] in pixels of the original image, and
-    ``masks``: bool (K, H, W) of the original size, or K run lengths of COCO. What is scored is what
-    ``out_dir`` saves, so the numbers equal those of ``sod eval-instances`` on the saved file.
+    A data sample, as predicted by mmdet's detectors, provides ``img_id`` and ``pred_instances``
+    with ``scores`` (K,), ``bboxes`` (K, 4) [x1, y1, x2, y2] in pixels of the original image, and
+    ``masks``: bool (K, H, W) of the original size, or K COCO RLEs. The scored predictions are those
+    that ``out_dir`` saves, so the numbers equal those of ``sod eval-instances`` on the saved file.
 
     The results are ``instances/mask_ap50`` and so on: see
-    ``sod_plugins.metrics.InstanceEvaluation``. The protocol is logged beside them.
+    ``sod_plugins.metrics.InstanceEvaluation``. The protocol is logged with them.
 
     Args:
         ann_file: The ground truth; by default that of the ``SalientInstanceDataset`` tested.
         protocol: A name in ``sod_plugins.metrics.INSTANCE_PROTOCOLS``.
-        kinds: What is compared: ``'mask'``, ``'box'`` or both. For boxes alone no masks are needed.
-        occlusion: From which overlap of two boxes on an image counts for ``mask_map_o`` and so on;
+        kinds: Whether to compare ``'mask'``, ``'box'`` or both. Boxes alone need no masks.
+        occlusion: The overlap of two boxes from which an image counts for ``mask_map_o`` etc.;
             see ``sod_plugins.data.occluded_images``.
-        out_dir: Where to save the predictions (``instances.json``, of the form that ``sod predict``
-            writes) and the measures (``measures.json``); None saves nothing.
-        collect_device: Through which device (``'cpu'`` or ``'gpu'``) processes exchange them.
-        prefix: What precedes the names of the measures.
+        out_dir: Folder for the predictions (``instances.json``, in the format of ``sod predict``)
+            and the measures (``measures.json``); None saves nothing.
+        collect_device: The device (``'cpu'`` or ``'gpu'``) for exchanging them between processes.
+        prefix: Prefix of the names of the measures.
 
     Raises:
-        ValueError: There is no such protocol, or scores or boxes are not finite.
-        DataError: The ground truth cannot be read, or predictions do not fit it.
+        ValueError: The protocol is unknown, or scores or boxes are not finite.
+        DataError: The ground truth cannot be read, or predictions do not match it.
         ImportError: pycocotools is not installed.
     """
 
@@ -82,8 +82,8 @@ class SalientInstanceMetric(BaseMetric):
         self.out_dir = None if out_dir is None else Path(out_dir)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep the predictions of one batch, masks compressed."""
-        self._ground_truth_file()  # missing, it is said before the first batch's work is lost
+        """Store the predictions of one batch, with compressed masks."""
+        self._ground_truth_file()  # reported before work is lost if it is missing
         for sample in data_samples:
             predicted = sample['pred_instances']
             index = read_id(sample['img_id'])
@@ -134,7 +134,7 @@ class SalientInstanceMetric(BaseMetric):
 def _entries(
     predicted: dict[str, Any], sample: dict[str, Any], kinds: Sequence[Kind]
 ) -> list[dict[str, Any]]:
-    """Return the predictions of one image as annotations of COCO, of the one category."""
+    """Return the predictions of one image as COCO annotations of the single category."""
     scores, boxes = (torch.as_tensor(predicted[key]).float().cpu() for key in ('scores', 'bboxes'))
     if not (scores.isfinite().all() and boxes.isfinite().all()):
         raise ValueError(
@@ -156,7 +156,7 @@ def _entries(
 
 
 def _mask(mask: Any) -> Any:
-    """Return the pixels (H, W) of an instance, which may be run lengths."""
+    """Return the pixels (H, W) of an instance, which may be given as RLE."""
     if isinstance(mask, dict):
         return decode_segmentation(mask, tuple(mask['size']))
     return torch.as_tensor(mask).bool().cpu().numpy()

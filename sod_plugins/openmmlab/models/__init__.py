@@ -1,1 +1,1 @@
-"""Networks of this package as mmengine and mmseg build them from a config."""
+"""Networks of this package as built by mmengine and mmseg from a config."""

@@ -1,4 +1,4 @@
-"""What every adapter around a plain network shares."""
+"""The base class of adapters around plain networks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ A = TypeVar('A', bound='type[NetAdapter]')
 
 
 class NetAdapter(BaseModule):
-    """Module that keeps a plain network in ``self.net`` and also loads that network's own weights.
+    """A module that keeps a plain network in ``self.net`` and also loads that network's weights.
 
-    Its state dict has the network's keys behind ``net.``. Loading takes them without it too, so a
-    plain checkpoint serves for ``load_from`` and for ``init_cfg=dict(type='Pretrained', ...)``.
+    Its state dict has the network's keys with the prefix ``net.``. Loading also accepts them
+    without it, so a plain checkpoint works for ``load_from`` and for
+    ``init_cfg=dict(type='Pretrained', ...)``.
 
     Attributes:
-        plain: The network's class, which :func:`adapts` sets.
+        plain: The network's class, set by :func:`adapts`.
         net: The network.
     """
 
@@ -37,7 +38,7 @@ class NetAdapter(BaseModule):
 
 
 class ModuleAdapter(NetAdapter):
-    """A plain network as a module of mmengine, built from the network's own arguments.
+    """A plain network as an mmengine module, built from the network's own arguments.
 
     Args:
         init_cfg: Initialisation; by default the plain network's own.
@@ -53,19 +54,19 @@ class ModuleAdapter(NetAdapter):
         self.net = self.plain(*args, **arguments)
 
     def forward(self, *inputs: Any) -> Any:
-        """Run the plain network, whose ``forward`` says on what."""
+        """Run the plain network; see its ``forward``."""
         return self.net(*inputs)
 
 
 def adapts(plain: type[nn.Module], without: Collection[str] = ()) -> Callable[[A], A]:
-    """Make a class the adapter of a plain network, whose arguments and docstring it takes over.
+    """Make a class the adapter of a plain network, with its arguments and docstring.
 
-    The constructors of the class and of its bases declare the host's arguments alone, and pass the
+    The constructors of the class and of its bases declare only the host's arguments, and pass the
     others on to ``self.plain``.
 
     Args:
         plain: The network's class.
-        without: Arguments of it that a config cannot give, as the adapter does.
+        without: Its arguments that a config cannot set, because the adapter does.
 
     Returns:
         A class decorator.

@@ -1,4 +1,4 @@
-"""Whole networks from a config."""
+"""Build complete networks from a config."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ def build_network(config: Mapping[str, Any], task: Task) -> DescribedNetwork:
     """Build a registered network.
 
     Args:
-        config: Its name as ``type``, with or without the prefix of this package, and arguments.
-        task: What it must find.
+        config: The name as ``type``, with or without the prefix of this package, and the arguments.
+        task: The task that it must have.
 
     Raises:
-        ValueError: If there is no such network, it finds something else, or does not take the
-            arguments.
+        ValueError: The network is unknown, has another task, or does not accept the arguments.
     """
     arguments = plain(dict(config))
     name = str(arguments.pop('type', None)).removeprefix('sod_plugins.')

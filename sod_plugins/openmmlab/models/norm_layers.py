@@ -1,4 +1,4 @@
-"""Normalisations from a config, for plain networks that take a function that makes them."""
+"""Normalisation constructors from a config, for plain networks."""
 
 from __future__ import annotations
 

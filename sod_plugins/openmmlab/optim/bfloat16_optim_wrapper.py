@@ -1,4 +1,4 @@
-"""Mixed precision on a CPU, which the host's ``AmpOptimWrapper`` refuses."""
+"""Mixed precision on a CPU, which the host's ``AmpOptimWrapper`` does not support."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BFloat16OptimWrapper(OptimWrapper):
     """The host's ``OptimWrapper``, with the forward pass under the CPU's bfloat16 autocast.
 
     Weights, gradients and the optimizer's state stay float32. bfloat16 has the range of float32, so
-    losses need no scale.
+    losses need no scaling.
     """
 
     @contextmanager

@@ -14,16 +14,15 @@ from sod_plugins.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class DynamicWeightDecayConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's default constructor, without standard decay on the dynamically decayed weights.
+    """mmengine's default constructor, without standard decay for dynamically decayed weights.
 
-    The groups are made here and not by the hook, so that they exist when a resume loads the
+    The groups are created here and not by the hook, so that they exist when a resume loads the
     optimizer's state.
 
     Args:
         optim_wrapper_cfg: The optimizer and its wrapper, as for ``DefaultOptimWrapperConstructor``.
-        paramwise_cfg: Factors on groups of parameters, as there; the entry ``dynamic_weight_decay``
-            holds the arguments ``layers`` and ``fusion`` of the hook where they are not the
-            defaults.
+        paramwise_cfg: Factors on groups of parameters, likewise; the entry ``dynamic_weight_decay``
+            holds the arguments ``layers`` and ``fusion`` of the hook, if they are not the defaults.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class DynamicWeightDecayConstructor(DefaultOptimWrapperConstructor):
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Build the optimizer wrapper, then move the decayed weights to groups of their own."""
+        """Build the optimizer wrapper, then move the decayed weights to separate groups."""
         model = unwrapped(model)
         optim_wrapper = super().__call__(model)
         optimizer = optim_wrapper.optimizer

@@ -13,19 +13,19 @@ from sod_plugins.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class StepPolyLR(PolyLR):
-    """Poly schedule ``lr * (1 - n / N)**power`` whose n counts steps of several epochs.
+    """Poly schedule ``lr * (1 - n / N)**power`` where n counts steps of several epochs.
 
-    SAMNet's released training calls five passes through the data an epoch: passes are epochs of
-    mmengine, and the learning rate changes at every fifth. (The host's ``PolyLR`` changes it at
-    every one, and reaches ``eta_min`` one epoch before ``end``.)
+    SAMNet's released training calls five passes through the data an epoch. Here passes are
+    mmengine's epochs, and the learning rate changes at every fifth. (The host's ``PolyLR`` changes
+    it at every one, and reaches ``eta_min`` one epoch before ``end``.)
 
     Args:
         optimizer: The optimizer or its wrapper.
-        interval: Epochs of mmengine per step; ``end - begin`` is N times it.
+        interval: Number of mmengine epochs per step; ``end - begin`` is N times it.
         **kwargs: Arguments of the host's ``PolyLR``.
 
     Raises:
-        ValueError: If ``interval`` does not divide ``end - begin``.
+        ValueError: ``interval`` does not divide ``end - begin``.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class StepPolyLR(PolyLR):
         check_interval(interval, self.end - self.begin)
 
     def _get_value(self) -> list[float]:
-        """Compute the learning rates of all parameter groups from those of the epoch before."""
+        """Compute the learning rates of all parameter groups from those of the previous epoch."""
         values = [group[self.param_name] for group in self.optimizer.param_groups]
         if self.last_step == 0:
             return values

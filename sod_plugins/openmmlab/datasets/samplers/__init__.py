@@ -1,4 +1,4 @@
-"""Samplers that tell the data set how often it has been drawn from."""
+"""Samplers that number their draws."""
 
 from sod_plugins.data.sampling import DrawIndex
 from sod_plugins.openmmlab.datasets.samplers.draw_sampler import DrawSampler

@@ -1,4 +1,4 @@
-"""A sampler of mmengine's loops whose order and position are functions of (seed, draw number)."""
+"""A sampler for mmengine's loops whose order and position depend on (seed, draw number)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from sod_plugins.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class DrawSampler(Sampler[DrawIndex]):
-    """Draw the samples in the order of :class:`sod_plugins.data.sampling.DrawOrder`.
+    """Yields the samples in the order of :class:`sod_plugins.data.sampling.DrawOrder`.
 
-    A run by epochs makes one pass an epoch (mmengine calls ``set_epoch``); with ``infinite``, a run
-    by iterations goes on from pass to pass. ``skip`` starts in the middle of either, at no cost,
-    which is what a resume needs.
+    An epoch-based run makes one pass per epoch (mmengine calls ``set_epoch``). With ``infinite``,
+    an iteration-based run continues from pass to pass. ``skip`` starts in the middle of either, at
+    no cost, as a resume requires.
 
     Args:
         dataset: The data set to draw from.
         shuffle: Whether to shuffle each pass.
-        seed: The seed of the order, equal in all processes; None draws one. mmengine gives the
+        seed: The seed of the order, equal in all processes; None chooses one. mmengine passes the
             runner's seed.
         infinite: Whether to draw endlessly.
-        round_up: Whether a finite pass is filled up from its beginning so that all processes draw
-            equally often. An infinite one needs no filling.
+        round_up: Whether to extend a finite pass with its first samples so that all processes draw
+            equally often. An infinite order needs no extension.
 
     Raises:
-        ValueError: If the data set is empty.
+        ValueError: The data set is empty.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DrawSampler(Sampler[DrawIndex]):
 
     @property
     def _order(self) -> DrawOrder:
-        """The order by the present seed, which a resume may have replaced."""
+        """The order for the current seed, which a resume may have replaced."""
         return DrawOrder(
             len(self.dataset),
             self.seed,
@@ -65,7 +65,7 @@ class DrawSampler(Sampler[DrawIndex]):
         )
 
     def __iter__(self) -> Iterator[DrawIndex]:
-        """Draw this process's samples, the skipped ones left out."""
+        """Yield the samples of this process, without the skipped ones."""
         skipped, self._skipped = self._skipped, 0
         yield from self._order.draws(self.epoch, skipped)
 
@@ -74,14 +74,14 @@ class DrawSampler(Sampler[DrawIndex]):
         return len(self._order)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the pass of a finite sampler, from its beginning."""
+        """Select the pass of a finite sampler, from its beginning."""
         self.epoch = epoch
         self._skipped = 0
 
     def skip(self, num_samples: int) -> None:
-        """Let the next iteration begin after this process's first ``num_samples`` draws.
+        """Start the next iteration after the first ``num_samples`` draws of this process.
 
-        Counted from the beginning of the epoch, or of the run where the sampler is infinite.
+        They are counted from the beginning of the epoch or, for an infinite sampler, of the run.
         """
         if num_samples < 0:
             raise ValueError(f'num_samples must be 0 or larger, but is {num_samples}.')

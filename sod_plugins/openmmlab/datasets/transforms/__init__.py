@@ -1,4 +1,4 @@
-"""Transforms of an image and, where there is one, its soft saliency mask.
+"""Transforms of an image and, if given, its soft saliency mask.
 
 They need mmcv; ``PackSaliencyInputs``, in a module of its own, needs mmseg.
 """

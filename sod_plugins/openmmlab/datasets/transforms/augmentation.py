@@ -33,7 +33,7 @@ class RandomSaliencyFlip(SaliencyTransform, transforms.RandomSaliencyFlip):
     """Adapter of the plain transform."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Flip the image and its mask, or neither, and note which."""
+        """Flip the image and its mask together, or neither, and record the flip."""
         direction = self.draw_direction(results['rng'])
         results |= {'flip': direction is not None, 'flip_direction': direction}
         return changed(results, flip(results['img'], results.get('gt_seg_map'), direction))

@@ -1,4 +1,4 @@
-"""Random changes of an image's colours."""
+"""Random changes of image colours."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ColorJitter(SaliencyTransform, transforms.ColorJitter):
     """Adapter of the plain transform."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Change the image's colours, in whichever order its channels are."""
+        """Change the image's colours, in either channel order."""
         image = results['img']
-        rgb = results.get('channel_order', 'bgr') == 'rgb'  # the hosts' loaders do not tell
+        rgb = results.get('channel_order', 'bgr') == 'rgb'  # the hosts' loaders do not set it
         pixels, _ = self.apply(image if rgb else image[..., ::-1], None, results['rng'])
         return changed(results, (pixels if rgb else pixels[..., ::-1], None))

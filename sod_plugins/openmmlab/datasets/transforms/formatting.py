@@ -1,4 +1,4 @@
-"""Turn a transformed sample into what mmengine's models take."""
+"""Pack a transformed sample into the inputs of mmengine's models."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sod_plugins.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PackClassInputs(BaseTransform):
-    """Pack the image as a tensor, and the number of its class.
+    """Pack the image as a tensor, and its class index.
 
     Returns ``inputs``, float32 (3, H, W) in 0..255, and ``data_samples``, a ``BaseDataElement``
-    whose ``gt_label`` (where there is one) is int64 (1,).
+    whose ``gt_label`` (if present) is int64 (1,).
 
     Args:
-        meta_keys: What the data sample keeps as meta information, where it is there.
+        meta_keys: Keys to keep as meta information of the data sample, if present.
     """
 
     def __init__(

@@ -16,18 +16,18 @@ CHANNEL_ORDERS = ('rgb', 'bgr')
 
 @TRANSFORMS.register_module()
 class LoadSaliencyImage(LoadImageFromFile):
-    """Read the image at ``img_path``, turned upright as it states unless ``exif`` is ``'ignore'``.
+    """Read the image at ``img_path``, turned upright unless ``exif`` is ``'ignore'``.
 
-    Takes the place of the hosts' ``LoadImageFromFile``; it reads every file that
-    :func:`sod_plugins.data.read_image` does, and names those that it cannot read. Adds ``img``,
+    Replaces the hosts' ``LoadImageFromFile``. It reads every file that
+    :func:`sod_plugins.data.read_image` does, and names files that it cannot read. Adds ``img``,
     uint8 (H, W, 3), ``ori_shape`` and ``img_shape``, both (H, W), and ``channel_order``.
 
     Args:
-        channel_order: ``'rgb'``, or ``'bgr'`` as the hosts' loaders have it; the data preprocessor
+        channel_order: ``'rgb'``, or ``'bgr'`` as in the hosts' loaders; the data preprocessor
             then needs ``bgr_to_rgb=True``.
 
     Raises:
-        ValueError: If there is no such order.
+        ValueError: The order is unknown.
     """
 
     def __init__(self, channel_order: Literal['rgb', 'bgr'] = 'rgb') -> None:
@@ -36,7 +36,7 @@ class LoadSaliencyImage(LoadImageFromFile):
         self.channel_order = channel_order
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add the image; raises ``DataError`` where it cannot be read."""
+        """Add the image; raises ``DataError`` if it cannot be read."""
         image = read_image(results['img_path'], results.get('exif', 'apply'))
         if self.channel_order == 'bgr':
             image = np.ascontiguousarray(image[..., ::-1])
@@ -50,14 +50,14 @@ class LoadSaliencyImage(LoadImageFromFile):
 
 @TRANSFORMS.register_module()
 class LoadSaliencyMask(BaseTransform):
-    """Read the mask at ``seg_map_path``; comes after the image's loader.
+    """Read the mask at ``seg_map_path``; must follow the image's loader.
 
-    Adds ``gt_seg_map``, float32 (H, W) in [0, 1]; soft edges stay soft. A sample that names no
-    mask, as the hosts' inferencers make them, stays as it is.
+    Adds ``gt_seg_map``, float32 (H, W) in [0, 1]; soft edges stay soft. A sample without a mask, as
+    created by the hosts' inferencers, is left unchanged.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add the mask; raises ``DataError`` where it cannot be read or is of another size."""
+        """Add the mask; raises ``DataError`` if it cannot be read or has another size."""
         if 'seg_map_path' not in results:
             return results
         mask = read_mask(results['seg_map_path'], results.get('exif', 'apply'))

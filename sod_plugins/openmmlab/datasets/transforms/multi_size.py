@@ -1,4 +1,4 @@
-"""A resize to a size that changes from pass to pass."""
+"""A resize to a size that changes from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MultiSizeResize(SaliencyTransform, transforms.MultiSizeResize):
     """Adapter of the plain transform."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Resize the image and its mask to the size that is at turn for this draw."""
+        """Resize the image and its mask to the size for this draw."""
         turn = self.turn(results.get('draw'), results.get('pass_number'))
         image, mask, generator = results['img'], results.get('gt_seg_map'), results['rng']
         return changed(results, self.apply(image, mask, generator, turn))

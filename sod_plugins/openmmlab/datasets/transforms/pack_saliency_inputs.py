@@ -1,4 +1,4 @@
-"""Turn a transformed sample into what mmseg's segmentors take."""
+"""Pack a transformed sample into the inputs of mmseg's segmentors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sod_plugins.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PackSaliencyInputs(BaseTransform):
-    """Pack the image and the soft mask as tensors, without casting either to whole numbers.
+    """Pack the image and the soft mask as tensors, without casting either to integers.
 
     Returns ``inputs``, float32 (3, H, W) in 0..255, and ``data_samples``, a ``SegDataSample`` whose
     ``gt_sem_seg`` (where a mask was loaded) is float32 (1, H, W) in [0, 1].
 
     Args:
-        meta_keys: What the data sample keeps as meta information, where it is there.
+        meta_keys: Keys to keep as meta information of the data sample, if present.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class PackSaliencyInputs(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack ``img`` (H, W, 3) and ``gt_seg_map`` (H, W)."""
         sample = SegDataSample(
-            # How the files are read is part of their paths.
+            # How the files are read belongs to their paths.
             metainfo={key: results[key] for key in (*self.meta_keys, 'exif') if key in results}
         )
         if 'gt_seg_map' in results:

@@ -1,4 +1,4 @@
-"""What turns a plain transform of an image and its mask into one of mmcv's."""
+"""Adapt plain transforms of an image and its mask to mmcv."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sod_plugins.transforms.base import Pair
 
 
 class SaliencyTransform(BaseTransform):
-    """Base of an adapter: a second base, from ``sod_plugins.transforms``, does the work.
+    """Base class of an adapter; a second base, from ``sod_plugins.transforms``, does the work.
 
-    Its arguments and documentation are those of the plain transform. ``img`` (H, W, 3) and, where
-    there is one, ``gt_seg_map`` (H, W) are changed, ``img_shape`` follows, and random choices come
-    from ``results['rng']``, which ``sod_plugins``' data sets add.
+    Its arguments and documentation are those of the plain transform. It transforms ``img``
+    (H, W, 3) and, if present, ``gt_seg_map`` (H, W), and updates ``img_shape``. Random choices come
+    from ``results['rng']``, which the data sets of ``sod_plugins`` add.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -30,7 +30,7 @@ class SaliencyTransform(BaseTransform):
 
 
 def changed(results: dict[str, Any], pair: Pair) -> dict[str, Any]:
-    """Put a changed image and mask back."""
+    """Store a transformed image and mask in the results."""
     results['img'], mask = pair
     if mask is not None:
         results['gt_seg_map'] = mask

@@ -1,4 +1,4 @@
-"""Feature extractors; they need mmengine alone."""
+"""Backbones; they need only mmengine."""
 
 from sod_plugins.openmmlab.models.backbones.backbone_adapter import BackboneAdapter
 from sod_plugins.openmmlab.models.backbones.backbone_weights import BackboneWeights

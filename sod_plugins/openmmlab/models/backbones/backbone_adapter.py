@@ -1,4 +1,4 @@
-"""What every backbone of this package shares towards mmengine."""
+"""The base class of backbone adapters for mmengine."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sod_plugins.openmmlab.models.net_adapter import ModuleAdapter
 
 
 class BackboneAdapter(ModuleAdapter):
-    """A plain backbone as a module of mmengine.
+    """A plain backbone as an mmengine module.
 
     Args:
         frozen_stages: Last stage (from 0) whose parameters and statistics stay fixed; -1 for none.
         norm_eval: Whether BatchNorm keeps its statistics while training.
-        init_cfg: Initialisation: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` of
-            mmengine, which skips keys that do not fit (leave ``prefix`` out for a file that holds
+        init_cfg: Initialisation: mmengine's ``dict(type='Pretrained', checkpoint=...,
+            prefix='backbone.')``, which skips keys that do not match (omit ``prefix`` for a file of
             the backbone alone), or ``dict(type='sod_plugins.BackboneWeights', checkpoint=...)``,
-            which refuses the file then.
+            which then rejects the file.
 
     Raises:
-        ValueError: If there is no such stage to freeze.
+        ValueError: The stage to freeze does not exist.
     """
 
     net: Extractor

@@ -1,4 +1,4 @@
-"""Weights of other origin as an initialisation of backbones."""
+"""Initialise backbones with weights from other libraries."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sod_plugins.registry import WEIGHT_INITIALIZERS
 
 @WEIGHT_INITIALIZERS.register_module()
 class BackboneWeights:
-    """Fills a backbone of this package, and refuses a file that does not fit it.
+    """Initialises a backbone of this package, and rejects a file that does not match.
 
     In a backbone's config: ``init_cfg=dict(type='sod_plugins.BackboneWeights', checkpoint=...)``.
-    mmengine's ``Pretrained`` instead skips what does not fit, and knows no packages.
+    In contrast, mmengine's ``Pretrained`` skips keys that do not match, and knows no packages.
 
     Args:
         checkpoint: A file, a URL or a package, see
@@ -30,7 +30,7 @@ class BackboneWeights:
         """Load the weights into the ``net`` of an adapter.
 
         Raises:
-            LaunchError: If they are not there, or do not fit.
+            LaunchError: They do not exist or do not match.
         """
         try:
             left_out = load_backbone_weights(module.net, self.checkpoint)

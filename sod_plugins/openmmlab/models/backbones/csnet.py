@@ -1,4 +1,4 @@
-"""CSNet's extractor as a backbone of the hosts."""
+"""CSNet's backbone for the hosts."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from sod_plugins.registry import MODELS
 @MODELS.register_module()
 @adapts(CSNetExtractor)
 class CSNet(BackboneAdapter):
-    """CSNet's extractor (Sec. 4, Tab. 2) as a backbone of the hosts."""
+    """CSNet's backbone (Sec. 4, Tab. 2) for the hosts."""

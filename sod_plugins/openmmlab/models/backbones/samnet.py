@@ -1,4 +1,4 @@
-"""SAMNet's backbone as a backbone of the hosts."""
+"""SAMNet's backbone for the hosts."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from sod_plugins.registry import MODELS
 @MODELS.register_module()
 @adapts(SAMNetBackbone)
 class SAMNet(BackboneAdapter):
-    """SAMNet's backbone (Tab. I) as a backbone of the hosts."""
+    """SAMNet's backbone (Tab. I) for the hosts."""

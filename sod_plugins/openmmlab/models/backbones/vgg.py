@@ -11,4 +11,4 @@ from sod_plugins.registry import MODELS
 @MODELS.register_module()
 @adapts(backbones.VGG)
 class VGG(BackboneAdapter):
-    """VGG, plain or as DeepLab has it, as a backbone of the hosts."""
+    """VGG, plain or with DeepLab's changes, as a backbone of the hosts."""

@@ -1,4 +1,4 @@
-"""Classifiers, to pre-train feature extractors and to study them; they need mmengine alone."""
+"""Classifiers, for pre-training and studying backbones; they need only mmengine."""
 
 from sod_plugins.openmmlab.models.classifiers.csf_neck import CSFNeck
 from sod_plugins.openmmlab.models.classifiers.image_classifier import ImageClassifier

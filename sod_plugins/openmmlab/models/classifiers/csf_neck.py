@@ -15,7 +15,7 @@ from sod_plugins.registry import MODELS
 @MODELS.register_module()
 @adapts(CrossStageFusion, without=('out_scale', 'norm_layer'))
 class CSFNeck(ModuleAdapter):
-    """CSNet's fusion part to the coarsest scale, as CSNet classifies (Sec. 5.1.2).
+    """CSNet's fusion part to the coarsest scale, as used for classification (Sec. 5.1.2).
 
     The fused map has ``channels`` channels, the ``in_channels`` of the classifier.
     """
@@ -24,5 +24,5 @@ class CSFNeck(ModuleAdapter):
         super().__init__(*args, out_scale=-1, **arguments)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
-        """Map (N, C_i, H_i, W_i) per scale to the one map (N, channels, H_last, W_last)."""
+        """Map (N, C_i, H_i, W_i) per scale to a single map (N, channels, H_last, W_last)."""
         return (self.net(inputs),)

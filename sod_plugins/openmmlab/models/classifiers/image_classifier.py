@@ -1,4 +1,4 @@
-"""A classifier of whole images around any backbone."""
+"""An image classifier for any backbone."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from sod_plugins.registry import MODELS
 class ImageClassifier(BaseModel):
     """A backbone, and a :class:`PooledClassifier` of one of its maps.
 
-    It serves to pre-train backbones: the keys of their weights begin with ``backbone.``, where a
+    Use it to pre-train backbones: the keys of their weights begin with ``backbone.``, where a
     segmentor finds them by ``backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=...,
     prefix='backbone.'))``.
 
     Args:
         backbone: Config of a module that maps images (N, 3, H, W) to a tuple of maps.
         num_classes: Number of classes.
-        in_channels: Channels of the map that is classified.
-        in_index: Which map that is, by default the last.
-        neck: Config of a module between them, from a tuple of maps to another one, for where a
-            fusion of several is classified.
+        in_channels: Channels of the map to classify.
+        in_index: Index of the map to classify; by default the last.
+        neck: Config of a module in between, from a tuple of maps to another one, for classifying a
+            fusion of several maps.
         frozen: Names of modules in the model whose parameters and statistics stay fixed, such as
             ``'backbone.net.stages.0'`` or ``'neck'``.
         data_preprocessor: Config of the preprocessor, such as mmengine's ``ImgDataPreprocessor``.
         init_cfg: Initialisation; by default that of every part.
 
     Raises:
-        ValueError: The map has other channels, a share does not lie between 0 and 1, or there is no
-            such module to freeze.
+        ValueError: The map has other channels, a fraction is not between 0 and 1, or a module to
+            freeze does not exist.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The weights of a saliency network as the beginning of a classifier."""
+"""Initialise a classifier with the weights of a saliency network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sod_plugins.registry import WEIGHT_INITIALIZERS
 
 @WEIGHT_INITIALIZERS.register_module()
 class SaliencyWeights:
-    """Fills a CSNet that classifies, all but its last layer, from one that finds salient objects.
+    """Initialises a CSNet classifier, except for its last layer, from a saliency network.
 
     In the config of ``sod_plugins.ImageClassifier``, whose backbone is ``sod_plugins.CSNet`` and
     whose neck is ``sod_plugins.CSFNeck``::
@@ -33,7 +33,7 @@ class SaliencyWeights:
         """Load the weights into the ``backbone`` and the ``neck`` of a classifier.
 
         Raises:
-            LaunchError: If they are not there, or do not fit.
+            LaunchError: They do not exist or do not match.
         """
         try:
             network = load_network(self.checkpoint)
@@ -43,7 +43,7 @@ class SaliencyWeights:
             module.neck.net.load_state_dict(weights_at_coarsest(network.decode_head))
         except (OSError, ValueError) as error:
             raise LaunchError(f'{error} It is the checkpoint of init_cfg.') from error
-        except RuntimeError as error:  # torch lists every weight that does not fit
+        except RuntimeError as error:  # torch lists all weights that do not match
             reason = str(error).splitlines()[-1].strip()
             raise LaunchError(
                 f'{self.checkpoint} does not fit the classifier: {reason} Give its backbone and '

@@ -1,4 +1,4 @@
-"""Losses of the host in place of a decoder's own."""
+"""Losses of the host instead of a decoder's own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 def apply_losses(
     terms: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int
 ) -> dict[str, Tensor]:
-    """Apply one loss of the host or several; losses of one name add up.
+    """Apply one or several losses of the host; losses of the same name are summed.
 
     Args:
         terms: A loss, or an ``nn.ModuleList`` of them.
         logits: (N, C, H, W).
         labels: (N, H, W).
-        ignore_index: Pixels with this label do not count.
+        ignore_index: Pixels with this label are ignored.
     """
     losses: dict[str, Tensor] = {}
     chosen: Any = terms if isinstance(terms, nn.ModuleList) else [terms]

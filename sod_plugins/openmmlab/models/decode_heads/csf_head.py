@@ -16,10 +16,10 @@ from sod_plugins.registry import MODELS
 class CSFHead(SaliencyDecodeHead):
     """Cross-stage fusion of CSNet (Sec. 4.3, Tab. 1) as a decode head.
 
-    On ``sod_plugins.CSNet`` it makes CSNet. On mmseg's ``ResNet`` of 50 layers it makes the paper's
+    On ``sod_plugins.CSNet`` it forms CSNet. On mmseg's 50-layer ``ResNet`` it forms the paper's
     CSF+R with ``in_channels=(256, 512, 1024, 2048), fuse_channels=(128, 256, 512, 512),
     weight_scale=1, coarsening='bilinear', norm_cfg=dict(type='GN', num_groups=32)`` and
-    ``init_cfg=dict(type='Normal', layer='Conv2d', std=0.01)``, which leaves gOctConvs as they are.
+    ``init_cfg=dict(type='Normal', layer='Conv2d', std=0.01)``, which does not affect gOctConvs.
 
     Args:
         norm_cfg: Normalisation; by default ``dict(type='BN')``.

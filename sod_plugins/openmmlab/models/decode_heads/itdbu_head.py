@@ -19,9 +19,9 @@ from sod_plugins.registry import MODELS
 class ITDBUHead(SaliencyDecodeHead):
     """Decoder of ITDBU (Sec. 3) as a decode head, on any backbone.
 
-    Beside its losses, in which pixels of value 255, which mmseg pads masks with, do not count, it
-    logs ``bce_last``, the term of the final map alone, which configs with different numbers of side
-    outputs can be compared by.
+    In addition to its losses, which ignore pixels of value 255 (mmseg's padding of masks), it logs
+    ``bce_last``, the term of the final map alone, by which configs with different numbers of side
+    outputs can be compared.
     """
 
     net: ITDBUDecoder

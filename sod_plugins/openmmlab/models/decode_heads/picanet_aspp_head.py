@@ -1,4 +1,4 @@
-"""DeepLab's pyramid of dilations with PiCANet as a decode head."""
+"""DeepLab's atrous spatial pyramid with PiCANet as a decode head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PiCANetASPPHead(SemanticDecodeHead):
     """DeepLab's pyramid with PiCANet as a decode head for semantic segmentation, on any backbone.
 
     Args:
-        dropout_ratio: Share of dropped values.
+        dropout_ratio: Dropout probability.
     """
 
     def __init__(self, *, dropout_ratio: float = 0.5, **arguments: Any) -> None:

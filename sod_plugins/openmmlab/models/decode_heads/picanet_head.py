@@ -18,7 +18,7 @@ from sod_plugins.registry import MODELS
 class PiCANetHead(SaliencyDecodeHead):
     """Decoder of PiCANet (Sec. 4.2) as a decode head, on any backbone.
 
-    In its losses pixels of value 255, which mmseg pads masks with, do not count.
+    Its losses ignore pixels of value 255, with which mmseg pads masks.
     """
 
     net: PiCANetDecoder

@@ -19,18 +19,18 @@ from sod_plugins.registry import MODELS
 class PiCANetUNetHead(SemanticDecodeHead):
     """Semantic segmentation by the decoder of PiCANet (Sec. 5.6, second row of Tab. 3).
 
-    The paper's has D_6 to D_3, on maps of 12x12 to 96x96 pixels that a VGG-16 without dilation
-    makes of 384x384, and GAP with 12x12 samples next to each other. It calls the network similar to
-    the saliency model and says no more: here every decoder is supervised as there, by ``loss_d6``
-    and so on, and nothing supervises the attention, whose loss knows two classes only.
+    The paper's network has D_6 to D_3, on maps of 12x12 to 96x96 pixels from a VGG-16 without
+    dilation at 384x384, and GAP with 12x12 adjacent samples. The paper calls the network similar to
+    the saliency model and says no more. Here every decoder is supervised as in that model, by
+    ``loss_d6`` etc., and attention is not supervised, because its loss is for two classes only.
 
     Args:
         level_weights: Weight of each decoder's loss, finest first; by default those of D_3 to D_6
             in the saliency model.
-        in_index: Which maps of the backbone it takes; by default the first ``len(in_channels)``.
+        in_index: Indices of the backbone's maps to use; by default the first ``len(in_channels)``.
 
     Raises:
-        ValueError: If the arguments do not describe a decoder, or there is not one weight for each.
+        ValueError: The arguments do not describe a decoder, or do not give one weight for each.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The base of this package's decode heads: one channel of logits, soft masks, no leftovers."""
+"""The base class of saliency decode heads: one channel of logits, soft masks."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sod_plugins.openmmlab.models.net_adapter import NetAdapter
 
 
 class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
-    """Decode head around a plain decoder that maps a pyramid to saliency logits.
+    """A decode head around a plain decoder that maps a pyramid to saliency logits.
 
-    A subclass names its decoder by :func:`~sod_plugins.openmmlab.models.net_adapter.adapts`, and
+    A subclass names its decoder with :func:`~sod_plugins.openmmlab.models.net_adapter.adapts`, and
     has its arguments.
 
-    The losses are the decoder's own. They compare its maps with a mask in [0, 1] whose edges may be
-    soft: ``gt_sem_seg`` of shape (1, H, W), float32. Pixels of value 255, which mmseg pads masks
-    with, do not count.
+    The losses are the decoder's own. They compare its maps with a mask in [0, 1] that may have soft
+    edges: ``gt_sem_seg`` of shape (1, H, W), float32. Pixels of value 255, with which mmseg pads
+    masks, are ignored.
 
     Args:
-        in_index: Which maps of the backbone it takes; by default the first ``len(in_channels)``.
-            ``sod predict`` reads only checkpoints of heads that take all: to leave some out, set
-            the backbone's ``out_indices``.
-        loss_decode: Loss, or several, in place of the decoder's binary cross-entropy. They take
-            logits (N, 1, H, W) and masks (N, H, W), as mmseg's do.
+        in_index: Indices of the backbone's maps to use; by default the first
+            ``len(in_channels)``. ``sod predict`` reads only checkpoints of heads that use all: to
+            omit some, set the backbone's ``out_indices``.
+        loss_decode: One or several losses instead of the decoder's binary cross-entropy. They take
+            logits (N, 1, H, W) and masks (N, H, W), like mmseg's.
         init_cfg: Initialisation; by default the decoder's own.
     """
 
@@ -57,7 +57,7 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
             loss_decode=loss_decode or (),  # none: those of ``net``
             init_cfg=init_cfg,
         )
-        del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
+        del self.conv_seg  # ``net`` classifies; an unused classifier would never get a gradient
         self.net = net
 
     def forward(self, inputs: Sequence[Tensor]) -> Any:
@@ -67,9 +67,9 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
     def loss_by_feat(
         self, seg_logits: Any, batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
-        """Compare what :meth:`forward` returns with the masks of the data samples.
+        """Compare the outputs of :meth:`forward` with the masks of the data samples.
 
-        The host's ``acc_seg`` is left out: for one channel it is the share of background pixels.
+        The host's ``acc_seg`` is omitted: for one channel it is the fraction of background pixels.
         """
         masks = self._stack_batch_gt(batch_data_samples)
         if not self.loss_decode:
@@ -82,5 +82,5 @@ class SaliencyDecodeHead(NetAdapter, BaseDecodeHead):
         return losses
 
     def compare(self, logits: Tensor, masks: Tensor) -> dict[str, Tensor]:
-        """Apply ``loss_decode`` to logits (N, 1, H, W) and masks (N, H, W); equal names add up."""
+        """Apply ``loss_decode`` to logits (N, 1, H, W) and masks (N, H, W); sum equal names."""
         return apply_losses(self.loss_decode, logits, masks, self.ignore_index)

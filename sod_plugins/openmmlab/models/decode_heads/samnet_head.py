@@ -19,13 +19,13 @@ from sod_plugins.registry import MODELS
 class SAMNetHead(SaliencyDecodeHead):
     """Decoder of SAMNet (Sec. III-C) as a decode head, on any backbone.
 
-    In evaluation its map is brought to the size of the input as ``upsampling`` says.
+    In evaluation mode its map is resized to the input as ``upsampling`` says.
     """
 
     net: SAMNetDecoder
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor | list[Tensor]:
-        """Map the backbone's maps to the logits of R_1; in training to all, as the decoder does."""
+        """Map the backbone's maps to the logits of R_1, or of all levels in training mode."""
         maps: list[Tensor] = super().forward(inputs)
         return maps if self.training else maps[0]
 
@@ -36,6 +36,6 @@ class SAMNetHead(SaliencyDecodeHead):
         main = seg_logits if isinstance(seg_logits, Tensor) else seg_logits[0]
         meta = batch_img_metas[0]
         size = meta['img_shape']
-        if not isinstance(size, torch.Size):  # which the host has for a window of slide inference
+        if not isinstance(size, torch.Size):  # in a window of slide inference
             size = meta.get('pad_shape', size)
         return upsample_logits(main, tuple(size[:2]), self.net.upsampling)

@@ -1,4 +1,4 @@
-"""The base of this package's decode heads for semantic segmentation."""
+"""The base class of decode heads for semantic segmentation."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from sod_plugins.ops import resize_bilinear
 
 
 class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
-    """Decode head around a plain network that maps features to the scores of classes.
+    """A decode head around a plain network that maps features to class scores.
 
-    A subclass names its network by :func:`~sod_plugins.openmmlab.models.net_adapter.adapts`, and
+    A subclass names its network with :func:`~sod_plugins.openmmlab.models.net_adapter.adapts`, and
     has its arguments.
 
     The losses are the network's own. Scores and labels are compared at the size of the labels;
-    pixels of ``ignore_index`` do not count.
+    pixels of ``ignore_index`` are ignored.
 
     Args:
-        num_classes: Classes, without the ignored one.
-        in_index: Which map of the backbone it takes, or which ones.
-        ignore_index: Label of the pixels that do not count.
-        align_corners: Whether the scores' resize aligns corner pixels.
-        loss_decode: Loss, or several, as mmseg has them, in place of the network's cross-entropy.
+        num_classes: Number of classes, without the ignored one.
+        in_index: Index or indices of the backbone's maps to use.
+        ignore_index: Label of ignored pixels.
+        align_corners: Whether resizing the scores aligns corner pixels.
+        loss_decode: One or several losses in mmseg's form instead of the network's cross-entropy.
         init_cfg: Initialisation; by default the network's own.
     """
 
@@ -61,7 +61,7 @@ class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
             loss_decode=loss_decode or (),  # none: those of ``net``
             init_cfg=init_cfg,
         )
-        del self.conv_seg  # ``net`` classifies; a spare classifier would never get a gradient
+        del self.conv_seg  # ``net`` classifies; an unused classifier would never get a gradient
         self.net = net
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -81,15 +81,15 @@ class SemanticDecodeHead(NetAdapter, BaseDecodeHead):
         return {**losses, **self.accuracy(scores, labels)}
 
     def resize(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Bring scores to the size of the labels (N, 1, H, W)."""
+        """Resize scores to the labels (N, 1, H, W)."""
         size = labels.shape[-2], labels.shape[-1]
         return resize_bilinear(scores, size, align_corners=self.align_corners)
 
     def compare(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Apply ``loss_decode`` to scores and labels (N, 1, H, W); losses of one name add up."""
+        """Apply ``loss_decode`` to scores and labels (N, 1, H, W); sum equal names."""
         return apply_losses(self.loss_decode, scores, labels.squeeze(1), self.ignore_index)
 
     def accuracy(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the share of right labels in per cent, as the host logs it."""
+        """Return the pixel accuracy in per cent, as logged by the host."""
         share = accuracy(scores, labels.squeeze(1), ignore_index=self.ignore_index)
         return {'acc_seg': share}

@@ -25,7 +25,7 @@ class S4NetHead(ModuleAdapter):
         return self.net.strides
 
     def loss(self, outputs: HeadOutputs, boxes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Compare outputs with the true boxes (G, 4) of each image."""
+        """Compare outputs with the ground-truth boxes (G, 4) of each image."""
         return self.net.loss(outputs, boxes)
 
     def propose(self, outputs: HeadOutputs, sizes: Sequence[tuple[int, int]]) -> Proposals:

@@ -1,4 +1,4 @@
-"""SSD's head as it also predicts."""
+"""SSD's head, with working prediction."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sod_plugins.registry import MODELS
 
 @MODELS.register_module()
 class SSDHead(dense_heads.SSDHead):
-    """mmdet's ``SSDHead``, which trains but cannot predict, made to do both.
+    """mmdet's ``SSDHead``, which can be trained but cannot predict, made to do both.
 
-    SSD computes its classification loss by itself, so mmdet's class builds no ``loss_cls``. Yet the
-    prediction of all its dense heads asks ``loss_cls`` whether the scores need an activation of
-    their own, and ends in ``AttributeError: 'SSDHead' object has no attribute 'loss_cls'``. Without
-    such a loss the answer is no: scores are the softmax over the classes and the background.
+    SSD computes its own classification loss, so mmdet's class builds no ``loss_cls``. But the
+    shared prediction code of dense heads asks ``loss_cls`` whether scores need a custom activation,
+    and fails with ``AttributeError: 'SSDHead' object has no attribute 'loss_cls'``. Without such a
+    loss the answer is no: scores are the softmax over the classes and the background.
 
     The loss is mmdet's own too, and no function of the core: it lives on the anchors, the coder and
     the assigner that mmdet builds from the config, which a function equal to the bit would have to

@@ -1,4 +1,4 @@
-"""Any network that finds instances, of this package or a user's own, as a detector of mmdet."""
+"""Any instance network, of this package or a user's own, as an mmdet detector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sod_plugins.registry import MODELS
 
 @MODELS.register_module()
 class NetworkDetector(BaseDetector):
-    """Trains and tests a registered network of instances as a whole.
+    """Trains and tests a complete registered instance network.
 
     In a config::
 
@@ -24,7 +24,7 @@ class NetworkDetector(BaseDetector):
             network=dict(type='S4Net', backbone='resnet50'),
             data_preprocessor=dict(type='mmdet.DetDataPreprocessor', mean=..., std=...))
 
-    The network has ``losses(images, targets)`` and ``find(images, sizes, out_sizes)`` as
+    The network has ``losses(images, targets)`` and ``find(images, sizes, out_sizes)`` like
     :class:`sod_plugins.networks.S4NetFlow`.
 
     Args:
@@ -34,7 +34,7 @@ class NetworkDetector(BaseDetector):
         init_cfg: Initialisation; by default the network's own.
 
     Raises:
-        ValueError: If there is no such network, or it finds no instances.
+        ValueError: The network is unknown, or does not find instances.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class NetworkDetector(BaseDetector):
         return add_instances(self, self.network, batch_inputs, batch_data_samples, rescale)
 
     def extract_feat(self, batch_inputs: Tensor) -> Any:
-        """Return the maps of the network's extractor."""
+        """Return the maps of the network's backbone."""
         return self.network.backbone(batch_inputs)
 
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
     ) -> Any:
-        """Return what the network finds."""
+        """Return the network's outputs."""
         return self.network(batch_inputs)

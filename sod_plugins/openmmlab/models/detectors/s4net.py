@@ -1,4 +1,4 @@
-"""S4Net as a detector of mmdet."""
+"""S4Net as an mmdet detector."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from sod_plugins.registry import MODELS
 class S4Net(S4NetFlow, BaseDetector):
     """Single-stage salient-instance detector (S4Net, Sec. 3) from a config.
 
-    Boxes are proposed in one stage, and the masks of the best ones are segmented from the features
-    that the RoI extractor selects; true boxes take their place in training. What it computes is in
+    One stage proposes boxes, and the masks of the best ones are segmented from features that the
+    RoI extractor selects; in training, ground-truth boxes take their place. The computation is in
     :class:`sod_plugins.networks.S4NetFlow`, shared with the plain network of the same name, whose
-    state dict has this one's keys without ``net.`` behind the names of the parts.
+    state dict has the same keys without ``net.`` after the names of the parts.
 
-    Ground truth is ``gt_instances`` with ``bboxes`` and ``masks``; labels do not matter. Normalise
-    images by the mean and standard deviation of the backbone's weights, and let the data
+    Ground truth is ``gt_instances`` with ``bboxes`` and ``masks``; labels are ignored. Normalise
+    images by the mean and standard deviation of the backbone's weights, and make the data
     preprocessor pad masks with the images (``pad_mask=True``).
 
     Args:
-        backbone: Config of an extractor whose maps the neck takes.
+        backbone: Config of a backbone whose maps the neck takes.
         neck: Config of ``sod_plugins.S4NetFPN``.
         bbox_head: Config of ``sod_plugins.S4NetHead``.
         roi_extractor: Config of ``sod_plugins.RoIMasking``, ``.RoIAlign`` or ``.RoIPool``.
-        mask_head: Config of ``sod_plugins.S4NetMaskHead``. After RoIAlign or RoIPool a mask head of
-            mmdet with one class and ``forward(features)``, ``FCNMaskHead`` say, can stand there.
+        mask_head: Config of ``sod_plugins.S4NetMaskHead``. After RoIAlign or RoIPool it may be a
+            mask head of mmdet with one class and ``forward(features)``, such as ``FCNMaskHead``.
         data_preprocessor: Config of mmdet's ``DetDataPreprocessor``.
         init_cfg: Initialisation; by default the parts' own.
 
     Raises:
-        ValueError: If the mask head cannot work in the frame of the extractor.
+        ValueError: The mask head cannot work in the frame of the extractor.
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class S4Net(S4NetFlow, BaseDetector):
     def _forward(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return what the detection head says of each anchor, before anything is selected.
+        """Return the outputs of the detection head for each anchor, before any selection.
 
-        Its anchors are left out: they do not depend on the images, which a tracer refuses.
+        Its anchors are omitted: they do not depend on the images, which a tracer rejects.
 
         Returns:
             Logits (N, M) and deltas (N, M, 4), see :class:`HeadOutputs`.
@@ -106,7 +106,7 @@ class S4Net(S4NetFlow, BaseDetector):
 
 
 def targets_of(sample: DetDataSample) -> dict[str, Tensor]:
-    """Take the boxes (G, 4) and masks (G, H, W) of a sample."""
+    """Return the boxes (G, 4) and masks (G, H, W) of a sample."""
     truth = sample.gt_instances
     boxes = truth.bboxes
     return {'boxes': boxes, 'masks': truth.masks.to_tensor(boxes.dtype, boxes.device)}
@@ -119,11 +119,11 @@ def add_instances(
     samples: list[DetDataSample],
     rescale: bool,
 ) -> list[DetDataSample]:
-    """Give data samples what a network finds in images, at their original sizes or the input's.
+    """Add the instances found in images to data samples, at the original or the input size.
 
     Args:
         detector: The model of the host.
-        network: Has ``find`` as :class:`sod_plugins.networks.S4NetFlow`.
+        network: A network with ``find``, see :class:`sod_plugins.networks.S4NetFlow`.
         images: (N, 3, H, W).
         samples: One per image.
         rescale: Whether results are at the original size, or at that of the input.

@@ -1,4 +1,4 @@
-"""Losses as decode heads take them by ``loss_decode``."""
+"""Losses for ``loss_decode`` of decode heads."""
 
 from sod_plugins.openmmlab.models.losses.boundary_weighted_loss import BoundaryWeightedLoss
 

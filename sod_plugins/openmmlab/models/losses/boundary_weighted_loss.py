@@ -1,4 +1,4 @@
-"""Cross-entropy and IoU that weigh pixels near boundaries more."""
+"""Cross-entropy and IoU losses that weight pixels near boundaries more."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sod_plugins.registry import MODELS
 
 @MODELS.register_module()
 class BoundaryWeightedLoss(nn.Module):
-    """Sum of weighted binary cross-entropy and weighted IoU, as F3Net is trained.
+    """Sum of weighted binary cross-entropy and weighted IoU, as in F3Net.
 
     See :func:`~sod_plugins.networks.losses.boundary_weights` for the weights.
 
     Args:
         window: Side of the window in pixels, odd.
-        strength: How much boundaries weigh.
-        iou_weight: Factor of the IoU's part.
+        strength: Weight of boundaries.
+        iou_weight: Factor of the IoU term.
         loss_weight: Factor of the sum.
-        loss_name: Name in the log; names that begin with ``loss`` count.
+        loss_name: Name in the log; names that begin with ``loss`` are added to the loss.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class BoundaryWeightedLoss(nn.Module):
         self.loss_name = loss_name
 
     def forward(self, logits: Tensor, masks: Tensor, ignore_index: int = 255) -> Tensor:
-        """Compare logits (N, 1, H, W) with masks (N, H, W); pixels of ``ignore_index`` are out."""
+        """Compare logits (N, 1, H, W) with masks (N, H, W), ignoring ``ignore_index``."""
         masks = masks[:, None].float()
         counts = masks != ignore_index
         masks = masks * counts

@@ -12,12 +12,12 @@ from sod_plugins.registry import MODELS
 class S4NetMaskHead(ModuleAdapter):
     """S4Net's segmentation branch as a mask head, for ``sod_plugins.S4Net``.
 
-    It works in the frame of the extractor before it. After RoIMasking a mask covers the image: its
-    targets are resized to the map, the loss counts inside the box, and masks are resized, not
-    pasted. After RoIAlign and RoIPool it covers the box, as mmdet's mask heads have it.
+    It works in the frame of the preceding extractor. After RoIMasking a mask covers the image: its
+    targets are resized to the map, the loss is computed inside the box, and masks are resized, not
+    pasted. After RoIAlign and RoIPool it covers the box, as in mmdet's mask heads.
 
     Attributes:
-        frames: The frames of extractors that it works in.
+        frames: The supported frames of extractors.
     """
 
     frames = ('image', 'box')

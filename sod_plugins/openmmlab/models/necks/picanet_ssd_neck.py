@@ -1,4 +1,4 @@
-"""SSD's extra layers with attention to context as a neck of mmdet's detectors."""
+"""SSD's extra layers with contextual attention, as a neck for mmdet's detectors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sod_plugins.registry import MODELS
 class PiCANetSSDNeck(ModuleAdapter):
     """SSD's extra layers with PiCANet as a neck of mmdet's detectors, for ``sod_plugins.SSDHead``.
 
-    The head's ``in_channels`` are ``out_channels`` here: with LAP the first two are those of the
-    backbone doubled, otherwise the backbone's own. Any backbone serves that has two maps, the
-    second half as large as the first: ``mmdet.SSDVGG`` is the paper's, and the stages of strides
+    The head's ``in_channels`` are ``out_channels`` here: with LAP the first two are twice those of
+    the backbone, otherwise they equal the backbone's. Any backbone works that has two maps, the
+    second half as large as the first: the paper's is ``mmdet.SSDVGG``, and the stages with strides
     8 and 16 of others give SSD300's sizes.
 
     Args:
-        norm_cfg: Normalisation behind every convolution; None leaves it out, as in SSD.
+        norm_cfg: Normalisation after every convolution; None omits it, as in SSD.
     """
 
     net: ssd.PiCANetSSDNeck

@@ -1,4 +1,4 @@
-"""What the RoI extractors of this package share towards mmdet."""
+"""The base class of RoI extractor adapters for mmdet."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sod_plugins.openmmlab.models.net_adapter import ModuleAdapter
 
 
 class RoIExtractorAdapter(ModuleAdapter):
-    """A plain RoI extractor, which reads one level, with the call of mmdet's extractors.
+    """A plain RoI extractor of a single level, with the interface of mmdet's extractors.
 
     Args:
-        featmap_strides: Strides of the levels that it is called with; by default the one it reads.
+        featmap_strides: Strides of the levels that it is called with; by default only its own.
 
     Attributes:
-        frame: ``'image'`` where its output covers the whole image, ``'box'`` where it covers the
-            RoI, as that of all extractors of mmdet does.
+        frame: ``'image'`` if its output covers the whole image, ``'box'`` if it covers the RoI,
+            like that of all mmdet extractors.
 
     Raises:
-        ValueError: If the level that it reads is not among them.
+        ValueError: The level that it uses is not among them.
     """
 
     net: RoIExtractor
@@ -51,8 +51,8 @@ class RoIExtractorAdapter(ModuleAdapter):
         """Extract the features of RoIs.
 
         Args:
-            feats: The levels of ``featmap_strides``, (N, C, h, w) each, or the one it reads alone.
-            rois: (K, 5), each (index of the image, x1, y1, x2, y2) in pixels of the input.
+            feats: The levels of ``featmap_strides``, (N, C, h, w) each, or only the one it uses.
+            rois: (K, 5), each (image index, x1, y1, x2, y2) in pixels of the input.
 
         Returns:
             (K, ``out_channels``, h', w').

@@ -13,13 +13,13 @@ from sod_plugins.registry import MODELS
 class RoIMasking(RoIExtractorAdapter):
     """RoIMasking as an RoI extractor of mmdet (S4Net, Sec. 3.3).
 
-    Its output covers the whole image: the features in the box count positively, those around it
-    negatively, and nothing is cropped or resampled. So the mask head after it has to work in the
-    frame of the image, as ``sod_plugins.S4NetMaskHead`` in ``sod_plugins.S4Net`` does.
+    Its output covers the whole image: features in the box keep their sign, those around it are
+    negated, and nothing is cropped or resampled. The mask head after it must therefore work in the
+    frame of the image, like ``sod_plugins.S4NetMaskHead`` in ``sod_plugins.S4Net``.
 
     Warning:
-        Inside mmdet's ``StandardRoIHead`` an extractor never sees its head. ``FCNMaskHead`` and its
-        relatives there crop their targets to the box and paste their masks into it, so with this
-        extractor they would train on wrong targets without any error: use ``sod_plugins.S4Net``,
-        which refuses the pair.
+        Inside mmdet's ``StandardRoIHead`` an extractor never sees its head. There, ``FCNMaskHead``
+        and its relatives crop their targets to the box and paste their masks into it, so with this
+        extractor they would train on wrong targets without any error. Use ``sod_plugins.S4Net``,
+        which rejects the combination.
     """

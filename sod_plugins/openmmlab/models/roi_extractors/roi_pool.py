@@ -11,7 +11,7 @@ from sod_plugins.registry import MODELS
 @MODELS.register_module()
 @adapts(layers.RoIPool)
 class RoIPool(RoIExtractorAdapter):
-    """RoIPool as an RoI extractor of mmdet: the twin of RoIMasking in S4Net's Tab. 1.
+    """RoIPool as an RoI extractor of mmdet: the alternative to RoIMasking in S4Net's Tab. 1.
 
-    Its output covers the box, as that of mmdet's extractors does.
+    Its output covers the box, like that of mmdet's extractors.
     """

@@ -1,4 +1,4 @@
-"""Any network of this package, or of a user's own, as a segmentor of mmseg."""
+"""Any network of this package, or a user's own, as an mmseg segmentor."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sod_plugins.openmmlab.models.networks import build_network
 from sod_plugins.openmmlab.models.segmentors.saliency_segmentor import SaliencyResults
 from sod_plugins.registry import MODELS
 
-IGNORED = 255  # what mmseg pads masks with
+IGNORED = 255  # with which mmseg pads masks
 
 
 @MODELS.register_module()
 class NetworkSegmentor(SaliencyResults, BaseSegmentor):
-    """Trains and tests a registered saliency network as a whole.
+    """Trains and tests a complete registered saliency network.
 
     In a config::
 
@@ -28,7 +28,7 @@ class NetworkSegmentor(SaliencyResults, BaseSegmentor):
 
     The losses are the network's own, see ``losses`` of
     :class:`~sod_plugins.networks.SaliencyNetwork`. Masks are ``gt_sem_seg`` (1, H, W) in [0, 1];
-    pixels of value 255, which mmseg pads them with, do not count.
+    pixels of value 255, with which mmseg pads them, are ignored.
 
     Args:
         network: The name of a network as ``type``, and its arguments; see
@@ -38,7 +38,7 @@ class NetworkSegmentor(SaliencyResults, BaseSegmentor):
         init_cfg: Initialisation; by default the network's own.
 
     Raises:
-        ValueError: If there is no such network, or it finds no saliency.
+        ValueError: The network is unknown, or does not predict saliency.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class NetworkSegmentor(SaliencyResults, BaseSegmentor):
         return self.postprocess_result(self.network(inputs), data_samples)
 
     def _forward(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> Any:
-        """Return what the network does, logits (N, 1, H, W) in evaluation."""
+        """Return the network's outputs: logits (N, 1, H, W) in evaluation mode."""
         return self.network(inputs)
 
     def extract_feat(self, inputs: Tensor) -> Any:
-        """Return the maps of the network's extractor, where it has one."""
+        """Return the maps of the network's backbone, if it has one."""
         return self.network.backbone(inputs)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: list[dict[str, Any]]) -> Any:
-        """Return the network's logits, as the host's inference asks for them."""
+        """Return the network's logits, for the host's inference."""
         return self.network(inputs)

@@ -1,4 +1,4 @@
-"""A segmentor whose saliency maps are those of ``sod predict``."""
+"""A segmentor whose saliency maps equal those of ``sod predict``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sod_plugins.registry import MODELS
 
 
 class SaliencyResults:
-    """Turns the logits of a segmentor into saliency, as ``sod predict`` does.
+    """Converts the logits of a segmentor to saliency, like ``sod predict``.
 
     Attributes:
         test_cfg: With ``crf``, the arguments of a :class:`~sod_plugins.networks.DenseCRF`, maps are
@@ -29,18 +29,18 @@ class SaliencyResults:
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
-        """Turn logits into saliency at the original size.
+        """Convert logits to saliency at the original size.
 
         Args:
             seg_logits: Logits (N, 1, h, w) at the size of the network's input.
-            data_samples: One per image; its ``ori_shape`` (H, W) is the size of the result, and
-                padding that the data preprocessor reports is cut off, and a flip that it reports is
-                turned back. None keeps the input's size.
+            data_samples: One per image. Its ``ori_shape`` (H, W) is the size of the result; padding
+                reported by the data preprocessor is cut off, and a reported flip is undone. None
+                keeps the input's size.
 
         Returns:
-            The samples with ``seg_logits``, which, as the host has it for one channel, holds
-            probabilities: (1, H, W), float32; and with ``pred_sem_seg``: (1, H, W), uint8, 1 where
-            the probability exceeds one half.
+            The samples with ``seg_logits``, which as usual in the host for one channel holds
+            probabilities, (1, H, W), float32; and with ``pred_sem_seg``, (1, H, W), uint8, 1 where
+            the probability exceeds 0.5.
         """
         crf = (self.test_cfg or {}).get('crf')
         height, width = seg_logits.shape[-2:]
@@ -60,27 +60,27 @@ class SaliencyResults:
 
 @MODELS.register_module()
 class SaliencySegmentor(SaliencyResults, EncoderDecoder):
-    """mmseg's ``EncoderDecoder`` with the saliency map in full depth, sigmoid before the resize.
+    """mmseg's ``EncoderDecoder`` with soft saliency maps and the sigmoid before the resize.
 
-    ``EncoderDecoder`` resizes the logits to the original size and then takes the sigmoid, which
-    sharpens every edge; this one follows the released test code, see :func:`saliency_map`. Training
-    and everything else are the host's.
+    ``EncoderDecoder`` resizes the logits to the original size and then applies the sigmoid, which
+    sharpens every edge; this class follows the released test code, see :func:`saliency_map`.
+    Training and everything else are the host's.
 
     With ``test_cfg=dict(mode='whole', crf=dict(...))`` every map is then refined by a
-    :class:`~sod_plugins.networks.DenseCRF` of these arguments, on the photo at the data sample's
+    :class:`~sod_plugins.networks.DenseCRF` with these arguments, on the image at the data sample's
     ``img_path``; ``tools/test.py --crf`` sets it.
     """
 
 
 def _unflipped(logits: Tensor, sample: SegDataSample) -> Tensor:
-    """Turn the logits (1, 1, h, w) of a flipped image back."""
+    """Undo the flip of the logits (1, 1, h, w) of a flipped image."""
     if not sample.get('flip'):
         return logits
     return logits.flip(3 if sample.flip_direction == 'horizontal' else 2)
 
 
 def _refine(saliency: Tensor, sample: SegDataSample, crf: DenseCRF) -> Tensor:
-    """Refine a map (1, H, W) by the photo that it was predicted from."""
+    """Refine a map (1, H, W) by the image from which it was predicted."""
     if 'img_path' not in sample:
         raise ValueError(
             "The CRF needs the photo: let the data samples keep 'img_path', or leave out 'crf' of "

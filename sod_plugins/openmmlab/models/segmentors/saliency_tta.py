@@ -14,8 +14,8 @@ from sod_plugins.registry import MODELS
 class SaliencyTTAModel(BaseTTAModel):
     """Test-time augmentation: the mean of the saliency maps of all views.
 
-    For ``tta_model`` of a config; ``tta_pipeline`` makes the views, of which the segmentor has
-    turned flipped ones back. (mmseg's ``SegTTAModel`` would take the sigmoid of each map again.)
+    For ``tta_model`` of a config. ``tta_pipeline`` creates the views, and the segmentor has already
+    undone flips. (mmseg's ``SegTTAModel`` would apply the sigmoid to each map again.)
     """
 
     def merge_preds(self, data_samples_list: list[list[SegDataSample]]) -> list[SegDataSample]:
