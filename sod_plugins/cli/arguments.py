@@ -120,6 +120,14 @@ def named_file(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+def require_cuda(device: str | None) -> None:
+    """Refuse ``--half`` where it does not compute on a CUDA device."""
+    import torch
+
+    if not str(device or 'cuda').startswith('cuda') or not torch.cuda.is_available():
+        raise ValueError('--half computes on a CUDA device, and none is at hand or named.')
+
+
 def require_writable_files(files: Sequence[Path | None]) -> None:
     """Check before any work that output files can be written."""
     from sod_plugins.data import require_writable

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, PICTURE_KINDS
-from sod_plugins.cli.arguments import STDOUT, add_exif, add_path, process_count
+from sod_plugins.cli.arguments import STDOUT, add_exif, add_path, process_count, require_cuda
 
 if TYPE_CHECKING:
     from sod_plugins.inference import PictureOptions, PredictionSummary
@@ -183,10 +183,7 @@ def _network(args: argparse.Namespace) -> Any:
     network = open_network(path, args.backend)
     if not args.half:
         return network
-    import torch
-
-    if not str(args.device or 'cuda').startswith('cuda') or not torch.cuda.is_available():
-        raise ValueError('--half computes on a CUDA device, and none is at hand or named.')
+    require_cuda(args.device)
     return network.half()
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins._common.names import BACKENDS
+from sod_plugins.cli.arguments import require_cuda
 
 HELP = 'predict over HTTP, with a page for the browser'
 
@@ -74,6 +75,9 @@ _LIMITS: tuple[tuple[str, type, float | None, str], ...] = (
 def run(args: argparse.Namespace) -> int:
     """Serve until told to end."""
     from sod_plugins.serve import ServiceSettings, open_model, serve
+
+    if args.half:
+        require_cuda(args.device)
 
     values = {
         'max_body': round(args.max_mb * (1 << 20)),
