@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from sod_plugins.cli import main
@@ -163,6 +164,7 @@ def wait_for(path):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
 def test_half_precision_and_batches_on_a_gpu(capsys, photos, tmp_path):
     gpu = ['--device', 'cuda', '--half', '--batch', '2', '--cutout']
     assert sod(capsys, 'predict', photos, '-o', tmp_path / 'gpu', *gpu)[0] == 0
