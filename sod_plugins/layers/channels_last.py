@@ -24,6 +24,9 @@ class PointwiseConv(nn.Conv2d):
         weight: Kernel (O, C, 1, 1).
         bias: Bias (O), or None.
         implementation: See :func:`reads_rows`.
+
+    Raises:
+        ValueError: There is no such implementation.
     """
 
     def __init__(
@@ -31,7 +34,7 @@ class PointwiseConv(nn.Conv2d):
     ) -> None:
         out, columns, _, _ = weight.shape
         super().__init__(columns, out, 1, bias=bias is not None)
-        self.implementation = implementation
+        self.implementation = require_choice('implementation', implementation, IMPLEMENTATIONS)
         self.weight = nn.Parameter(weight.detach().clone())
         if bias is not None:
             self.bias = nn.Parameter(bias.detach().clone())
@@ -66,11 +69,14 @@ class ChannelsLastPReLU(nn.PReLU):
     Args:
         layer: The PReLU, with which it shares its slopes.
         implementation: See :func:`reads_rows`.
+
+    Raises:
+        ValueError: There is no such implementation.
     """
 
     def __init__(self, layer: nn.PReLU, implementation: Implementation = 'auto') -> None:
         super().__init__(layer.num_parameters)
-        self.implementation = implementation
+        self.implementation = require_choice('implementation', implementation, IMPLEMENTATIONS)
         self.weight = layer.weight
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,11 +92,7 @@ def reads_rows(x: Tensor, implementation: Implementation) -> bool:
         implementation: ``'rows'``: always, which rules out gradients. ``'reference'``: never, as
             exporters need it. ``'auto'``: on a CPU, unless gradients are recorded or the network is
             exported.
-
-    Raises:
-        ValueError: There is no such implementation.
     """
-    require_choice('implementation', implementation, IMPLEMENTATIONS)
     if implementation != 'auto':
         return implementation == 'rows'
     plain = torch.is_grad_enabled() or torch.compiler.is_exporting()
