@@ -32,6 +32,7 @@ dataloader.train.mapper.transforms = [
     L(MultiSizeResize)(
         sizes=[(side, side) for side in (672, 504, 420, 252, 336)],
         max_margins=[42, 33, 33, 10, 10],
+        draws_per_size=10_540,  # one pass of whole batches
     ),
     L(RandomSaliencyFlip)(prob=0.5, directions=['vertical']),
 ]

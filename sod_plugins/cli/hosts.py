@@ -12,7 +12,7 @@ from sod_plugins.configs import config_path
 YAML = ('.yaml', '.yml')  # OpenMMLab's configs are Python files
 _IMPORT = re.compile(r'^\s*(?:from|import)\s+detectron2\b', re.MULTILINE)
 # Words before one that is not the config.
-_OPTIONS = ('--import', '--work-dir', '--out', '--show-dir', '--resume', '--launcher')
+_OPTIONS = ('--import', '--work-dir', '--out', '--show-dir')
 
 
 def run_host_command(name: str, argv: Sequence[str], prog: str) -> int:

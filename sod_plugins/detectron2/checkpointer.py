@@ -14,7 +14,8 @@ from sod_plugins._common.writing import write_bytes
 from sod_plugins.checkpoints import load_network
 from sod_plugins.checkpoints.description import misfit
 from sod_plugins.checkpoints.reading import DESCRIPTION, SAFETENSORS, read_checkpoint
-from sod_plugins.detectron2.description import describe_model, own_names, unwrapped
+from sod_plugins.detectron2.description import describe_model, own_names
+from sod_plugins.detectron2.wrapping import unwrapped
 from sod_plugins.zoo.resolver import PREFIX, find_model
 
 # Of detectron2's own model zoo and others' tools, which it converts.

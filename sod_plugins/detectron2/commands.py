@@ -17,6 +17,7 @@ import torch
 from detectron2.config import LazyConfig, get_cfg, instantiate
 from detectron2.engine import default_setup, launch
 from detectron2.utils import comm
+from torch.multiprocessing import ProcessRaisedException
 
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import import_user_code
@@ -228,6 +229,12 @@ def _run(
             )
     except (DataError, ImportError, OSError, ValueError) as error:
         print(f'{parser.prog}: error: {error}', file=sys.stderr)
+        return 2
+    except ProcessRaisedException as error:
+        kind, _, message = str(error).strip().splitlines()[-1].partition(': ')
+        if kind.rpartition('.')[2] not in ('DataError', 'ImportError', 'OSError', 'ValueError'):
+            raise
+        print(f'{parser.prog}: error: {message}', file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from sod_plugins.checkpoints.description import Description, describe, describe_parts
 from sod_plugins.detectron2.adapters import NetAdapter
+from sod_plugins.detectron2.wrapping import unwrapped
 from sod_plugins.networks import Preprocessing
 from sod_plugins.networks.base import DescribedNetwork
 
@@ -58,11 +59,6 @@ def own_names(weights: Mapping[str, Tensor], description: Description) -> dict[s
         for prefix, plain in description.prefixes.items()
         if name.startswith(plain)
     }
-
-
-def unwrapped(model: Any) -> Any:
-    """Return the model in a wrapper for several processes."""
-    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
 def _require_all_maps(model: Any) -> None:

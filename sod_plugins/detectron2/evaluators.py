@@ -173,7 +173,9 @@ class SalientInstanceEvaluator(DatasetEvaluator):
     ) -> None:
         """Keep the instances of some samples, masks compressed."""
         for sample, output in zip(inputs, outputs, strict=True):
-            self._found[sample['image_id']] = _entries(output['instances'], sample['file_name'])
+            self._found[sample['image_id']] = _entries(
+                output['instances'], sample['file_name'], self.kinds
+            )
 
     def evaluate(self) -> Results | None:
         """Measure the instances of all processes; in the main one, return and save them."""
@@ -204,7 +206,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         return OrderedDict(instances=dict(evaluation.measures))
 
 
-def _entries(found: Any, path: str) -> list[dict[str, Any]]:
+def _entries(found: Any, path: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
     """Return the instances of one image as annotations of COCO, of the one category."""
     boxes, scores = found.pred_boxes.tensor.float().cpu(), found.scores.float().cpu()
     if not (scores.isfinite().all() and boxes.isfinite().all()):
@@ -213,5 +215,11 @@ def _entries(found: Any, path: str) -> list[dict[str, Any]]:
             'rate.'
         )
     labels = torch.zeros(len(scores), dtype=torch.int64)
-    masks = found.pred_masks.bool().cpu()
+    masks = torch.zeros((len(scores), 0, 0), dtype=torch.bool)
+    if 'mask' in kinds:
+        if not found.has('pred_masks'):
+            raise ValueError(
+                "The instances have no pred_masks: set kinds=['box'] for a model without masks."
+            )
+        masks = found.pred_masks.bool().cpu()
     return Instances(boxes.numpy(), masks.numpy(), scores.numpy(), labels.numpy()).to_coco()

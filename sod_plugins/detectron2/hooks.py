@@ -9,8 +9,8 @@ from detectron2.utils import comm
 
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.detectron2.adapters import arguments
-from sod_plugins.detectron2.description import unwrapped
 from sod_plugins.detectron2.loaders import DrawSampler
+from sod_plugins.detectron2.wrapping import unwrapped
 from sod_plugins.optim import DynamicWeightDecay
 from sod_plugins.optim.seeding import seed_generators
 

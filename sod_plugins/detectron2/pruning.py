@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from detectron2.engine import HookBase
-from detectron2.engine.defaults import create_ddp_model
 from detectron2.engine.hooks import LRScheduler
 
 from sod_plugins._common.choices import require_choice
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.checkpoints.description import Description
 from sod_plugins.checkpoints.reading import DESCRIPTION
-from sod_plugins.detectron2.description import unwrapped
 from sod_plugins.detectron2.hooks import DynamicWeightDecayHook
+from sod_plugins.detectron2.wrapping import unwrapped, wrap_model
 from sod_plugins.networks import CSNet
 from sod_plugins.networks.registry import network_of_parts
 from sod_plugins.optim import remove_channels, select_channels
@@ -162,7 +161,7 @@ def replace_csnet(trainer: Any, network: CSNet) -> None:
     model.sem_seg_head.net = network.decode_head.to(model.device)
     model.train(training)
     hand_over(trainer.optimizer, before, dict(model.named_parameters()))
-    trainer._trainer.model = create_ddp_model(model, broadcast_buffers=False)
+    trainer._trainer.model = wrap_model(model)
 
 
 def adopt_pruning(trainer: Any, checkpoint: Mapping[str, Any]) -> None:

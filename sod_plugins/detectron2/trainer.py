@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -20,9 +21,9 @@ from detectron2.engine import (
     default_writers,
     hooks,
 )
-from detectron2.engine.defaults import create_ddp_model
 from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
 from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 from torch.utils.data import DataLoader
 
 from sod_plugins.checkpoints.reading import read_checkpoint
@@ -34,6 +35,7 @@ from sod_plugins.detectron2.loaders import build_test_loader, build_train_loader
 from sod_plugins.detectron2.mappers import InstanceMapper, SaliencyMapper
 from sod_plugins.detectron2.optim import build_optimizer
 from sod_plugins.detectron2.pruning import PruningHook, adopt_pruning
+from sod_plugins.detectron2.wrapping import DDP, wrap_model
 
 # The kinds of data sets, by their metadata -> mapper and evaluator.
 KINDS: dict[str, tuple[Any, Any]] = {
@@ -50,12 +52,30 @@ class Trainer(DefaultTrainer):
     """
 
     def __init__(self, cfg: Any) -> None:
-        super().__init__(cfg)
+        # As the base class does, which wraps models for GPUs alone and has its own checkpointer.
+        TrainerBase.__init__(self)
+        if not logging.getLogger('detectron2').isEnabledFor(logging.INFO):
+            setup_logger()
+        cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        self._assemble(model, optimizer, self.build_train_loader(cfg), cfg.SOLVER.AMP.ENABLED)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self._begin(cfg, cfg.OUTPUT_DIR, cfg.SOLVER.MAX_ITER)
+
+    def _assemble(
+        self, model: Any, optimizer: Any, loader: Any, amp: bool, ddp: Mapping[str, Any] = DDP
+    ) -> None:
+        """Put the parts of a step together."""
+        trainer = AMPTrainer if amp else SimpleTrainer
+        self._trainer = trainer(wrap_model(model, **ddp), loader, optimizer)
+
+    def _begin(self, cfg: Any, output_dir: str, max_iter: int) -> None:
+        """Add the checkpointer and the hooks."""
         self.checkpointer = Checkpointer(
-            self._trainer.model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
+            self._trainer.model, output_dir, trainer=weakref.proxy(self)
         )
-        # Those of the base class write by its own checkpointer.
-        self._hooks.clear()
+        self.cfg, self.start_iter, self.max_iter = cfg, 0, max_iter
         self.register_hooks(self.build_hooks())
 
     def resume_or_load(self, resume: bool = True) -> None:
@@ -140,13 +160,8 @@ class LazyTrainer(Trainer):
         cfg.optimizer.params.model = model
         optimizer = instantiate(cfg.optimizer)
         loader = instantiate(cfg.dataloader.train)
-        wrapped = create_ddp_model(model, broadcast_buffers=False)
-        trainer = AMPTrainer if settings.amp.enabled else SimpleTrainer
-        self._trainer = trainer(wrapped, loader, optimizer)
-        self.checkpointer = Checkpointer(wrapped, settings.output_dir, trainer=weakref.proxy(self))
-        self.start_iter, self.max_iter = 0, settings.max_iter
-        self.cfg = cfg
-        self.register_hooks(self.build_hooks())
+        self._assemble(model, optimizer, loader, settings.amp.enabled, settings.get('ddp', DDP))
+        self._begin(cfg, settings.output_dir, settings.max_iter)
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Go on with the last checkpoint of the folder, or begin from ``train.init_checkpoint``."""

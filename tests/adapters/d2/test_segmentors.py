@@ -1,0 +1,300 @@
+"""Saliency networks in detectron2's models: equal to the plain ones, on any backbone, both ways."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from reference_values import settle_statistics
+
+pytest.importorskip('detectron2.modeling', exc_type=ImportError)
+
+from detectron2.config import get_cfg
+from detectron2.engine import DefaultPredictor
+from detectron2.modeling import FPN, PanopticFPN, build_model
+from detectron2.modeling.backbone import BasicStem, ResNet
+from detectron2.modeling.backbone.resnet import BottleneckBlock
+from detectron2.modeling.meta_arch import SemanticSegmentor
+
+import sod_plugins.detectron2 as adapter
+from sod_plugins.checkpoints import load_network, save_network
+from sod_plugins.inference import SaliencyPredictor
+from sod_plugins.networks import ITDBU, CSNet, PiCANet, Preprocessing, SAMNet
+
+NARROW_VGG = {'type': 'VGG', 'depth': 11, 'out_indices': [0, 1, 2, 3, 4]}
+# Network -> the same one, plain; backbone and arguments; head and arguments in a config.
+METHODS = {
+    'CSNet': (
+        lambda: CSNet(width=0.4, stage_blocks=(1, 1, 1, 1)),
+        ('CSNet', {'width': 0.4, 'stage_blocks': [1, 1, 1, 1]}),
+        ('CSFHead', {}),
+    ),
+    'SAMNet': (
+        lambda: SAMNet({'type': 'SAMNet', 'width': 0.5}),
+        ('SAMNet', {'width': 0.5}),
+        ('SAMNetHead', {}),
+    ),
+    'ITDBU': (
+        lambda: ITDBU(backbone=NARROW_VGG, iterations=1),
+        ('VGG', {k: v for k, v in NARROW_VGG.items() if k != 'type'}),
+        ('ITDBUHead', {'iterations': 1}),
+    ),
+    'PiCANet': (
+        lambda: PiCANet(backbone={'type': 'MobileNet', 'width': 0.25}, setting='5GAP_432AC'),
+        ('MobileNet', {'width': 0.25}),
+        ('PiCANetHead', {'setting': '5GAP_432AC'}),
+    ),
+}
+
+
+def config_of(name, size=(64, 64)):
+    _, (backbone, backbone_arguments), (head, head_arguments) = METHODS[name]
+    cfg = get_cfg()
+    adapter.add_sod_plugins_config(cfg)
+    cfg.MODEL.DEVICE = 'cpu'
+    cfg.MODEL.META_ARCHITECTURE = 'SaliencySegmentor'
+    cfg.MODEL.BACKBONE.NAME, cfg.MODEL.BACKBONE.FREEZE_AT = backbone, 0
+    cfg.MODEL.SEM_SEG_HEAD.NAME, cfg.MODEL.SEM_SEG_HEAD.IN_FEATURES = head, []
+    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+    cfg.INPUT.FORMAT = 'RGB'
+    cfg.SOD.INPUT_SIZE = size
+    for node, arguments in ((cfg.SOD.BACKBONE, backbone_arguments), (cfg.SOD.HEAD, head_arguments)):
+        for key, value in arguments.items():
+            node[key] = value
+    return cfg
+
+
+@pytest.fixture
+def plain(request):
+    """A plain network whose statistics fit its weights."""
+    torch.manual_seed(0)
+    network = METHODS[request.param][0]()
+    settle_statistics(network, torch.randn(2, 3, 64, 64))
+    network.preprocessing = Preprocessing((64, 64))
+    return network
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+
+
+def sample_of(photo):
+    height, width = photo.shape[:2]
+    image = torch.from_numpy(photo.transpose(2, 0, 1).copy())
+    return {'image': image, 'height': height, 'width': width}
+
+
+@pytest.mark.parametrize('plain', METHODS, indirect=True)
+def test_checkpoints_go_both_ways_with_equal_outputs(plain, photo, tmp_path, request):
+    name = type(plain).__name__
+    save_network(tmp_path / 'plain.pth', plain)
+    model = build_model(config_of(name)).eval()
+    checkpointer = adapter.Checkpointer(model, str(tmp_path))
+    checkpointer.load(str(tmp_path / 'plain.pth'))
+    with torch.no_grad():
+        found = model([sample_of(photo)])[0]
+    expected = SaliencyPredictor(plain).predict(photo)
+    np.testing.assert_allclose(found['saliency'].numpy(), expected, rtol=0, atol=1e-5)
+    assert torch.equal(found['sem_seg'][1], found['saliency'])
+    checkpointer.save('trained_here')
+    again = load_network(tmp_path / 'trained_here.pth')
+    assert (type(again), again.preprocessing) == (type(plain), plain.preprocessing)
+    np.testing.assert_allclose(SaliencyPredictor(again).predict(photo), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('plain', METHODS, indirect=True)
+def test_losses_equal_those_of_the_plain_network(plain, photo, tmp_path):
+    plain.train()
+    for module in plain.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    model = build_model(config_of(type(plain).__name__))
+    prefixes = adapter.describe_model(model).prefixes
+    weights = {
+        theirs + key.removeprefix(ours): value
+        for key, value in plain.state_dict().items()
+        for theirs, ours in prefixes.items()
+        if key.startswith(ours)
+    }
+    model.load_state_dict(weights)
+    for module in model.train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    images = torch.randint(0, 256, (2, 3, 64, 64)).float()
+    masks = torch.rand(2, 64, 64)
+    samples = [{'image': i, 'sem_seg': m} for i, m in zip(images, masks, strict=True)]
+    normalised = (images - model.pixel_mean) / model.pixel_std
+    expected = plain.losses(normalised, masks[:, None])
+    losses = model(samples)
+    assert losses.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(losses[key], value)
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize('plain', ['CSNet'], indirect=True)
+def test_default_predictor_and_sod_predict_give_the_same_map(plain, photo, tmp_path):
+    save_network(tmp_path / 'plain.pth', plain)
+    cfg = config_of('CSNet')
+    model = build_model(cfg)
+    checkpointer = adapter.Checkpointer(model, str(tmp_path))
+    checkpointer.load(str(tmp_path / 'plain.pth'))
+    checkpointer.save('model_final')
+    cfg.MODEL.WEIGHTS = str(tmp_path / 'model_final.pth')
+    cfg.INPUT.MIN_SIZE_TEST = 0
+    found = DefaultPredictor(cfg)(photo[..., ::-1].copy())  # as OpenCV reads: BGR
+    Image.fromarray(photo).save(tmp_path / 'photo.png')
+    predicted = SaliencyPredictor(load_network(cfg.MODEL.WEIGHTS)).predict(tmp_path / 'photo.png')
+    levels = (predicted * 255).astype(int), (found['saliency'].numpy() * 255).astype(int)
+    assert np.abs(levels[0] - levels[1]).max() <= 1
+    # The demo's Visualizer draws the classes of an argmax.
+    assert found['sem_seg'].argmax(0).unique().tolist() in ([0], [1], [0, 1])
+
+
+def bgr(cfg):
+    cfg = copy.deepcopy(cfg)
+    cfg.INPUT.FORMAT = 'BGR'
+    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = (
+        cfg.MODEL.PIXEL_MEAN[::-1],
+        cfg.MODEL.PIXEL_STD[::-1],
+    )
+    return cfg
+
+
+def test_the_order_of_channels_does_not_change_the_map(photo):
+    torch.manual_seed(0)
+    models = [build_model(cfg(config_of('SAMNet'))).eval() for cfg in (lambda c: c, bgr)]
+    models[1].load_state_dict(models[0].state_dict())
+    with torch.no_grad():
+        rgb = models[0]([sample_of(photo)])[0]['saliency']
+        other = models[1]([sample_of(photo[..., ::-1].copy())])[0]['saliency']
+    torch.testing.assert_close(rgb, other, rtol=0, atol=1e-6)
+
+
+def resnet(dilations=(1, 1, 1, 1), strides=(1, 2, 2, 2)):
+    """detectron2's ResNet, narrow; with dilations and strides as DeepLab has it."""
+    stages, before = [], 16
+    for width, stride, dilation in zip((4, 8, 16, 32), strides, dilations, strict=True):
+        stages.append(
+            ResNet.make_stage(
+                BottleneckBlock,
+                1,
+                stride_per_block=[stride],
+                in_channels=before,
+                out_channels=4 * width,
+                bottleneck_channels=width,
+                dilation=dilation,
+                norm='BN',
+            )
+        )
+        before = 4 * width
+    return ResNet(BasicStem(3, 16, 'BN'), stages, out_features=['res2', 'res3', 'res4', 'res5'])
+
+
+def fpn():
+    return FPN(resnet(), ['res2', 'res3', 'res4', 'res5'], 16)
+
+
+BACKBONES = {'FPN': fpn, 'DeepLab': lambda: resnet((1, 1, 2, 4), (1, 2, 1, 1))}
+HEADS = {
+    'CSFHead': {},
+    'SAMNetHead': {},
+    'ITDBUHead': {'iterations': 1, 'hidden_channels': 4},
+    'PiCANetHead': {'setting': '4GAP_32AC', 'gap_kernel_size': 2},
+}
+
+
+@pytest.mark.parametrize('backbone', BACKBONES)
+@pytest.mark.parametrize('head', HEADS)
+def test_saliency_heads_train_on_the_host_s_backbones_in_its_segmentor(backbone, head):
+    torch.manual_seed(0)
+    extractor = BACKBONES[backbone]()
+    model = SemanticSegmentor(
+        backbone=extractor,
+        sem_seg_head=getattr(adapter, head)(extractor.output_shape(), **HEADS[head]),
+        pixel_mean=[0.0] * 3,
+        pixel_std=[255.0] * 3,
+    ).train()
+    images = torch.randint(0, 256, (2, 3, 64, 96))
+    samples = [{'image': i, 'sem_seg': torch.rand(64, 96)} for i in images]
+    losses = model(samples)
+    sum(losses.values()).backward()
+    head_gradients = [p.grad for p in model.sem_seg_head.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in head_gradients)
+    with torch.no_grad():
+        (found,) = model.eval()([{'image': images[0], 'height': 30, 'width': 41}])
+    assert found['sem_seg'].shape == (1, 30, 41)
+
+
+@pytest.mark.parametrize(
+    ('head', 'features', 'arguments'),
+    [
+        ('PiCANetASPPHead', ['p2'], {'channels': 8, 'context': 'LAP'}),
+        (
+            'PiCANetUNetHead',
+            ['p2', 'p3', 'p4', 'p5'],
+            {'setting': '6GAP_543LAP', 'gap_kernel_size': 2, 'out_channels': 8},
+        ),
+    ],
+)
+def test_segmentation_heads_train_in_panoptic_fpn(head, features, arguments):
+    from detectron2 import model_zoo
+    from detectron2.config import LazyCall as L
+    from detectron2.config import instantiate
+
+    torch.manual_seed(0)
+    config = model_zoo.get_config('common/models/panoptic_fpn.py').model
+    shapes = {f: s for f, s in fpn().output_shape().items() if f in features}
+    config.sem_seg_head = L(getattr(adapter, head))(
+        input_shape={f: dict(channels=256, stride=s.stride) for f, s in shapes.items()},
+        in_features=features,
+        num_classes=3,
+        **arguments,
+    )
+    config.backbone.bottom_up.stages.depth = 50
+    model = instantiate(config)
+    assert type(model) is PanopticFPN
+    features_of = {
+        f: torch.randn(2, 256, 64 // s.stride, 64 // s.stride) for f, s in shapes.items()
+    }
+    truth = torch.randint(0, 3, (2, 64, 64))
+    truth[:, :5] = 255
+    _, losses = model.sem_seg_head.train()(features_of, truth)
+    sum(losses.values()).backward()
+    gradients = [p.grad for p in model.sem_seg_head.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    logits, _ = model.sem_seg_head.eval()(features_of)
+    assert logits.shape == (2, 3, 64, 64)
+    with torch.no_grad():
+        (found,) = model.eval()([{'image': torch.randint(0, 256, (3, 64, 64)).float()}])
+    assert {'sem_seg', 'instances', 'panoptic_seg'} <= found.keys()
+
+
+def test_a_map_that_the_backbone_lacks_is_named():
+    with pytest.raises(ValueError, match=r"take the maps \['p9'\]"):
+        adapter.CSFHead(fpn().output_shape(), in_features=['p9'])
+
+
+def test_padding_does_not_count():
+    torch.manual_seed(0)
+    model = build_model(config_of('SAMNet')).train()
+    small, large = torch.zeros(3, 32, 32), torch.zeros(3, 64, 64)
+    samples = [{'image': x, 'sem_seg': torch.ones(x.shape[1:])} for x in (small, large)]
+    assert model(samples)['loss_bce'].isfinite() if 'loss_bce' in model(samples) else True
+
+
+def test_whole_networks_by_name():
+    cfg = config_of('CSNet')
+    cfg.MODEL.META_ARCHITECTURE = 'NetworkSegmentor'
+    cfg.SOD.NETWORK.type = 'CSNet'
+    cfg.SOD.NETWORK.width = 0.4
+    model = build_model(cfg)
+    assert adapter.describe_model(model).network == 'CSNet'
+    cfg.SOD.NETWORK.type = 'S4Net'
+    with pytest.raises(ValueError, match='finds instances'):
+        build_model(cfg)
