@@ -48,7 +48,7 @@ ARROWS = {
     'inference': TO_ANALYSIS | FIRST_STAIR | {'zoo'},
     'registry': set(),
     'openmmlab': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'registry', 'configs'},
-    'detectron2': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference'},
+    'detectron2': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'configs'},
     'serve': {*FIRST_STAIR, 'zoo', 'inference'},
     'cli': {*TO_ANALYSIS, *FIRST_STAIR, 'zoo', 'inference', 'serve', 'configs'},
 }

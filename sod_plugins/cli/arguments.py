@@ -149,6 +149,8 @@ def import_host(module: str) -> Any:
     try:
         return importlib.import_module(f'sod_plugins.{module}')
     except ModuleNotFoundError as error:
+        if not module.startswith('openmmlab'):
+            raise
         raise ImportError(
             f'this verb needs OpenMMLab, of which {error.name} is missing: run pip install '
             "'sod-plugins[onedl]'."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from sod_plugins.cli.arguments import import_host
+from sod_plugins.cli.hosts import run_host_command
 
 HELP = 'train a model from a config'
 
@@ -16,4 +16,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run the host's command and return its exit status."""
-    return int(import_host('openmmlab.commands').train_command(argv, prog='sod train'))
+    return run_host_command('train_command', argv, 'sod train')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,10 @@ class Checkpointer(DetectionCheckpointer):
         data |= {key: part.state_dict() for key, part in self.checkpointables.items()}
         data |= kwargs
         try:
-            # The same tensors under the name that they have elsewhere, which torch stores once.
-            data |= {DESCRIPTION: describe_model(self.model).to_dict(), WEIGHTS: weights}
+            description = describe_model(self.model)
+            # The same tensors by the names that they have elsewhere; torch stores each once.
+            data[WEIGHTS] = description.own_weights(weights)
+            data[DESCRIPTION] = replace(description, prefixes={}).to_dict()
         except (AttributeError, ValueError) as error:
             self.logger.info(f'The checkpoint does not describe its network: {error}.')
         content = io.BytesIO()

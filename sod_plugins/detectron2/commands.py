@@ -22,6 +22,7 @@ from torch.multiprocessing import ProcessRaisedException
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import import_user_code
 from sod_plugins._common.writing import write_text
+from sod_plugins.configs import config_path
 from sod_plugins.data import DataError
 from sod_plugins.detectron2.checkpointer import Checkpointer
 from sod_plugins.detectron2.config import add_sod_plugins_config
@@ -37,16 +38,16 @@ def load_config(
     """Read a config of detectron2, a yaml file or a LazyConfig.
 
     Args:
-        path: The config file.
+        path: The config file, or the name of one of this package, such as
+            ``detectron2/csnet-x1_1xb24-300e_duts-224x224``.
         options: Values to set in it, such as ``SOLVER.MAX_ITER=20`` or ``train.max_iter=20``.
         work_dir: Where logs and checkpoints go; by default the config's.
 
     Raises:
-        ValueError: The file is missing or wrong, or an option does not fit it.
+        FileNotFoundError: There is no such config.
+        ValueError: The file is wrong, or an option does not fit it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no config '{path}': correct the path.")
+    path = Path(path if Path(path).is_file() else config_path(str(path)))
     for option in options:
         if '=' not in option:
             raise ValueError(f'--cfg-options takes pairs of the form KEY=VALUE, got {option!r}.')

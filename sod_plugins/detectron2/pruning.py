@@ -13,6 +13,7 @@ from sod_plugins._common.choices import require_choice
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.checkpoints.description import Description
 from sod_plugins.checkpoints.reading import DESCRIPTION
+from sod_plugins.detectron2.checkpointer import WEIGHTS
 from sod_plugins.detectron2.hooks import DynamicWeightDecayHook
 from sod_plugins.detectron2.wrapping import unwrapped, wrap_model
 from sod_plugins.networks import CSNet
@@ -175,8 +176,7 @@ def adopt_pruning(trainer: Any, checkpoint: Mapping[str, Any]) -> None:
     if not hooks.get(PruningHook.__qualname__, {}).get('pruned'):
         return
     description = Description.from_dict(checkpoint.get(DESCRIPTION))
-    weights = description.own_weights(checkpoint['model'])
-    network = description.build(weights)
+    network = description.build(checkpoint[WEIGHTS])
     if not isinstance(network, CSNet):
         raise ValueError(f'The checkpoint was pruned, but holds a {description.network}.')
     replace_csnet(trainer, network)

@@ -159,6 +159,8 @@ class LazyTrainer(Trainer):
         model = instantiate(cfg.model).to(settings.device)
         cfg.optimizer.params.model = model
         optimizer = instantiate(cfg.optimizer)
+        for group in optimizer.param_groups:  # omegaconf's lists have no place in a checkpoint
+            group.update(arguments({k: v for k, v in group.items() if k != 'params'}))
         loader = instantiate(cfg.dataloader.train)
         self._assemble(model, optimizer, loader, settings.amp.enabled, settings.get('ddp', DDP))
         self._begin(cfg, settings.output_dir, settings.max_iter)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from d2_models import NARROW, sample_of
+from d2_models import s4net_config as config_of
 from reference_values import settle_statistics
 
 pytest.importorskip('detectron2.modeling', exc_type=ImportError)
 
 from detectron2 import model_zoo
-from detectron2.config import LazyCall, get_cfg, instantiate
+from detectron2.config import LazyCall, instantiate
 from detectron2.engine import DefaultPredictor
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
@@ -22,36 +24,6 @@ import sod_plugins.detectron2 as adapter
 from sod_plugins.checkpoints import load_network, save_network
 from sod_plugins.inference import InstancePredictor
 from sod_plugins.networks import Preprocessing, S4Net
-
-NARROW = {
-    'neck': {'out_channels': 16},
-    'bbox_head': {'channels': 16},
-    'roi_extractor': {'out_channels': 8},
-    'mask_head': {'channels': [8, 8]},
-}
-NODES = {
-    'neck': 'NECK',
-    'bbox_head': 'HEAD',
-    'roi_extractor': 'ROI_EXTRACTOR',
-    'mask_head': 'MASK_HEAD',
-}
-
-
-def config_of(mode='ternary'):
-    cfg = get_cfg()
-    adapter.add_sod_plugins_config(cfg)
-    cfg.MODEL.DEVICE = 'cpu'
-    cfg.MODEL.META_ARCHITECTURE = 'S4Net'
-    cfg.MODEL.BACKBONE.NAME, cfg.MODEL.BACKBONE.FREEZE_AT = 'ResNet', 0
-    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-    cfg.INPUT.FORMAT = 'RGB'
-    cfg.SOD.INPUT_SIZE = (64, 64)
-    cfg.SOD.BACKBONE.depth, cfg.SOD.BACKBONE.out_indices = 18, [2, 3, 4]
-    cfg.SOD.ROI_EXTRACTOR.mode = mode
-    for part, arguments in NARROW.items():
-        for name, value in arguments.items():
-            cfg.SOD[NODES[part]][name] = value
-    return cfg
 
 
 @pytest.fixture
@@ -66,12 +38,6 @@ def plain():
 @pytest.fixture
 def photo():
     return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
-
-
-def sample_of(photo):
-    height, width = photo.shape[:2]
-    image = torch.from_numpy(photo.transpose(2, 0, 1).copy())
-    return {'image': image, 'height': height, 'width': width}
 
 
 def check_equal(found, expected):

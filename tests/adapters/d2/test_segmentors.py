@@ -7,12 +7,13 @@ import copy
 import numpy as np
 import pytest
 import torch
+from d2_models import METHODS, sample_of
+from d2_models import saliency_config as config_of
 from PIL import Image
 from reference_values import settle_statistics
 
 pytest.importorskip('detectron2.modeling', exc_type=ImportError)
 
-from detectron2.config import get_cfg
 from detectron2.engine import DefaultPredictor
 from detectron2.modeling import FPN, PanopticFPN, build_model
 from detectron2.modeling.backbone import BasicStem, ResNet
@@ -22,49 +23,7 @@ from detectron2.modeling.meta_arch import SemanticSegmentor
 import sod_plugins.detectron2 as adapter
 from sod_plugins.checkpoints import load_network, save_network
 from sod_plugins.inference import SaliencyPredictor
-from sod_plugins.networks import ITDBU, CSNet, PiCANet, Preprocessing, SAMNet
-
-NARROW_VGG = {'type': 'VGG', 'depth': 11, 'out_indices': [0, 1, 2, 3, 4]}
-# Network -> the same one, plain; backbone and arguments; head and arguments in a config.
-METHODS = {
-    'CSNet': (
-        lambda: CSNet(width=0.4, stage_blocks=(1, 1, 1, 1)),
-        ('CSNet', {'width': 0.4, 'stage_blocks': [1, 1, 1, 1]}),
-        ('CSFHead', {}),
-    ),
-    'SAMNet': (
-        lambda: SAMNet({'type': 'SAMNet', 'width': 0.5}),
-        ('SAMNet', {'width': 0.5}),
-        ('SAMNetHead', {}),
-    ),
-    'ITDBU': (
-        lambda: ITDBU(backbone=NARROW_VGG, iterations=1),
-        ('VGG', {k: v for k, v in NARROW_VGG.items() if k != 'type'}),
-        ('ITDBUHead', {'iterations': 1}),
-    ),
-    'PiCANet': (
-        lambda: PiCANet(backbone={'type': 'MobileNet', 'width': 0.25}, setting='5GAP_432AC'),
-        ('MobileNet', {'width': 0.25}),
-        ('PiCANetHead', {'setting': '5GAP_432AC'}),
-    ),
-}
-
-
-def config_of(name, size=(64, 64)):
-    _, (backbone, backbone_arguments), (head, head_arguments) = METHODS[name]
-    cfg = get_cfg()
-    adapter.add_sod_plugins_config(cfg)
-    cfg.MODEL.DEVICE = 'cpu'
-    cfg.MODEL.META_ARCHITECTURE = 'SaliencySegmentor'
-    cfg.MODEL.BACKBONE.NAME, cfg.MODEL.BACKBONE.FREEZE_AT = backbone, 0
-    cfg.MODEL.SEM_SEG_HEAD.NAME, cfg.MODEL.SEM_SEG_HEAD.IN_FEATURES = head, []
-    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-    cfg.INPUT.FORMAT = 'RGB'
-    cfg.SOD.INPUT_SIZE = size
-    for node, arguments in ((cfg.SOD.BACKBONE, backbone_arguments), (cfg.SOD.HEAD, head_arguments)):
-        for key, value in arguments.items():
-            node[key] = value
-    return cfg
+from sod_plugins.networks import Preprocessing
 
 
 @pytest.fixture
@@ -80,12 +39,6 @@ def plain(request):
 @pytest.fixture
 def photo():
     return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
-
-
-def sample_of(photo):
-    height, width = photo.shape[:2]
-    image = torch.from_numpy(photo.transpose(2, 0, 1).copy())
-    return {'image': image, 'height': height, 'width': width}
 
 
 @pytest.mark.parametrize('plain', METHODS, indirect=True)
