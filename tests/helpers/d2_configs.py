@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -112,12 +109,15 @@ SMALL_YAML = {
         'SOD.BACKBONE.depth=18',
     ),
 }
-# A user's module that registers data sets: those of hosts' own mappers and evaluators.
-USER_DATA = """
+# A user's module: data sets for detectron2's own mappers and evaluators, and an end of a training.
+USER_CODE = """
+import os
+import signal
 from functools import partial
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import load_sem_seg, register_coco_instances
+from detectron2.engine import TrainerBase
 
 for part in ('train', 'test'):
     root = f'{root}/{{part}}'
@@ -129,6 +129,17 @@ for part in ('train', 'test'):
         name, partial(load_sem_seg, f'{{root}}/labels', f'{{root}}/images', 'png', 'jpg')
     )
     MetadataCatalog.get(name).set(stuff_classes=['background', 'salient'], ignore_label=255)
+
+before_step = TrainerBase.before_step
+
+
+def killed_before_step(self):
+    if self.iter == int(os.environ.get('KILLED_AT', -1)):
+        os.kill(os.getpid(), signal.SIGKILL)
+    before_step(self)
+
+
+TrainerBase.before_step = killed_before_step
 """
 
 
@@ -141,21 +152,3 @@ def options_of(config: Path, scenes: Path, iterations: int = 20) -> list[str]:
         if name.startswith(('csnet', 'samnet', 'picanet_', 'itdbu')):
             own += [f'dataloader.{p}.dataset.root={scenes}/{p}' for p in ('train', 'test')]
     return [*common, *own]
-
-
-def start(tool: str, *words: object, log: Path) -> subprocess.Popen:
-    """Start a tool in a process of its own."""
-    with log.open('w') as file:
-        return subprocess.Popen(
-            [sys.executable, '-W', 'ignore', str(ROOT / 'tools' / tool), *map(str, words)],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
-        )
-
-
-def finish(process: subprocess.Popen, log: Path) -> str:
-    status = process.wait(timeout=900)
-    text = log.read_text()
-    assert status == 0, text[-3000:]
-    return text
