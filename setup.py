@@ -71,6 +71,7 @@ EXTRAS = {
         'seaborn',  # for the hosts' analysis scripts, which do not ask for it
         'tensorboard',
         'types-tqdm',
+        'yacs',
         'zlib-ng',
     ],
 }
@@ -129,12 +130,12 @@ class BuildWithMim(build_py):
 setup(
     name='sod-plugins',
     version=read_version(),
-    description='Salient object detection for OpenMMLab and for plain PyTorch',
+    description='Salient object detection for OpenMMLab, detectron2 and plain PyTorch',
     long_description=(ROOT / 'README.md').read_text('utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     license_files=['LICENSE'],
-    keywords='salient object detection, saliency, segmentation, OpenMMLab, PyTorch',
+    keywords='salient object detection, saliency, segmentation, OpenMMLab, detectron2, PyTorch',
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Intended Audience :: Science/Research',
