@@ -37,6 +37,6 @@ optimizer.params.dynamic_weight_decay = {}
 lr_multiplier = L(MultiStepParamScheduler)(
     values=[1, 0.1, 0.01], milestones=[200, 250], num_updates=300
 )
-hooks = [L(DynamicWeightDecayHook)(), L(ExactResumeHook)()]
+hooks = dict(dynamic_weight_decay=L(DynamicWeightDecayHook)(), exact_resume=L(ExactResumeHook)())
 train.max_iter = 131_912
 train.output_dir = 'work_dirs/detectron2/csnet-x1_1xb24-300e_duts-224x224'

@@ -50,6 +50,6 @@ lr_multiplier = L(WarmupParamScheduler)(
     warmup_factor=0.1,
     warmup_length=500 / 17500,
 )
-hooks = [L(ExactResumeHook)()]
+hooks = dict(exact_resume=L(ExactResumeHook)())
 train.max_iter = 17500
 train.output_dir = 'work_dirs/detectron2/itdbu_vgg16_1xb4-10e_msra10k-224x224'

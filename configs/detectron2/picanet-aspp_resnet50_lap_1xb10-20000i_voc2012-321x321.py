@@ -54,7 +54,7 @@ dataloader.train.mapper.image_format = dataloader.test.mapper.image_format = 'BG
 optimizer.lr = 0.01
 optimizer.params.backbone_lr_factor = 0.1
 lr_multiplier = L(PolynomialDecayParamScheduler)(base_value=1, power=0.9)
-hooks = [L(ExactResumeHook)()]
+hooks = dict(exact_resume=L(ExactResumeHook)())
 train.init_checkpoint = 'detectron2://ImageNetPretrained/MSRA/R-50.pkl'
 train.max_iter = 20000
 train.output_dir = 'work_dirs/detectron2/picanet-aspp_resnet50_lap_1xb10-20000i_voc2012-321x321'

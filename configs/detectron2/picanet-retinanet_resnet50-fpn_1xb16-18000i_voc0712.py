@@ -63,7 +63,7 @@ lr_multiplier = L(WarmupParamScheduler)(
     warmup_factor=0.001,
     warmup_length=100 / 18000,
 )
-hooks = [L(ExactResumeHook)()]
+hooks = dict(exact_resume=L(ExactResumeHook)())
 train.init_checkpoint = 'detectron2://ImageNetPretrained/MSRA/R-50.pkl'
 train.max_iter = 18000
 train.output_dir = 'work_dirs/detectron2/picanet-retinanet_resnet50-fpn_1xb16-18000i_voc0712'

@@ -48,6 +48,6 @@ optimizer.params.backbone_lr_factor = 0.1
 lr_multiplier = L(MultiStepParamScheduler)(
     values=[1, 0.1, 0.01], milestones=[20000, 30000], num_updates=40000
 )
-hooks = [L(ExactResumeHook)()]
+hooks = dict(exact_resume=L(ExactResumeHook)())
 train.max_iter = 40000
 train.output_dir = 'work_dirs/detectron2/picanet_vgg16_1xb9-40000i_duts-224x224'

@@ -64,6 +64,6 @@ dataloader = dict(
 optimizer.lr = 0.004
 optimizer.weight_decay = 1e-4
 lr_multiplier = L(MultiStepParamScheduler)(values=[1, 0.1], milestones=[10000], num_updates=20000)
-hooks = [L(ExactResumeHook)()]
+hooks = dict(exact_resume=L(ExactResumeHook)())
 train.max_iter = 20000
 train.output_dir = 'work_dirs/detectron2/s4net_resnet50_1xb2-20000i_isod-320x320'

@@ -40,6 +40,6 @@ dataloader.evaluator.protocol = 'fastsaliency'
 optimizer.lr = 5e-4
 optimizer.weight_decay = 1e-4
 lr_multiplier = L(StepPolyParamScheduler)(epochs=50, power=0.9)
-hooks = [L(ExactResumeHook)()]
+hooks = dict(exact_resume=L(ExactResumeHook)())
 train.max_iter = 26_382
 train.output_dir = 'work_dirs/detectron2/samnet_1xb20-50e_duts-336x336'

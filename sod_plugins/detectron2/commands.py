@@ -17,7 +17,7 @@ import torch
 from detectron2.config import LazyConfig, get_cfg, instantiate
 from detectron2.engine import default_setup, launch
 from detectron2.utils import comm
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import import_user_code

@@ -150,7 +150,7 @@ class LazyTrainer(Trainer):
 
     The config has ``model``, ``optimizer``, ``lr_multiplier``, ``dataloader`` with ``train``,
     ``test`` and ``evaluator``, ``train`` as detectron2's ``configs/common/train.py``, and perhaps
-    ``hooks``, a list.
+    ``hooks``, a dict (of lists LazyConfig keeps none).
     """
 
     def __init__(self, cfg: Any) -> None:
@@ -176,7 +176,7 @@ class LazyTrainer(Trainer):
     def build_hooks(self) -> list[HookBase | None]:
         """Build the hooks of the config, and those of detectron2's own training from one."""
         settings = self.cfg.train
-        own = [instantiate(hook) for hook in self.cfg.get('hooks', ())]
+        own = [instantiate(hook) for hook in self.cfg.get('hooks', {}).values()]
         main = comm.is_main_process()
         return [
             *own,

@@ -99,7 +99,7 @@ def test_yaml_files_fit_the_keys(path, cfg):
 def test_an_unknown_key_is_refused(cfg):
     with pytest.raises((AssertionError, KeyError), match='INPUT_SISE'):  # yacs asserts
         cfg.merge_from_list(['SOD.INPUT_SISE', (3, 4)])
-    cfg.merge_from_list(['SOD.BACKBONE.width', 2.0])  # arguments have any names
+    cfg.SOD.BACKBONE.merge_from_other_cfg(type(cfg)({'width': 2.0}))  # arguments have any names
     assert cfg.SOD.BACKBONE.width == 2.0
 
 

@@ -13,6 +13,7 @@ pytest.importorskip('mmdet.models', exc_type=ImportError)
 from d2_models import METHODS, NARROW, s4net_config, saliency_config, sample_of
 from detectron2.modeling import build_model
 from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from mmseg.structures import SegDataSample
@@ -41,7 +42,7 @@ def saliency_there(plain, name):
             data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1, **NORMALISED),
             backbone=dict(type=f'sod_plugins.{backbone}', **backbone_arguments),
             decode_head=dict(type=f'sod_plugins.{head}', **head_arguments),
-            test_cfg=dict(mode='whole'),
+            test_cfg=ConfigDict(mode='whole'),
         )
     ).eval()
 
