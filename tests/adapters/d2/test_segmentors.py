@@ -63,7 +63,7 @@ def test_checkpoints_go_both_ways_with_equal_outputs(plain, photo, tmp_path, req
 def test_losses_equal_those_of_the_plain_network(plain, photo, tmp_path):
     plain.train()
     for module in plain.modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.p = 0.0
     model = build_model(config_of(type(plain).__name__))
     prefixes = adapter.describe_model(model).prefixes
@@ -75,7 +75,7 @@ def test_losses_equal_those_of_the_plain_network(plain, photo, tmp_path):
     }
     model.load_state_dict(weights)
     for module in model.train().modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.p = 0.0
     images = torch.randint(0, 256, (2, 3, 64, 64)).float()
     masks = torch.rand(2, 64, 64)
@@ -231,14 +231,6 @@ def test_segmentation_heads_train_in_panoptic_fpn(head, features, arguments):
 def test_a_map_that_the_backbone_lacks_is_named():
     with pytest.raises(ValueError, match=r"take the maps \['p9'\]"):
         adapter.CSFHead(fpn().output_shape(), in_features=['p9'])
-
-
-def test_padding_does_not_count():
-    torch.manual_seed(0)
-    model = build_model(config_of('SAMNet')).train()
-    small, large = torch.zeros(3, 32, 32), torch.zeros(3, 64, 64)
-    samples = [{'image': x, 'sem_seg': torch.ones(x.shape[1:])} for x in (small, large)]
-    assert model(samples)['loss_bce'].isfinite() if 'loss_bce' in model(samples) else True
 
 
 def test_whole_networks_by_name():
