@@ -43,6 +43,7 @@ def test_a_tenth_is_neither_tested_nor_resumed_from(tmp_path):
 def test_the_files_would_execute_where_pickles_are_run(tmp_path, monkeypatch):
     """The control: so the tests above could fail."""
     monkeypatch.setenv('HOSTILE_CANARY', str(tmp_path / 'canary'))
+    monkeypatch.syspath_prepend(SCRIPT.parent)  # of what the script imports
     spec = importlib.util.spec_from_file_location('checkpoint_files', SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
