@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,9 @@ def _add_running(group: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict saliency maps or instances of images."""
+    # Read when torch is imported. Threads that wait by spinning take each other's cores where other
+    # programs compute: there a photo took 7 to 15 s so, and takes 2.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     if STDIN in args.paths or args.out_dir == STDOUT:
         return _predict_stream(args)
     if args.out_dir is None:
