@@ -91,7 +91,7 @@ def test_unusable_files_are_all_listed_before_any_work(folders, monkeypatch):
     for line, name, reason in zip(
         lines[1:],
         (pred_dir / '0.png', pred_dir / '1.png', gt_dir / '2.tif', pred_dir / '3.png'),
-        ('damaged or truncated', 'no image', 'is 4x3 but', 'has colours'),
+        ('damaged or truncated', 'not an image', 'is 4x3 but', 'has colours'),
         strict=False,
     ):
         assert str(name) in line
