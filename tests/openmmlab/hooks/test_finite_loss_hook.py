@@ -74,7 +74,9 @@ def test_a_training_that_does_not_diverge_goes_on(train):
 
 
 def test_every_config_has_the_hook():
-    leaves = [path for path in CONFIGS.glob('*/*.py') if path.parent.name not in ('_base_', 'detectron2')]
+    leaves = [
+        path for path in CONFIGS.glob('*/*.py') if path.parent.name not in ('_base_', 'detectron2')
+    ]
     for path in leaves:
         hooks = Config.fromfile(path).default_hooks
         assert hooks['finite_loss'] == {'type': 'sod_plugins.FiniteLossHook'}, path
