@@ -151,7 +151,7 @@ def test_the_lines_differ_in_their_hosts_and_what_numpy_1_needs_only() -> None:
     different = {name for name in onedl.keys() & openmmlab if onedl[name] != openmmlab[name]}
     assert different == {
         *('numpy', 'numpy-typing-compat', 'ml-dtypes', 'opencv-python', 'opencv-python-headless'),
-        'setuptools',
+        *('pyarrow', 'setuptools'),
     }
 
 
