@@ -92,7 +92,8 @@ class ExactResumeHook(HookBase):
                 )
         sampler.skipped = self.trainer.start_iter * self._loader.batch_size
         # An iterator draws from the global generators when it is made: not within a seeded step.
-        getattr(self.trainer, '_trainer', self.trainer)._data_loader_iter  # noqa: B018
+        trainer: Any = self.trainer
+        getattr(trainer, '_trainer', trainer)._data_loader_iter  # noqa: B018
 
     def before_step(self) -> None:
         """Seed the generators for this step."""

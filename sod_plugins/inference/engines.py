@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import importlib
 import json
 import math
@@ -236,9 +237,8 @@ class _OnnxRuntime(Engine):
 
 class _OpenVINO(Engine):
     def __init__(self, files: tuple[bytes, ...], threads: int | None, precision: str) -> None:
-        openvino = require_engine('openvino', 'openvino')
         super().__init__()
-        self._core = openvino.Core()
+        self._core = _core_of(os.getpid())
         _refuse_absurd_opsets(files[0])
         self._model = self._core.read_model(*files)
         if any(op.get_type_name() in ENDLESS for op in self._model.get_ops()):
@@ -277,6 +277,16 @@ class _OpenVINO(Engine):
                 raise TimeoutError(TOO_LONG.format(seconds))
             logits: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
         return logits
+
+
+@functools.cache
+def _core_of(process: int) -> Any:
+    """Return the process's one core of OpenVINO, which is never freed.
+
+    Its CPU plugin gives the thread that loads it a larger stack for signals, and takes that back in
+    whichever thread frees the plugin: the next signal would then kill the process.
+    """
+    return require_engine('openvino', 'openvino').Core()
 
 
 def _refuse_absurd_opsets(content: bytes) -> None:
