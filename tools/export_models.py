@@ -1,7 +1,7 @@
 """Write the ``.onnx`` file of models of the zoo, which ``sod predict`` runs without torch.
 
-Run it whenever the weights of a model change; it writes the model's card anew. Weights are stored
-in half precision, as in the model's own file, and computed with in single.
+Run it whenever the weights of a model change; it writes the model's card anew. Large weights are
+stored in half precision, as in the model's own file, and computed with in single.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sod_plugins.inference.export import export_network
 from sod_plugins.zoo.cards import CARDS
 from sod_plugins.zoo.resolver import PACKAGE
 
-SMALL = 1024  # weights of a tensor that is left in single precision
+SMALL = 10_000  # weights of a tensor that is left in single precision
 
 
 def main() -> None:

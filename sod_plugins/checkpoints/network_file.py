@@ -14,7 +14,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.checkpoints import old_formats
@@ -164,8 +164,10 @@ def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool
     Args:
         training_checkpoint: The checkpoint.
         out: The output file.
-        half: Whether to store weights in half precision: 11 significant bits in half the bytes.
-            :func:`load_network` converts them back to float32.
+        half: Whether to store weights in half precision: 11 significant bits in about half the
+            bytes. The smallest tensors, which hold a twentieth of all values, keep float32:
+            rounding them would change maps the most. :func:`load_network` converts all back to
+            float32.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
@@ -173,9 +175,22 @@ def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool
             half precision.
     """
     network = load_network(training_checkpoint)
-    if half and (beyond := not_finite(network.half().state_dict())):
+    if half:
+        _halve(network)
+    if half and (beyond := not_finite(network.state_dict())):
         raise ValueError(
             f'{training_checkpoint} holds weights beyond 65504, the largest number of half '
             f'precision, in {some(beyond)}: leave them in float32.'
         )
     save_network(out, network)
+
+
+def _halve(network: nn.Module) -> None:
+    """Convert all but the smallest tensors, which hold a twentieth of the values."""
+    tensors = [*network.parameters(), *network.buffers()]
+    tensors = sorted((t for t in tensors if t.is_floating_point()), key=Tensor.numel)
+    left = sum(map(Tensor.numel, tensors)) // 20
+    for tensor in tensors:
+        left -= tensor.numel()
+        if left < 0:
+            tensor.data = tensor.data.half()

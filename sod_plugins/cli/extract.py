@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
     parser.add_argument('out', type=Path, metavar='OUT')
     parser.add_argument(
-        '--half', action='store_true', help='write half precision, in half the bytes'
+        '--half', action='store_true', help='write half precision, in about half the bytes'
     )
 
 

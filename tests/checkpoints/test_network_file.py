@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from reference_values import settle_statistics
+from safetensors.torch import load_file
 
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import (
@@ -223,9 +225,26 @@ def test_half_precision_halves_the_file_and_rounds_the_weights(tmp_path):
 
 def test_weights_beyond_half_precision_are_refused(tmp_path):
     network = small_network()
+    name, weight = max(network.named_parameters(), key=lambda item: item[1].numel())
     with torch.no_grad():
-        network.decode_head.classifier.bias.fill_(1e5)
+        weight.fill_(1e5)
     save_network(tmp_path / 'net.pth', network)
-    with pytest.raises(ValueError, match=r'beyond 65504, .* in decode_head\.classifier\.bias'):
+    with pytest.raises(ValueError, match=rf'beyond 65504, .* in {re.escape(name)}'):
         extract_network(tmp_path / 'net.pth', tmp_path / 'half.pth', half=True)
     assert not (tmp_path / 'half.pth').exists()
+
+
+def test_small_tensors_keep_single_precision(tmp_path):
+    torch.manual_seed(0)
+    network = small_network()
+    save_network(tmp_path / 'net.pth', network)
+    extract_network(tmp_path / 'net.pth', tmp_path / 'half.safetensors', half=True)
+    stored = load_file(tmp_path / 'half.safetensors')
+    values = {key: value for key, value in stored.items() if value.is_floating_point()}
+    kept = {key for key, value in values.items() if value.dtype == torch.float32}
+    total = sum(value.numel() for value in values.values())
+    assert 0.8 * total < 20 * sum(values[key].numel() for key in kept) <= total
+    largest_kept = max(values[key].numel() for key in kept)
+    assert all(value.numel() >= largest_kept for key, value in values.items() if key not in kept)
+    for key in kept:
+        torch.testing.assert_close(values[key], network.state_dict()[key], rtol=0, atol=0)
