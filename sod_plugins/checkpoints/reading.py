@@ -125,6 +125,11 @@ def _refuse_other_kinds(head: bytes) -> None:
         head[257:262] == b'ustar'
     ):
         raise _OtherFileError('is an archive. Unpack it and name the checkpoint that was in it.')
+    if head[:1] + head[2:3] == b'\x08\x12':  # ONNX's first two fields, of which one has one byte
+        raise _OtherFileError(
+            'is an exported network (ONNX), which `sod predict` runs. Name the checkpoint that it '
+            'was exported from.'
+        )
 
 
 # --- torch's zip files ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from torch import nn
 from sod_plugins.checkpoints.pickles import StandIn
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import CSNet, extract_network, load_network, save_network
+from sod_plugins.zoo import find_model
 
 SMALL = {'width': 0.4, 'stage_blocks': (1, 1, 1, 1)}
 
@@ -149,6 +150,7 @@ def archive():
         (lambda: saved(content())[:60], 'is damaged or cut short'),
         (archive, 'is a zip archive, but no checkpoint'),
         (lambda: b'\x1f\x8b\x08', 'is an archive'),
+        (lambda: find_model('sod-small').with_suffix('.onnx').read_bytes(), r'network \(ONNX\)'),
         (lambda: b'', 'is empty'),
         (lambda: b'\x80\x02]q\x00.', 'holds a list'),
         (lambda: b'\x80\x02' + b'(' * 50 + b'.', 'damaged'),
