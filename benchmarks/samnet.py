@@ -44,7 +44,7 @@ from sod_plugins.networks import SAMNet, fuse, load_network
 @contextmanager
 def attention(implementation: str) -> Iterator[None]:
     """Let SAM modules weigh their branches by one implementation."""
-    module = importlib.import_module('sod_plugins.layers.sam')
+    module = importlib.import_module('sod_plugins.layers.stereoscopic_attention')
     default = module.branch_attention
     module.branch_attention = functools.partial(default, implementation=implementation)
     try:

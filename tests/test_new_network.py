@@ -52,7 +52,7 @@ finish = [
 data = dict(type='sod_plugins.SaliencyDataset', data_root='scenes')
 train_dataloader = dict(
     batch_size=2,
-    sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
+    sampler=dict(type='sod_plugins.ResumableSampler', infinite=True),
     dataset=dict(**data, pipeline=[*load, dict(type='sod_plugins.LoadSaliencyMask'), *finish]))
 test_dataloader = dict(
     batch_size=1,

@@ -7,8 +7,11 @@ order yields the same samples and choices.
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -24,7 +27,26 @@ def sample_rng(seed: int, draw: int, index: int) -> np.random.Generator:
     return np.random.default_rng([seed, draw, index])
 
 
-class DrawIndex(int):
+@contextmanager
+def seeded_global_generators(rng: np.random.Generator) -> Iterator[None]:
+    """Seed the global generators of NumPy and Python from another, and restore them at the end.
+
+    So the transforms of other packages, which draw from the global ones, repeat themselves too.
+    ``rng`` itself does not change.
+    """
+    before = np.random.get_state(), random.getstate()
+    sequence = cast(np.random.SeedSequence, rng.bit_generator.seed_seq)
+    words = sequence.spawn(1)[0].generate_state(4)
+    np.random.seed(words)
+    random.seed(words.tobytes())
+    try:
+        yield
+    finally:
+        np.random.set_state(before[0])
+        random.setstate(before[1])
+
+
+class SampleIndex(int):
     """A sample index that also carries the numbers of its draw and its epoch.
 
     Data sets use it as a plain int. It survives the transfer to worker processes, and the index
@@ -33,31 +55,36 @@ class DrawIndex(int):
 
     Attributes:
         draw: Number of samples that the run has drawn before this one, over all processes.
-        pass_number: Number of epochs before this one; None if batches run on from one epoch to the
+        epoch: Number of epochs before this one; None if batches run on from one epoch to the
             next.
     """
 
     draw: int
-    pass_number: int | None
+    epoch: int | None
 
-    def __new__(cls, index: int, draw: int, pass_number: int | None = None) -> DrawIndex:  # noqa: D102
+    def __new__(cls, index: int, draw: int, epoch: int | None = None) -> SampleIndex:  # noqa: D102
         self = super().__new__(cls, index)
         self.draw = draw
-        self.pass_number = pass_number
+        self.epoch = epoch
         return self
 
+    @property
+    def pass_number(self) -> int | None:
+        """The former name of ``epoch``."""
+        return self.epoch
+
     def __getnewargs__(self) -> tuple[int, int, int | None]:  # type: ignore[override]
-        return int(self), self.draw, self.pass_number
+        return int(self), self.draw, self.epoch
 
-    def __mod__(self, other: int) -> DrawIndex:
-        return DrawIndex(int(self) % other, self.draw, self.pass_number)
+    def __mod__(self, other: int) -> SampleIndex:
+        return SampleIndex(int(self) % other, self.draw, self.epoch)
 
-    def __sub__(self, other: int) -> DrawIndex:
-        return DrawIndex(int(self) - other, self.draw, self.pass_number)
+    def __sub__(self, other: int) -> SampleIndex:
+        return SampleIndex(int(self) - other, self.draw, self.epoch)
 
 
 @dataclass(frozen=True)
-class DrawOrder:
+class SampleOrder:
     """A sample order that depends only on the seed and the epoch.
 
     Epoch p visits the data set in the order of ``default_rng([seed, p])``. Draws are numbered
@@ -83,40 +110,44 @@ class DrawOrder:
     world_size: int = 1
 
     @property
-    def pass_length(self) -> int:
+    def epoch_length(self) -> int:
         """Number of draws per epoch, over all processes."""
         filled = self.round_up and not self.infinite
         return self.size + (-self.size % self.world_size if filled else 0)
 
-    def draws(self, pass_number: int = 0, skipped: int = 0) -> Iterator[DrawIndex]:
+    def draws(self, epoch: int = 0, skipped: int = 0) -> Iterator[SampleIndex]:
         """Yield the draws of this process: those of one epoch or, in an infinite order, endlessly.
 
         Args:
-            pass_number: The epoch of a finite order.
+            epoch: The epoch of a finite order.
             skipped: Number of this process's first draws to skip, at no cost: of the epoch or, in
                 an infinite order, of the whole run.
         """
-        length = self.pass_length
+        length = self.epoch_length
         first = self.rank + skipped * self.world_size
-        passes: Iterable[int] = (pass_number,)
+        epochs: Iterable[int] = (epoch,)
         if self.infinite:
-            first_pass, first = divmod(first, length)
-            passes = itertools.count(first_pass)
-        for number in passes:
+            first_epoch, first = divmod(first, length)
+            epochs = itertools.count(first_epoch)
+        for number in epochs:
             order = self.order(number)
             for position in range(first, length, self.world_size):
-                pass_of_draw = None if self.infinite else number
-                yield DrawIndex(order[position], number * length + position, pass_of_draw)
+                epoch_of_draw = None if self.infinite else number
+                yield SampleIndex(order[position], number * length + position, epoch_of_draw)
             first = (first - length) % self.world_size
 
-    def order(self, pass_number: int) -> list[int]:
+    def order(self, epoch: int) -> list[int]:
         """Return the indices of one epoch, over all processes."""
         if self.shuffle:
-            order = np.random.default_rng([self.seed, pass_number]).permutation(self.size)
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
         else:
             order = np.arange(self.size)
-        indices: list[int] = np.resize(order, self.pass_length).tolist()
+        indices: list[int] = np.resize(order, self.epoch_length).tolist()
         return indices
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.pass_length, self.world_size))
+        return len(range(self.rank, self.epoch_length, self.world_size))
+
+
+DrawIndex = SampleIndex  # the former names
+DrawOrder = SampleOrder

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
 from sod_plugins.detectron2.adapters import NetAdapter, adapts, arguments
-from sod_plugins.networks import CSNetExtractor, backbones
+from sod_plugins.networks import CSNetBackbone, backbones
 from sod_plugins.networks.backbones import SAMNetBackbone
 
 
@@ -98,7 +98,7 @@ class BackboneAdapter(NetAdapter, Backbone):
 
 
 @BACKBONE_REGISTRY.register()
-@adapts(CSNetExtractor)
+@adapts(CSNetBackbone)
 class CSNet(BackboneAdapter):
     """CSNet's extractor (Sec. 4, Tab. 2) as a backbone of detectron2."""
 

@@ -9,7 +9,7 @@ from detectron2.utils import comm
 
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.detectron2.adapters import arguments
-from sod_plugins.detectron2.loaders import DrawSampler
+from sod_plugins.detectron2.loaders import ResumableSampler
 from sod_plugins.detectron2.wrapping import unwrapped
 from sod_plugins.optim import DynamicWeightDecay
 from sod_plugins.optim.seeding import seed_generators
@@ -104,9 +104,9 @@ class ExactResumeHook(HookBase):
         return self.trainer.data_loader
 
     @property
-    def _sampler(self) -> DrawSampler:
+    def _sampler(self) -> ResumableSampler:
         sampler = getattr(getattr(self._loader, 'dataset', None), 'sampler', None)
-        if not isinstance(sampler, DrawSampler):
+        if not isinstance(sampler, ResumableSampler):
             raise ValueError(
                 'ExactResumeHook needs a loader of sod_plugins.detectron2.build_train_loader: '
                 'build it so, or leave the hook out (SOD.EXACT_RESUME: False).'

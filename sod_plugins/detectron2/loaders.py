@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from detectron2.data import (
     DatasetCatalog,
     build_detection_test_loader,
@@ -16,18 +13,23 @@ from detectron2.data import (
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from sod_plugins.data.sampling import DrawIndex, DrawOrder, sample_rng
+from sod_plugins.data.sampling import (
+    SampleIndex,
+    SampleOrder,
+    sample_rng,
+    seeded_global_generators,
+)
 
 Mapper = Callable[[Mapping[str, Any]], Any]
 
 
-class DrawSampler(Sampler[DrawIndex]):
-    """Draws samples endlessly in the order of :class:`sod_plugins.data.sampling.DrawOrder`.
+class ResumableSampler(Sampler[SampleIndex]):
+    """Draws samples endlessly in the order of :class:`sod_plugins.data.sampling.SampleOrder`.
 
     Args:
         size: Number of samples in the data set.
         seed: The seed of the order; by default one that all processes agree on.
-        shuffle: Whether to shuffle each pass.
+        shuffle: Whether to shuffle each epoch.
 
     Raises:
         ValueError: The data set is empty.
@@ -35,25 +37,29 @@ class DrawSampler(Sampler[DrawIndex]):
 
     def __init__(self, size: int, seed: int | None = None, shuffle: bool = True) -> None:
         if size == 0:
-            raise ValueError('DrawSampler cannot draw from an empty data set.')
+            raise ValueError('ResumableSampler cannot draw from an empty data set.')
         self.size, self.shuffle = size, shuffle
         self.seed: int = comm.shared_random_seed() if seed is None else seed
         self.rank, self.world_size = comm.get_rank(), comm.get_world_size()
         self.skipped = 0
 
-    def __iter__(self) -> Iterator[DrawIndex]:
+    def __iter__(self) -> Iterator[SampleIndex]:
         """Draw this process's samples, the skipped ones left out."""
-        order = DrawOrder(
-            self.size, self.seed, self.shuffle, True, rank=self.rank, world_size=self.world_size
-        )
-        yield from order.draws(skipped=self.skipped)
+        yield from self._order.draws(skipped=self.skipped)
 
     def __len__(self) -> int:
-        """Return the number of draws of this process in one pass."""
-        return -(-(self.size - self.rank) // self.world_size)
+        """Return the number of draws of this process in one epoch."""
+        return len(self._order)
+
+    @property
+    def _order(self) -> SampleOrder:
+        """The order for the current seed, which a resume may have replaced."""
+        return SampleOrder(
+            self.size, self.seed, self.shuffle, True, rank=self.rank, world_size=self.world_size
+        )
 
 
-class DrawnDataset(Dataset[Any]):
+class SeededDataset(Dataset[Any]):
     """Maps records with the random generator of their draw, which is a function of the seed.
 
     The record gets ``rng`` and ``draw``. Augmentations of detectron2 draw from the global
@@ -66,7 +72,7 @@ class DrawnDataset(Dataset[Any]):
     """
 
     def __init__(
-        self, records: Sequence[Mapping[str, Any]], mapper: Mapper, sampler: DrawSampler
+        self, records: Sequence[Mapping[str, Any]], mapper: Mapper, sampler: ResumableSampler
     ) -> None:
         self.records, self.mapper, self.sampler = records, mapper, sampler
 
@@ -74,10 +80,10 @@ class DrawnDataset(Dataset[Any]):
         """Return the number of records."""
         return len(self.records)
 
-    def __getitem__(self, index: DrawIndex) -> Any:
+    def __getitem__(self, index: SampleIndex) -> Any:
         """Return the sample of a draw."""
         rng = sample_rng(self.sampler.seed, index.draw, int(index))
-        with _global_generators(rng):
+        with seeded_global_generators(rng):
             return self.mapper({**self.records[index], 'rng': rng, 'draw': index})
 
 
@@ -98,12 +104,12 @@ def build_train_loader(
         total_batch_size: Samples of a step, over all processes.
         num_workers: Processes that load.
         seed: The seed of order and random choices; by default one that all processes agree on.
-        shuffle: Whether to shuffle each pass.
+        shuffle: Whether to shuffle each epoch.
     """
     records = records_of(dataset)
-    sampler = DrawSampler(len(records), seed, shuffle)
+    sampler = ResumableSampler(len(records), seed, shuffle)
     return build_detection_train_loader(
-        DrawnDataset(records, mapper, sampler),
+        SeededDataset(records, mapper, sampler),
         mapper=None,
         sampler=sampler,
         total_batch_size=total_batch_size,
@@ -145,15 +151,4 @@ def records_of(
     ]
 
 
-@contextmanager
-def _global_generators(rng: np.random.Generator) -> Iterator[None]:
-    """Seed the global generators from another one, which stays as it is; put them back after."""
-    before = np.random.get_state(), random.getstate()
-    words = rng.bit_generator.seed_seq.spawn(1)[0].generate_state(4)  # type: ignore[attr-defined]
-    np.random.seed(words)
-    random.seed(words.tobytes())
-    try:
-        yield
-    finally:
-        np.random.set_state(before[0])
-        random.setstate(before[1])
+DrawSampler, DrawnDataset = ResumableSampler, SeededDataset  # the former names

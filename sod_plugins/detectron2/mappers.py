@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sod_plugins import transforms
 from sod_plugins.data import DataError, decode_segmentation, read_image, read_mask
-from sod_plugins.data.sampling import DrawIndex
+from sod_plugins.data.sampling import SampleIndex
 from sod_plugins.detectron2.adapters import arguments
 from sod_plugins.transforms import MultiSizeResize, Transform
 
@@ -64,7 +64,7 @@ class SaliencyMapper:
             DataError: A file cannot be read, or the mask has another size than the image.
         """
         sample = dict(record)
-        draw: DrawIndex | None = sample.pop('draw', None)
+        draw: SampleIndex | None = sample.pop('draw', None)
         generator = sample.pop('rng', None) or np.random.default_rng()
         exif = sample.get('exif', 'apply')
         image: Any = read_image(sample['file_name'], exif)
@@ -78,7 +78,7 @@ class SaliencyMapper:
                 )
         for transform in self.transforms:
             if isinstance(transform, MultiSizeResize):
-                numbers = (getattr(draw, name, None) for name in ('draw', 'pass_number'))
+                numbers = (getattr(draw, name, None) for name in ('draw', 'epoch'))
                 turn = transform.turn(*numbers)
                 image, mask = transform.apply(image, mask, generator, turn)
             else:

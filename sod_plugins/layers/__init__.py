@@ -24,7 +24,7 @@ from sod_plugins.layers.picanet import (
 from sod_plugins.layers.plain_context import GlobalPooling, LargeConv, LocalPooling
 from sod_plugins.layers.renet import ReNet
 from sod_plugins.layers.roi_extractors import RoIAlign, RoIExtractor, RoIMasking, RoIPool
-from sod_plugins.layers.sam import SAM
+from sod_plugins.layers.stereoscopic_attention import SAM, StereoscopicAttention
 
 __all__ = [
     'SAM',
@@ -51,6 +51,7 @@ __all__ = [
     'RoIExtractor',
     'RoIMasking',
     'RoIPool',
+    'StereoscopicAttention',
     'mask_frame',
     'mask_loss',
 ]

@@ -15,6 +15,7 @@ from sod_plugins.networks.csnet import (
     CrossStageFusion,
     CSFDecoder,
     CSNet,
+    CSNetBackbone,
     CSNetClassifier,
     CSNetExtractor,
 )
@@ -70,6 +71,7 @@ __all__ = [
     'ITDBU',
     'CSFDecoder',
     'CSNet',
+    'CSNetBackbone',
     'CSNetClassifier',
     'CSNetExtractor',
     'CrossStageFusion',

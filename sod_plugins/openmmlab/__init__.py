@@ -34,6 +34,7 @@ HOSTS = {
     'mmcv': Host('mmcv.transforms', 'onedl'),
 }
 _HOST_IMPORT = re.compile(rf'^(?:from|import) ({"|".join(HOSTS)})\b', re.MULTILINE)
+_REGISTRATION = re.compile(r'(?P<registry>\w+)\.register_module\((?P<names>\[.*\])?\)')
 _OWN_IMPORT = re.compile(rf'^from {re.escape(__name__)}\.(\S+) import', re.MULTILINE)
 
 
@@ -55,8 +56,9 @@ def registered_by(module: str) -> Iterator[tuple[str, str]]:
     for statement in ast.parse(_source(module)).body:
         if isinstance(statement, ast.ClassDef):
             for decorator in map(ast.unparse, statement.decorator_list):
-                if decorator.endswith('.register_module()'):
-                    yield decorator.removesuffix('.register_module()'), statement.name
+                if found := _REGISTRATION.fullmatch(decorator):
+                    names = ast.literal_eval(found['names'] or repr([statement.name]))
+                    yield from ((found['registry'], name) for name in names)
 
 
 def _source(module: str) -> str:

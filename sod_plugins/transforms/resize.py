@@ -163,12 +163,12 @@ class MultiSizeResize(Transform):
             lambda x: resize_image(resize_image(x, size)[rows, columns], size), image, mask
         )
 
-    def turn(self, draw: int | None = None, pass_number: int | None = None) -> int:
+    def turn(self, draw: int | None = None, epoch: int | None = None) -> int:
         """Return the index of the current size.
 
         Args:
             draw: Number of samples that the run has drawn before, over all processes.
-            pass_number: Number of epochs before; None if batches run on from epoch to epoch.
+            epoch: Number of epochs before; None if batches run on from epoch to epoch.
 
         Raises:
             ValueError: The number that decides is not known.
@@ -178,13 +178,13 @@ class MultiSizeResize(Transform):
         if draw is None:
             raise ValueError(
                 'MultiSizeResize needs the numbers of the draws: use '
-                "sampler=dict(type='sod_plugins.DrawSampler')."
+                "sampler=dict(type='sod_plugins.ResumableSampler')."
             )
         if self.draws_per_size is not None:
             return draw // self.draws_per_size % len(self.sizes)
-        if pass_number is None:
+        if epoch is None:
             raise ValueError(
-                'In a run by iterations, batches run on from pass to pass: give MultiSizeResize '
+                'In a run by iterations, batches run on from epoch to epoch: give MultiSizeResize '
                 'draws_per_size, a multiple of the batch size times the number of processes.'
             )
-        return pass_number % len(self.sizes)
+        return epoch % len(self.sizes)

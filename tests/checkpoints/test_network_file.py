@@ -16,7 +16,7 @@ from sod_plugins.networks import (
     CSF,
     CSFDecoder,
     CSNet,
-    CSNetExtractor,
+    CSNetBackbone,
     Preprocessing,
     extract_network,
     load_network,
@@ -126,7 +126,7 @@ def test_the_log_is_inert_and_nobody_elses_loads_change(tmp_path):
 
 def test_widths_of_parts():
     parts = {
-        'backbone': CSNetExtractor(stage_blocks=(1, 1, 1, 1)),
+        'backbone': CSNetBackbone(stage_blocks=(1, 1, 1, 1)),
         'decode_head': CSFDecoder((40, 80, 80), (4, 5, 6), channels=9),
     }
     cls, arguments = network_of_parts(parts)
@@ -134,7 +134,7 @@ def test_widths_of_parts():
     assert cls(**arguments).decode_head.merge.conv.out_channels == (9,)
     parts['decode_head'] = CSFDecoder((40, 80, 80), coarsening='bilinear')
     assert network_of_parts(parts)[0] is CSF
-    with pytest.raises(ValueError, match='CSNetExtractor, Identity together make no network'):
+    with pytest.raises(ValueError, match='CSNetBackbone, Identity together make no network'):
         network_of_parts({**parts, 'decode_head': torch.nn.Identity()})
 
 

@@ -138,7 +138,7 @@ def toy_config(photos):
                 train_dataloader=dict(
                     batch_size=2,
                     num_workers=num_workers,
-                    sampler=dict(type='sod_plugins.DrawSampler', infinite=not by_epoch),
+                    sampler=dict(type='sod_plugins.ResumableSampler', infinite=not by_epoch),
                     dataset=dict(**dataset, pipeline=load + augment + finish),
                 ),
                 val_dataloader=evaluation,

@@ -36,7 +36,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     drop_last=True,
-    sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
+    sampler=dict(type='sod_plugins.ResumableSampler', infinite=True),
     dataset=dict(
         type='sod_plugins.SaliencyDataset',
         data_root=f'{data_root}/DUTS-TR',

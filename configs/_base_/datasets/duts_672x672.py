@@ -36,7 +36,7 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     drop_last=True,
-    sampler=dict(type='sod_plugins.DrawSampler'),
+    sampler=dict(type='sod_plugins.ResumableSampler'),
     dataset=dict(
         type='sod_plugins.SaliencyDataset',
         data_root=f'{data_root}/DUTS-TR',

@@ -21,7 +21,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     drop_last=True,
-    sampler=dict(type='sod_plugins.DrawSampler'),
+    sampler=dict(type='sod_plugins.ResumableSampler'),
     dataset=dict(
         type='sod_plugins.ImageFolderDataset',
         data_root=data_root,

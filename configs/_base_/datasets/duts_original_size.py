@@ -29,7 +29,7 @@ train_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type='sod_plugins.DrawSampler'),
+    sampler=dict(type='sod_plugins.ResumableSampler'),
     dataset=dict(
         type='sod_plugins.SaliencyDataset',
         data_root=f'{data_root}/DUTS-TR',

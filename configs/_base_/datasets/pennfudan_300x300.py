@@ -29,7 +29,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=0,  # mmdet's transforms draw from global generators: only so a resume is exact
     drop_last=True,
-    sampler=dict(type='sod_plugins.DrawSampler', infinite=True),
+    sampler=dict(type='sod_plugins.ResumableSampler', infinite=True),
     dataset=dict(
         type='CocoDataset',
         data_root=data_root,

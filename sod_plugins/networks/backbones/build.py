@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins.networks.backbones.csnet import CSNetExtractor
+from sod_plugins.networks.backbones.csnet import CSNetBackbone
 from sod_plugins.networks.backbones.efficientnet_lite import EfficientNetLite
 from sod_plugins.networks.backbones.mobilenet import MobileNet
 from sod_plugins.networks.backbones.resnet import ResNet
@@ -18,7 +18,7 @@ from sod_plugins.networks.backbones.vgg import VGG
 from sod_plugins.networks.base import Extractor
 
 BACKBONES: dict[str, Callable[..., Extractor]] = {
-    'CSNet': CSNetExtractor,
+    'CSNet': CSNetBackbone,
     'EfficientNetLite': EfficientNetLite,
     'MobileNet': MobileNet,
     'ResNet': ResNet,

@@ -21,7 +21,7 @@ from sod_plugins.ops.octave_conv import Maps
 SMALLEST_INPUT = 16
 
 
-class CSNetExtractor(Extractor):
+class CSNetBackbone(Extractor):
     """Backbone of CSNet: four stages of in-layer multi-scale blocks (Tab. 2).
 
     The last block of stages 2, 3 and 4 merges both scales into the high one, and so does the last
@@ -111,6 +111,9 @@ class CSNetExtractor(Extractor):
             if index in self.out_indices:
                 outputs.append(maps[0])
         return tuple(outputs)  # type: ignore[arg-type]  # a merged map is never None
+
+
+CSNetExtractor = CSNetBackbone  # the former name
 
 
 def check_input_size(images: Tensor) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
-from sod_plugins.layers.sam import SAM, Attention
+from sod_plugins.layers.stereoscopic_attention import Attention, StereoscopicAttention
 from sod_plugins.networks.base import Extractor
 
 STAGES = 5
@@ -24,7 +24,7 @@ class SAMNetBackbone(Extractor):
         channels: Channels of each stage.
         modules: Number of SAM modules of each stage.
         dilations: Dilations of the branches in each stage.
-        attention: Fusion of the branches, see :class:`~sod_plugins.layers.SAM`.
+        attention: Fusion of the branches, see :class:`~sod_plugins.layers.StereoscopicAttention`.
         shared_spatial: Whether all branches share one spatial map, as released.
         out_indices: Stages (from 0) whose map is returned; stage i has stride 2**(i + 1).
         zero_init_residual: Whether every SAM module starts as the identity (its last BatchNorm
@@ -70,12 +70,15 @@ class SAMNetBackbone(Extractor):
                 if stage
                 else ConvNormAct(previous, current, 3, stride=2)
             )
-            sams = (SAM(current, rates, attention, shared_spatial) for _ in range(count))
+            sams = (
+                StereoscopicAttention(current, rates, attention, shared_spatial)
+                for _ in range(count)
+            )
             self.stages.append(nn.Sequential(halve, *sams))
             previous = current
         if zero_init_residual:
             for module in self.modules():
-                if isinstance(module, SAM):
+                if isinstance(module, StereoscopicAttention):
                     nn.init.zeros_(module.fuse.norm.weight)
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(2 ** (i + 1) for i in self.out_indices)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sod_plugins.networks.backbones.csnet import CSNetExtractor
+from sod_plugins.networks.backbones.csnet import CSNetBackbone
 from sod_plugins.networks.base import DescribedNetwork, Parts
 from sod_plugins.networks.classification import PooledClassifier
 from sod_plugins.networks.csnet.decoder import CrossStageFusion, CSFDecoder
@@ -39,7 +39,7 @@ class CSNetClassifier(DescribedNetwork):
 
     task = 'classes'
     parts: ClassVar[Parts] = {
-        'backbone': CSNetExtractor,
+        'backbone': CSNetBackbone,
         'neck': CrossStageFusion,
         'classifier': nn.Linear,
     }

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sod_plugins.networks.backbones.csnet import CSNetExtractor
+from sod_plugins.networks.backbones.csnet import CSNetBackbone
 from sod_plugins.networks.backbones.csnet_widths import check_learned_widths
 from sod_plugins.networks.base import Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder, LastMapClassifier
@@ -45,8 +45,8 @@ class CSNet(SaliencyNetwork):
     """
 
     folds_norms = True
-    parts: ClassVar[Parts] = {'backbone': CSNetExtractor, 'decode_head': CSFDecoder}
-    backbone: CSNetExtractor
+    parts: ClassVar[Parts] = {'backbone': CSNetBackbone, 'decode_head': CSFDecoder}
+    backbone: CSNetBackbone
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class CSNet(SaliencyNetwork):
         learned = learned_widths or {}
         if learned_widths is not None:
             check_learned_widths(learned_widths, fusion=bool(stages))
-        self.backbone = CSNetExtractor(
+        self.backbone = CSNetBackbone(
             width,
             split_ratio,
             stage_blocks,
@@ -115,7 +115,7 @@ class CSNet(SaliencyNetwork):
         return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
 
 
-def _widths(extractor: CSNetExtractor, decoder: CSFDecoder) -> dict[str, Any]:
+def _widths(extractor: CSNetBackbone, decoder: CSFDecoder) -> dict[str, Any]:
     """Return the channels of the two parts as ``learned_widths``."""
     return {
         'blocks': extractor.block_widths,

@@ -17,7 +17,7 @@ from sod_plugins._common.arguments import records_arguments
 from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv import ConvNormAct, DepthwiseSeparableConv
 from sod_plugins.layers.global_context import GlobalContext
-from sod_plugins.layers.sam import require_batch
+from sod_plugins.layers.stereoscopic_attention import require_batch
 from sod_plugins.networks.base import SaliencyDecoder, Supervised
 from sod_plugins.ops.resize import average_pool, resize_bilinear
 

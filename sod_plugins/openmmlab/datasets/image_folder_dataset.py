@@ -14,17 +14,17 @@ from sod_plugins.data import (
     list_problems,
 )
 from sod_plugins.data.photos import check_photo
-from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
+from sod_plugins.openmmlab.datasets.seeded_dataset import SeededDataset
 from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
-@passes_on(DrawnDataset)
-class ImageFolderDataset(DrawnDataset):
+@passes_on(SeededDataset)
+class ImageFolderDataset(SeededDataset):
     """Images in one folder per class, as in ImageNet, or from a list.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``gt_label`` (int), ``sample_idx`` and
-    the ``rng`` of :class:`DrawnDataset`. The class names, in the order of their indices,
+    the ``rng`` of :class:`SeededDataset`. The class names, in the order of their indices,
     are ``metainfo['classes']``.
 
     Args:

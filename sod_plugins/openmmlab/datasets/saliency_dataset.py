@@ -16,19 +16,19 @@ from sod_plugins.data import (
     list_problems,
     pair_problem,
 )
-from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
+from sod_plugins.openmmlab.datasets.seeded_dataset import SeededDataset
 from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
-@passes_on(DrawnDataset, find_pairs, without=('root', 'require_masks'))
-class SaliencyDataset(DrawnDataset):
+@passes_on(SeededDataset, find_pairs, without=('root', 'require_masks'))
+class SaliencyDataset(SeededDataset):
     """Images and saliency masks in any layout that ``sod_plugins.data.find_pairs`` recognises.
 
     All files are checked when the data set is built, before training starts.
 
     A sample reaches the pipeline as a dict of ``img_path``, ``seg_map_path``, ``sample_idx`` and
-    the ``rng`` of :class:`DrawnDataset`.
+    the ``rng`` of :class:`SeededDataset`.
 
     Args:
         preset: The name of a known data set in ``sod_plugins.data.PRESETS``; its number of samples

@@ -11,13 +11,13 @@ from mmengine.logging import print_log
 
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.data import annotations_by_image, list_problems, read_instances
-from sod_plugins.openmmlab.datasets.drawn_dataset import DrawnDataset
+from sod_plugins.openmmlab.datasets.seeded_dataset import SeededDataset
 from sod_plugins.registry import DATASETS
 
 
 @DATASETS.register_module()
-@passes_on(DrawnDataset)
-class SalientInstanceDataset(DrawnDataset):
+@passes_on(SeededDataset)
+class SalientInstanceDataset(SeededDataset):
     """Images and salient instances in COCO JSON, for mmdet's transforms and detectors.
 
     Categories are ignored: every instance has the label 0. All annotations are checked when the
@@ -27,7 +27,7 @@ class SalientInstanceDataset(DrawnDataset):
     A sample reaches the pipeline in mmdet's form: ``img_path``, ``img_id``, ``height``, ``width``,
     and ``instances``, each a dict of ``bbox`` [x1, y1, x2, y2] in pixels (x2 and y2 exclusive),
     ``bbox_label``, ``mask`` (RLE or polygons) and ``ignore_flag`` (1 for COCO's crowds), as well as
-    ``sample_idx`` and the ``rng`` of :class:`DrawnDataset`.
+    ``sample_idx`` and the ``rng`` of :class:`SeededDataset`.
 
     Args:
         ann_file: The annotations, below ``data_root``. Their path is in ``metainfo['ann_file']``,

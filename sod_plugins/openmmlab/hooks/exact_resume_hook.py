@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler, DataLoader
 
-from sod_plugins.openmmlab.datasets.samplers import DrawSampler
+from sod_plugins.openmmlab.datasets.samplers import ResumableSampler
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.optim.seeding import Phase, seed_generators
 from sod_plugins.registry import HOOKS
@@ -28,7 +28,7 @@ class ExactResumeHook(Hook):
     each batch is loaded and again before each training step. Whatever happens in between, such as a
     validation or a crash, every iteration starts with the same generator states. A checkpoint from
     the middle of an epoch continues with the next batch of that epoch, by the ``skip`` of
-    ``sod_plugins.DrawSampler``; batch and epoch numbers are those of the whole run.
+    ``sod_plugins.ResumableSampler``; batch and epoch numbers are those of the whole run.
 
     It works with both loops of mmengine and with any model and data set. Resumes are exact if
     transforms draw from ``results['rng']`` (as those of this package do), operations are
@@ -71,9 +71,9 @@ class ExactResumeHook(Hook):
         """Check that loop and sampler match, and restore the seed of the interrupted run."""
         loop = runner.train_loop
         sampler = loop.dataloader.sampler
-        if isinstance(sampler, DrawSampler):
+        if isinstance(sampler, ResumableSampler):
             _check_infinite(sampler, loop)
-        if loop.iter == 0 or self._saved is None or not isinstance(sampler, DrawSampler):
+        if loop.iter == 0 or self._saved is None or not isinstance(sampler, ResumableSampler):
             return
         if sampler.seed != self._saved['seed']:
             sampler.seed = self._saved['seed']
@@ -95,7 +95,7 @@ class ExactResumeHook(Hook):
                 self._check_position(loop.dataloader, done)
                 loop.dataloader.sampler.skip(done * loop.dataloader.batch_size)
                 _number_batches_from(loop, done)
-        # The iteration loop skips on its own, also through `DrawSampler.skip`.
+        # The iteration loop skips on its own, also through `ResumableSampler.skip`.
         _seed_generators(runner, loop.iter, 'load')
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -115,12 +115,12 @@ class ExactResumeHook(Hook):
     def _check_position(self, dataloader: DataLoader[Any], done: int) -> None:
         """Reject an interrupted epoch whose next batch cannot be determined."""
         sampler, batches = dataloader.sampler, dataloader.batch_sampler
-        if not isinstance(sampler, DrawSampler) or type(batches) is not BatchSampler:
+        if not isinstance(sampler, ResumableSampler) or type(batches) is not BatchSampler:
             raise LaunchError(
                 'The checkpoint was written within an epoch: to continue there, the training data '
-                "needs sampler=dict(type='sod_plugins.DrawSampler') and no other batch sampler, "
-                f'but has {type(sampler).__name__} and {type(batches).__name__}. Resume from a '
-                'checkpoint written at the end of an epoch.'
+                "needs sampler=dict(type='sod_plugins.ResumableSampler') and no other batch "
+                f'sampler, but has {type(sampler).__name__} and {type(batches).__name__}. '
+                'Resume from a checkpoint written at the end of an epoch.'
             )
         now = _describe(dataloader)
         if self._saved not in (None, now) or not 0 <= done <= len(dataloader):
@@ -130,7 +130,7 @@ class ExactResumeHook(Hook):
             )
 
 
-def _check_infinite(sampler: DrawSampler, loop: Any) -> None:
+def _check_infinite(sampler: ResumableSampler, loop: Any) -> None:
     """Reject an epoch that would never end, and an iteration loop that would restart its data."""
     for kind, infinite in ((EpochBasedTrainLoop, False), (IterBasedTrainLoop, True)):
         if isinstance(loop, kind) and sampler.infinite != infinite:

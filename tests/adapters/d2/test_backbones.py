@@ -11,11 +11,11 @@ from detectron2.config import get_cfg
 from detectron2.modeling import FPN, build_backbone
 
 import sod_plugins.detectron2 as adapter
-from sod_plugins.networks import CSNetExtractor, backbones
+from sod_plugins.networks import CSNetBackbone, backbones
 from sod_plugins.networks.backbones import SAMNetBackbone
 
 PLAIN = {
-    'CSNet': (CSNetExtractor, {'width': 0.4, 'stage_blocks': [1, 1, 1, 1]}),
+    'CSNet': (CSNetBackbone, {'width': 0.4, 'stage_blocks': [1, 1, 1, 1]}),
     'SAMNet': (SAMNetBackbone, {'width': 0.5}),
     'VGG': (backbones.VGG, {'depth': 11, 'out_indices': [1, 3]}),
     'ResNet': (backbones.ResNet, {'depth': 18, 'out_indices': [0, 2, 4]}),

@@ -19,7 +19,7 @@ from detectron2.utils.visualizer import Visualizer
 
 import sod_plugins.detectron2 as adapter
 from sod_plugins.data import DataError, annotations_by_image, read_image, read_instances, read_mask
-from sod_plugins.data.sampling import DrawOrder, sample_rng
+from sod_plugins.data.sampling import SampleOrder, sample_rng
 from sod_plugins.metrics import evaluate_folders, score_instances
 from sod_plugins.transforms import MultiSizeResize, RandomMarginCrop, RandomSaliencyFlip
 
@@ -123,7 +123,7 @@ def test_samples_are_functions_of_seed_and_draw(saliency):
     loader = adapter.build_train_loader(saliency, mapper, total_batch_size=2, seed=7)
     batches = iter(loader)
     drawn = [sample for _ in range(5) for sample in next(batches)]
-    order = DrawOrder(8, 7, True, True, rank=0, world_size=1).draws()
+    order = SampleOrder(8, 7, True, True, rank=0, world_size=1).draws()
     records = DatasetCatalog.get(saliency)
     for sample, draw in zip(drawn, order, strict=False):
         expected = mapper({**records[int(draw)], 'rng': sample_rng(7, draw.draw, int(draw))})

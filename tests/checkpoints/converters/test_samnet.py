@@ -14,7 +14,7 @@ from reference_values import (
 
 from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
 from sod_plugins.checkpoints.converters import samnet as converter
-from sod_plugins.layers import SAM
+from sod_plugins.layers import StereoscopicAttention
 from sod_plugins.networks import count_parameters, load_network
 from sod_plugins.networks.backbones import SAMNetBackbone
 
@@ -127,7 +127,7 @@ def test_reference_module():
     state = crc_filled(released_sam_shapes(64, 3))
     place = ('context_path.layer3.1.', 'backbone.stages.2.1.')
     weights = converter.convert_weights({place[0] + key: v for key, v in state.items()})
-    sam = SAM(64, (1, 2, 3)).double().eval()
+    sam = StereoscopicAttention(64, (1, 2, 3)).double().eval()
     sam.load_state_dict({key.removeprefix(place[1]): v for key, v in weights.items()})
     images = torch.sin(0.7 * torch.arange(64 * 28 * 28, dtype=torch.float64)).view(1, 64, 28, 28)
     with torch.no_grad():

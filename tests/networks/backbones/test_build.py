@@ -8,7 +8,7 @@ import torch
 from reference_values import settle_statistics
 from torch import nn
 
-from sod_plugins.networks import CSNetExtractor
+from sod_plugins.networks import CSNetBackbone
 from sod_plugins.networks.backbones import (
     BACKBONES,
     PRESETS,
@@ -127,7 +127,7 @@ def test_specs_take_arguments():
     network = build_backbone({'type': 'VGG', 'depth': 11, 'width': 0.5, 'out_indices': [4]})
     assert isinstance(network, VGG)
     assert network.out_channels == (256,)
-    assert isinstance(build_backbone('csnet'), CSNetExtractor)
+    assert isinstance(build_backbone('csnet'), CSNetBackbone)
     assert isinstance(build_backbone('mobilenet'), Backbone)
 
 

@@ -11,7 +11,7 @@ from reference_values import (
 
 from sod_plugins.analysis.complexity import count_parameters
 from sod_plugins.checkpoints.converters import csnet as converter
-from sod_plugins.networks import CSFDecoder, CSNet, CSNetExtractor
+from sod_plugins.networks import CSFDecoder, CSNet, CSNetBackbone
 from sod_plugins.networks.backbones.csnet_widths import dilated_split, split_channels
 
 
@@ -55,7 +55,7 @@ def test_split_ratio():
 
 
 def test_extractor_follows_table_2():
-    extractor = CSNetExtractor()
+    extractor = CSNetBackbone()
     assert extractor.out_channels == (40, 80, 80)
     assert extractor.out_strides == (2, 4, 8)
     sizes = []

@@ -9,7 +9,7 @@ pytest.importorskip('mmcv')
 
 from sod_plugins.data import DataError
 from sod_plugins.openmmlab.datasets import ImageFolderDataset
-from sod_plugins.openmmlab.datasets.samplers import DrawIndex
+from sod_plugins.openmmlab.datasets.samplers import SampleIndex
 
 TRAIN_PIPELINE = [
     dict(type='sod_plugins.LoadSaliencyImage'),
@@ -74,7 +74,7 @@ def test_a_damaged_image_is_named_when_asked_or_when_read(folder):
 def test_a_sample_is_a_function_of_seed_draw_and_index(class_photos):
     def view(index, draw, seed=1):
         dataset = ImageFolderDataset(class_photos, 'train', pipeline=TRAIN_PIPELINE, seed=seed)
-        return dataset[DrawIndex(index, draw)]['inputs'].numpy()
+        return dataset[SampleIndex(index, draw)]['inputs'].numpy()
 
     first = view(3, draw=5)
     np.random.seed(9)

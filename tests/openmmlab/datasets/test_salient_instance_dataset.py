@@ -11,7 +11,7 @@ from PIL import Image
 from sod_plugins.data import DataError, encode_rle
 from sod_plugins.data.instances import add_image, new_coco
 from sod_plugins.openmmlab.datasets import SalientInstanceDataset
-from sod_plugins.openmmlab.datasets.samplers import DrawIndex
+from sod_plugins.openmmlab.datasets.samplers import SampleIndex
 from sod_plugins.openmmlab.metrics import SalientInstanceMetric
 
 
@@ -87,15 +87,15 @@ def test_transforms_that_draw_globally_are_functions_of_seed_draw_and_index(fold
         return np.random.rand(), random.random(), results['rng'].random()
 
     dataset = make(folder, [draw])
-    view = dataset[DrawIndex(1, draw=7)]
+    view = dataset[SampleIndex(1, draw=7)]
     np.random.seed(0)
     random.seed(0)
     state = np.random.get_state()[1].tolist(), random.getstate()
-    assert dataset[DrawIndex(1, draw=7)] == view
+    assert dataset[SampleIndex(1, draw=7)] == view
     # Whoever draws outside the pipeline draws what he would have drawn without it.
     assert (np.random.get_state()[1].tolist(), random.getstate()) == state
-    others = [dataset[DrawIndex(1, draw=8)], dataset[DrawIndex(0, draw=7)]]
-    others.append(make(folder, [draw], seed=1)[DrawIndex(1, draw=7)])
+    others = [dataset[SampleIndex(1, draw=8)], dataset[SampleIndex(0, draw=7)]]
+    others.append(make(folder, [draw], seed=1)[SampleIndex(1, draw=7)])
     for other in others:
         assert all(value != same for value, same in zip(other, view, strict=True))
 
@@ -114,9 +114,9 @@ def test_pipeline_of_mmdet(folder):
     ]
     with DefaultScope.overwrite_default_scope('mmdet'):
         dataset = make(folder, steps)
-        packed = [dataset[DrawIndex(0, draw=draw)] for draw in range(20)]
-        again = dataset[DrawIndex(0, draw=3)]
-        empty = dataset[DrawIndex(1, draw=0)]['data_samples'].gt_instances
+        packed = [dataset[SampleIndex(0, draw=draw)] for draw in range(20)]
+        again = dataset[SampleIndex(0, draw=3)]
+        empty = dataset[SampleIndex(1, draw=0)]['data_samples'].gt_instances
     assert len(empty.bboxes) == len(empty.masks) == 0
     photo = np.asarray(Image.open(folder / 'photos' / 'a.png'))
     flips = []

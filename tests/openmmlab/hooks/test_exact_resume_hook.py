@@ -112,7 +112,7 @@ def test_batches_keep_their_numbers(toy_config, tmp_path):
     ('by_epoch', 'change', 'message'),
     [
         (True, {'train_dataloader.batch_size': 3}, "'batch_size': 3"),
-        (True, {'train_dataloader.sampler': {'type': 'DefaultSampler'}}, 'DrawSampler'),
+        (True, {'train_dataloader.sampler': {'type': 'DefaultSampler'}}, 'ResumableSampler'),
         (True, {'train_dataloader.sampler.infinite': True}, 'sampler.infinite=False'),
         (False, {'train_dataloader.sampler.infinite': False}, 'sampler.infinite=True'),
     ],

@@ -18,6 +18,6 @@ class MultiSizeResize(SaliencyTransform, transforms.MultiSizeResize):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the image and its mask to the size for this draw."""
-        turn = self.turn(results.get('draw'), results.get('pass_number'))
+        turn = self.turn(results.get('draw'), results.get('epoch'))
         image, mask, generator = results['img'], results.get('gt_seg_map'), results['rng']
         return changed(results, self.apply(image, mask, generator, turn))

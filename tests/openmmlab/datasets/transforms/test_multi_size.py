@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from sod_plugins.openmmlab import launch
 from sod_plugins.openmmlab.datasets import SaliencyDataset
-from sod_plugins.openmmlab.datasets.samplers import DrawSampler
+from sod_plugins.openmmlab.datasets.samplers import ResumableSampler
 from sod_plugins.openmmlab.datasets.transforms import MultiSizeResize
 from sod_plugins.transforms import resize_image
 
@@ -30,7 +30,7 @@ def test_each_pass_has_its_size():
     transform = MultiSizeResize(SIZES)
     for number in range(7):
         for draw in (0, 5, 300):
-            results = apply(transform, pass_number=number, draw=draw)
+            results = apply(transform, epoch=number, draw=draw)
             size = SIZES[number % 3]
             assert results['img'].shape == (*size, 3)
             assert results['gt_seg_map'].shape == results['img_shape'] == size
@@ -38,7 +38,7 @@ def test_each_pass_has_its_size():
 
 def test_the_size_may_change_after_a_number_of_draws():
     transform = MultiSizeResize(SIZES, draws_per_size=4)
-    found = [apply(transform, pass_number=None, draw=d)['img_shape'] for d in range(15)]
+    found = [apply(transform, epoch=None, draw=d)['img_shape'] for d in range(15)]
     assert found == [SIZES[i] for i in (0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0)]
 
 
@@ -100,17 +100,17 @@ def batch_sizes(photos, sampler, workers, **arguments):
 
 @pytest.mark.parametrize('workers', [0, 2])
 def test_all_images_of_a_batch_agree(photos, workers):
-    sizes = list(batch_sizes(photos, lambda d: DrawSampler(d, seed=1), workers))
+    sizes = list(batch_sizes(photos, lambda d: ResumableSampler(d, seed=1), workers))
     assert sizes == [{SIZES[epoch % 3]} for epoch in range(4) for _ in range(3)]
 
 
 def test_processes_agree_in_runs_by_iterations(photos, monkeypatch):
     """Two processes with batches of 4: the size changes after 8 draws, one batch of each."""
-    module = 'sod_plugins.openmmlab.datasets.samplers.draw_sampler.get_dist_info'
+    module = 'sod_plugins.openmmlab.datasets.samplers.resumable_sampler.get_dist_info'
     for rank in range(2):
         monkeypatch.setattr(module, lambda rank=rank: (rank, 2))
         batches = batch_sizes(
-            photos, lambda d: DrawSampler(d, seed=1, infinite=True), 0, draws_per_size=8
+            photos, lambda d: ResumableSampler(d, seed=1, infinite=True), 0, draws_per_size=8
         )
         assert [next(batches) for _ in range(7)] == [{SIZES[i % 3]} for i in range(7)]
 
@@ -156,7 +156,9 @@ def test_refuses_nonsense(arguments, message):
 
 
 def test_says_what_it_needs():
-    with pytest.raises(ValueError, match=r"use sampler=dict\(type='sod_plugins.DrawSampler'\)"):
+    with pytest.raises(
+        ValueError, match=r"use sampler=dict\(type='sod_plugins.ResumableSampler'\)"
+    ):
         apply(MultiSizeResize(SIZES))
     with pytest.raises(ValueError, match='draws_per_size, a multiple of the batch size'):
-        apply(MultiSizeResize(SIZES), draw=3, pass_number=None)
+        apply(MultiSizeResize(SIZES), draw=3, epoch=None)

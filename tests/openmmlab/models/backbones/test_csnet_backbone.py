@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
-from sod_plugins.networks import CSNetExtractor
+from sod_plugins.networks import CSNetBackbone
 
 
 def build(**arguments):
@@ -22,7 +22,7 @@ def build(**arguments):
 )
 def test_it_computes_what_the_plain_extractor_does(arguments, settled):
     torch.manual_seed(0)
-    plain = settled(CSNetExtractor(**arguments))
+    plain = settled(CSNetBackbone(**arguments))
     backbone = build(**arguments).eval()
     backbone.load_state_dict(plain.state_dict())
     images = torch.randn(1, 3, 37, 50)
@@ -35,7 +35,7 @@ def test_it_computes_what_the_plain_extractor_does(arguments, settled):
 @pytest.mark.parametrize('frozen', [-1, 1, 3])
 def test_frozen_stages_keep_parameters_and_statistics(frozen, settled):
     backbone = build(frozen_stages=frozen)
-    backbone.load_state_dict(settled(CSNetExtractor()).state_dict())
+    backbone.load_state_dict(settled(CSNetBackbone()).state_dict())
     backbone.train()
     before = {key: value.clone() for key, value in backbone.net.stages.state_dict().items()}
     images = torch.randn(2, 3, 32, 32)

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from sod_plugins.data import DataError, sample_rng
-from sod_plugins.openmmlab.datasets import DrawnDataset, SaliencyDataset
-from sod_plugins.openmmlab.datasets.samplers import DrawIndex
+from sod_plugins.openmmlab.datasets import SaliencyDataset, SeededDataset
+from sod_plugins.openmmlab.datasets.samplers import SampleIndex
 
 
-class FiveSamples(DrawnDataset):
+class FiveSamples(SeededDataset):
     def load_data_list(self):
         return [{'name': name} for name in 'abcde']
 
@@ -23,10 +23,10 @@ def numbers(dataset, index):
 def test_generator_is_a_function_of_seed_draw_and_index():
     dataset = make(seed=6)
     expected = sample_rng(6, 40, 3).integers(1000, size=3).tolist()
-    assert numbers(dataset, DrawIndex(3, draw=40)) == expected
-    assert numbers(dataset, DrawIndex(3, draw=41)) != expected
-    assert numbers(dataset, DrawIndex(4, draw=40)) != expected
-    assert numbers(make(seed=7), DrawIndex(3, draw=40)) != expected
+    assert numbers(dataset, SampleIndex(3, draw=40)) == expected
+    assert numbers(dataset, SampleIndex(3, draw=41)) != expected
+    assert numbers(dataset, SampleIndex(4, draw=40)) != expected
+    assert numbers(make(seed=7), SampleIndex(3, draw=40)) != expected
 
 
 def test_plain_index_is_random_in_training_and_fixed_in_testing():

@@ -7,26 +7,26 @@ from collections.abc import Iterator, Sized
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from sod_plugins.data.sampling import DrawIndex, DrawOrder
+from sod_plugins.data.sampling import SampleIndex, SampleOrder
 from sod_plugins.registry import DATA_SAMPLERS
 
 
-@DATA_SAMPLERS.register_module()
-class DrawSampler(Sampler[DrawIndex]):
-    """Yields the samples in the order of :class:`sod_plugins.data.sampling.DrawOrder`.
+@DATA_SAMPLERS.register_module(['ResumableSampler', 'DrawSampler'])
+class ResumableSampler(Sampler[SampleIndex]):
+    """Yields the samples in the order of :class:`sod_plugins.data.sampling.SampleOrder`.
 
-    An epoch-based run makes one pass per epoch (mmengine calls ``set_epoch``). With ``infinite``,
-    an iteration-based run continues from pass to pass. ``skip`` starts in the middle of either, at
-    no cost, as a resume requires.
+    An epoch-based run goes through it once per epoch (mmengine calls ``set_epoch``). With
+    ``infinite``, an iteration-based run continues from epoch to epoch. ``skip`` starts in the
+    middle of either, at no cost, as a resume requires.
 
     Args:
         dataset: The data set to draw from.
-        shuffle: Whether to shuffle each pass.
+        shuffle: Whether to shuffle each epoch.
         seed: The seed of the order, equal in all processes; None chooses one. mmengine passes the
             runner's seed.
         infinite: Whether to draw endlessly.
-        round_up: Whether to extend a finite pass with its first samples so that all processes draw
-            equally often. An infinite order needs no extension.
+        round_up: Whether to extend a finite epoch with its first samples so that all processes
+            draw equally often. An infinite order needs no extension.
 
     Raises:
         ValueError: The data set is empty.
@@ -41,7 +41,7 @@ class DrawSampler(Sampler[DrawIndex]):
         round_up: bool = True,
     ) -> None:
         if len(dataset) == 0:
-            raise ValueError('DrawSampler cannot draw from an empty data set.')
+            raise ValueError('ResumableSampler cannot draw from an empty data set.')
         self.dataset = dataset
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed
@@ -52,9 +52,9 @@ class DrawSampler(Sampler[DrawIndex]):
         self._skipped = 0
 
     @property
-    def _order(self) -> DrawOrder:
+    def _order(self) -> SampleOrder:
         """The order for the current seed, which a resume may have replaced."""
-        return DrawOrder(
+        return SampleOrder(
             len(self.dataset),
             self.seed,
             self.shuffle,
@@ -64,17 +64,17 @@ class DrawSampler(Sampler[DrawIndex]):
             self.world_size,
         )
 
-    def __iter__(self) -> Iterator[DrawIndex]:
+    def __iter__(self) -> Iterator[SampleIndex]:
         """Yield the samples of this process, without the skipped ones."""
         skipped, self._skipped = self._skipped, 0
         yield from self._order.draws(self.epoch, skipped)
 
     def __len__(self) -> int:
-        """Return the number of draws of this process in one pass."""
+        """Return the number of draws of this process in one epoch."""
         return len(self._order)
 
     def set_epoch(self, epoch: int) -> None:
-        """Select the pass of a finite sampler, from its beginning."""
+        """Select the epoch of a finite sampler, from its beginning."""
         self.epoch = epoch
         self._skipped = 0
 
@@ -86,3 +86,6 @@ class DrawSampler(Sampler[DrawIndex]):
         if num_samples < 0:
             raise ValueError(f'num_samples must be 0 or larger, but is {num_samples}.')
         self._skipped = num_samples
+
+
+DrawSampler = ResumableSampler  # the former name

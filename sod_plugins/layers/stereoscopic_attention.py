@@ -19,8 +19,8 @@ Attention = Literal['none', 'channel', 'spatial', 'stereoscopic']
 ATTENTIONS: tuple[Attention, ...] = get_args(Attention)
 
 
-class SAM(nn.Module):
-    """SAM module (Sec. III): dilated branches fused by attention over branches, and a residual.
+class StereoscopicAttention(nn.Module):
+    """SAM (Sec. III): dilated branches, fused by attention over branches, and a residual.
 
     F_0 is a depthwise separable convolution of the input (Eq. 1), and F_i is a dilated one of F_0
     (Eq. 2). Their fusion passes through a 1x1 convolution with BatchNorm and is added to the input
@@ -94,6 +94,9 @@ class SAM(nn.Module):
             )
         out: Tensor = self.fuse(fused) + x
         return out
+
+
+SAM = StereoscopicAttention  # the paper's acronym, and the former name
 
 
 class ChannelGate(nn.Module):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sod_plugins.layers import SAM
-from sod_plugins.layers.sam import ChannelGate, SpatialGate
+from sod_plugins.layers import StereoscopicAttention
+from sod_plugins.layers.stereoscopic_attention import ChannelGate, SpatialGate
 
 FORMS = [
     {'attention': 'none'},
@@ -20,7 +20,7 @@ FORMS = [
 
 def build(channels=16, **arguments):
     torch.manual_seed(0)
-    module = SAM(channels, **arguments).double()
+    module = StereoscopicAttention(channels, **arguments).double()
     with torch.no_grad():
         for norm in module.modules():
             if isinstance(norm, nn.BatchNorm2d):
@@ -76,7 +76,7 @@ def test_every_form_is_that_of_the_paper(form):
 def test_sizes(channels, dilations, shared, separate):
     """Published counts; a map per branch adds C / 4 weights for each branch but one."""
     for shared_spatial, expected in ((True, shared), (False, separate)):
-        module = SAM(channels, dilations, shared_spatial=shared_spatial)
+        module = StereoscopicAttention(channels, dilations, shared_spatial=shared_spatial)
         assert sum(p.numel() for p in module.parameters()) == expected
 
 
@@ -154,4 +154,4 @@ def test_a_single_image_is_refused_in_training_only():
 )
 def test_what_is_no_module_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        SAM(**{'channels': 16, **arguments})
+        StereoscopicAttention(**{'channels': 16, **arguments})

@@ -9,12 +9,12 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from sod_plugins.data import sample_rng
 from sod_plugins.openmmlab.datasets import SaliencyDataset
-from sod_plugins.openmmlab.datasets.samplers import DrawIndex, DrawSampler, draw_sampler
+from sod_plugins.openmmlab.datasets.samplers import ResumableSampler, SampleIndex, resumable_sampler
 
 
 def sampler_of(monkeypatch, size=7, rank=0, world_size=1, **kwargs):
-    monkeypatch.setattr(draw_sampler, 'get_dist_info', lambda: (rank, world_size))
-    return DrawSampler(range(size), seed=4, **kwargs)
+    monkeypatch.setattr(resumable_sampler, 'get_dist_info', lambda: (rank, world_size))
+    return ResumableSampler(range(size), seed=4, **kwargs)
 
 
 def drawn(sampler, count=None):
@@ -83,22 +83,22 @@ def test_skip_leaves_out_the_beginning(monkeypatch, infinite, count):
 def test_the_pass_is_known_where_batches_end_with_it(monkeypatch):
     sampler = sampler_of(monkeypatch)
     sampler.set_epoch(3)
-    assert {index.pass_number for index in sampler} == {3}
+    assert {index.epoch for index in sampler} == {3}
     sampler = sampler_of(monkeypatch, infinite=True)
-    assert {index.pass_number for index in itertools.islice(sampler, 20)} == {None}
+    assert {index.epoch for index in itertools.islice(sampler, 20)} == {None}
 
 
 def test_index_keeps_its_draw_through_pickle():
-    index = DrawIndex(5, draw=9, pass_number=2)
+    index = SampleIndex(5, draw=9, epoch=2)
     copy = pickle.loads(pickle.dumps(index))
-    assert (copy, copy.draw, copy.pass_number, type(copy)) == (5, 9, 2, DrawIndex)
+    assert (copy, copy.draw, copy.epoch, type(copy)) == (5, 9, 2, SampleIndex)
 
 
 def test_index_keeps_its_draw_through_wrappers_of_data_sets(photos):
     dataset = SaliencyDataset(photos, seed=2)
     for wrapper in (RepeatDataset(dataset, times=2), ConcatDataset([dataset, dataset])):
-        sample = wrapper[DrawIndex(11 + 4, draw=9, pass_number=2)]
-        assert (sample['sample_idx'], sample['draw'], sample['pass_number']) == (4, 9, 2)
+        sample = wrapper[SampleIndex(11 + 4, draw=9, epoch=2)]
+        assert (sample['sample_idx'], sample['draw'], sample['epoch']) == (4, 9, 2)
         assert sample['rng'].random() == sample_rng(2, 9, 4).random()
 
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from sod_plugins.data.sampling import DrawIndex, sample_rng
+from sod_plugins.data.sampling import SampleIndex, sample_rng, seeded_global_generators
 
 
-class DrawnDataset(BaseDataset):
+class SeededDataset(BaseDataset):
     """A data set that passes each sample to the pipeline with the random generator of its draw.
 
     ``rng``, the ``numpy.random.Generator`` for all random transforms, is a function of the seed,
     the draw number and the index. Workers, resumes and processes therefore do not change a sample.
-    The number comes with the ``DrawIndex`` of ``sod_plugins.DrawSampler``; a plain index from
-    another sampler gets a random one, and the run can then not be resumed exactly. With a
-    ``DrawIndex``, its ``draw`` and ``pass_number`` are passed to the pipeline too.
+    The number comes with the ``SampleIndex`` of ``sod_plugins.ResumableSampler``, whose ``draw``
+    and ``epoch`` are passed to the pipeline too. A plain index from another sampler gets a random
+    number, and the run can then not be resumed exactly.
 
     The hosts' transforms use the global generators of NumPy and Python instead, which are seeded by
     the same three numbers while the pipeline runs.
@@ -80,26 +78,14 @@ class DrawnDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on one sample, with the random generator of this draw."""
         results = self.get_data_info(idx)
-        if isinstance(idx, DrawIndex):
+        if isinstance(idx, SampleIndex):
             draw = idx.draw
-            results |= {'draw': draw, 'pass_number': idx.pass_number}
+            results |= {'draw': draw, 'epoch': idx.epoch}
         else:
             draw = 0 if self.test_mode else np.random.randint(2**31)
         results['rng'] = sample_rng(self.seed, draw, results['sample_idx'])
-        with _global_generators(results['rng']):
+        with seeded_global_generators(results['rng']):
             return self.pipeline(results)
 
 
-@contextmanager
-def _global_generators(rng: np.random.Generator) -> Iterator[None]:
-    """Seed the global generators from another one, which is not changed, and restore them later."""
-    before = np.random.get_state(), random.getstate()
-    sequence = cast(np.random.SeedSequence, rng.bit_generator.seed_seq)
-    words = sequence.spawn(1)[0].generate_state(4)
-    np.random.seed(words)
-    random.seed(words.tobytes())
-    try:
-        yield
-    finally:
-        np.random.set_state(before[0])
-        random.setstate(before[1])
+DrawnDataset = SeededDataset  # the former name
