@@ -152,6 +152,7 @@ setup(
     package_data={
         'sod_plugins': [
             'py.typed',
+            'cli/checks/*.json',
             'serve/page/*',
             'zoo/cards/*.json',
             'zoo/weights/*',

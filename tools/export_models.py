@@ -1,7 +1,8 @@
 """Write the ``.onnx`` file of models of the zoo, which ``sod predict`` runs without torch.
 
-Run it whenever the weights of a model change; it writes the model's card anew. Large weights are
-stored in half precision, as in the model's own file, and computed with in single.
+Run it whenever the weights of a model change; it writes the model's card anew, and for the default
+model the map that ``sod doctor`` expects. Large weights are stored in half precision, as in the
+model's own file, and computed with in single.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from onnx import helper, numpy_helper
 from sod_plugins import zoo
 from sod_plugins._common.reading import sha256_of
 from sod_plugins._common.writing import write_bytes, write_text
+from sod_plugins.cli.checks.scene import write_expected
 from sod_plugins.inference.export import export_network
 from sod_plugins.zoo.cards import CARDS
 from sod_plugins.zoo.resolver import PACKAGE
@@ -51,6 +53,9 @@ def export_model(name: str) -> Path:
         exported_sha256=sha256_of(PACKAGE / exported),
     )
     write_text(path, json.dumps(values, indent=1) + '\n')
+    zoo.cards._cards.cache_clear()
+    if name == zoo.default_model():
+        write_expected(name)
     return PACKAGE / exported
 
 

@@ -32,6 +32,13 @@ def add_path(
     verb.add_argument(*names, type=Path, metavar=metavar, help=help, required=required)
 
 
+def add_quiet(verb: argparse.ArgumentParser) -> None:
+    """Add ``--quiet``."""
+    verb.add_argument(
+        '-q', '--quiet', action='store_true', help='show no progress, print results and errors only'
+    )
+
+
 def add_exif(verb: argparse.ArgumentParser) -> None:
     """Add ``--exif``."""
     verb.add_argument(

@@ -1,13 +1,36 @@
-"""Standard output whose failure is told from that of a file: results are written before."""
+"""What verbs print: text, or one JSON document, on a standard output that may fail.
+
+Its failure is told from that of a file: results are written before.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
+
+
+def add_json(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--json``, by which a verb prints one document."""
+    parser.add_argument('--json', action='store_true', help='print one JSON document')
+
+
+def report(args: argparse.Namespace, document: Mapping[str, Any], *lines: str) -> None:
+    """Print what was done: with ``--json`` the document, else the lines, unless ``--quiet``."""
+    if args.json:
+        print_json(document)
+    elif not args.quiet:
+        print(*lines, sep='\n')
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print a document as JSON, paths as text."""
+    print(json.dumps(document, indent=1, default=os.fspath))
 
 
 class OutputError(Exception):

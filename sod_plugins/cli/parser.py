@@ -20,6 +20,7 @@ from sod_plugins.cli import (
     data_check,
     data_instances,
     data_synth,
+    doctor,
     eval,
     eval_instances,
     export,
@@ -34,7 +35,7 @@ from sod_plugins.cli import (
     test,
     train,
 )
-from sod_plugins.cli.arguments import Parser
+from sod_plugins.cli.arguments import Parser, add_quiet
 
 # The subcommands run by a host's trainer parse their own arguments.
 HOST_VERBS: dict[str, ModuleType] = {'train': train, 'test': test}
@@ -55,6 +56,7 @@ VERBS: dict[str, ModuleType] = {
     'prune': prune,
     'attention': attention,
     'complexity': complexity,
+    'doctor': doctor,
 }
 DATA_VERBS: dict[str, ModuleType] = {
     'check': data_check,
@@ -88,5 +90,6 @@ def _add_verbs(
     for name, module in verbs.items():
         parser = parent.add_parser(name, help=module.HELP)
         module.add_arguments(parser)
+        add_quiet(parser)
         add_import_option(parser)
         parser.set_defaults(run=module.run)

@@ -33,11 +33,9 @@ def find_model(name: str) -> Path:
     if card.file is None:
         how = f' Make them by {card.conversion}' if card.conversion else ''
         raise ValueError(f'The weights of {card.name} do not come with this package.{how}')
-    for folder in (PACKAGE, PACKAGE.parent):
-        path = folder / card.file
-        if path.is_file():
-            _verify(path, card.sha256, card.name)
-            return path
+    if path := local_file(card.file):
+        verify(path, card.sha256, card.name)
+        return path
     if card.url:
         return download(card.url, card.sha256)
     raise FileNotFoundError(
@@ -58,8 +56,14 @@ def find_exported(name: str) -> Path | None:
     path = PACKAGE / card.exported
     if not path.is_file():
         return None
-    _verify(path, card.exported_sha256, card.name)
+    verify(path, card.exported_sha256, card.name)
     return path
+
+
+def local_file(file: str) -> Path | None:
+    """Return the path of a file of a card, in the package or beside it; None if it is absent."""
+    paths = (folder / file for folder in (PACKAGE, PACKAGE.parent))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
@@ -81,8 +85,12 @@ def load(name: str | None = None, task: str = 'saliency') -> DescribedNetwork:
     return load_network(find_model(name or default_model(task)))
 
 
-def _verify(path: Path, sha256: str, name: str) -> None:
-    """Refuse a file that is not the one of a model's card."""
+def verify(path: Path, sha256: str, name: str) -> None:
+    """Check that a file is the one that the card of a model describes.
+
+    Raises:
+        ValueError: Its SHA-256 is another.
+    """
     if sha256_of(path) != sha256:
         raise ValueError(
             f'{path} is not the file of {name} that its card describes: its SHA-256 differs. '
