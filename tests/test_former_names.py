@@ -6,6 +6,7 @@ from importlib import import_module
 
 import pytest
 
+from sod_plugins.cli import main
 from sod_plugins.data.sampling import SampleIndex
 
 # Module, former name, name.
@@ -14,6 +15,10 @@ NAMES = [
     ('sod_plugins.networks.csnet', 'CSNetExtractor', 'CSNetBackbone'),
     ('sod_plugins.networks.backbones.csnet', 'CSNetExtractor', 'CSNetBackbone'),
     ('sod_plugins.layers', 'SAM', 'StereoscopicAttention'),
+    ('sod_plugins.data', 'CODINGS', 'LABEL_FORMATS'),
+    ('sod_plugins.data', 'Photo', 'DecodedImage'),
+    ('sod_plugins.data', 'read_photo', 'decode_image'),
+    ('sod_plugins.inference', 'PictureOptions', 'OutputOptions'),
     ('sod_plugins.data.sampling', 'DrawIndex', 'SampleIndex'),
     ('sod_plugins.data.sampling', 'DrawOrder', 'SampleOrder'),
 ]
@@ -41,3 +46,22 @@ def test_the_former_name_of_the_sampler_builds_it():
 
 def test_the_former_name_of_the_epoch_of_an_index():
     assert SampleIndex(5, draw=9, epoch=2).pass_number == 2
+
+
+def test_the_former_option_of_data_instances(tmp_path, capsys):
+    found = []
+    for option in ('--label-format', '--coding'):
+        words = [
+            'data',
+            'instances',
+            str(tmp_path),
+            option,
+            'number',
+            '-o',
+            str(tmp_path / 'a.json'),
+        ]
+        with pytest.raises(SystemExit):
+            main(words)
+        found.append(capsys.readouterr().err)
+    assert found[0] == found[1]
+    assert "argument --label-format/--coding: invalid choice: 'number'" in found[0]

@@ -9,26 +9,28 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 
-def lazy_names(package: str) -> Callable[[str], Any]:
+def lazy_names(package: str, former: Mapping[str, str] | None = None) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a package, for the names under its ``TYPE_CHECKING``.
 
     Args:
         package: ``__name__`` of the package, whose ``__init__`` has one ``if TYPE_CHECKING:`` with
             ``from module import name`` alone.
+        former: Names of earlier versions, and the names that replaced them.
     """
     homes: dict[str, str] = {}
 
     def find(name: str) -> Any:
         if not homes:
             homes.update(_read_homes(Path(str(sys.modules[package].__file__))))
-        if name not in homes:
+        current = (former or {}).get(name, name)
+        if current not in homes:
             raise AttributeError(f'module {package!r} has no attribute {name!r}')
-        value = getattr(importlib.import_module(homes[name]), name)
+        value = getattr(importlib.import_module(homes[current]), current)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -10,21 +10,21 @@ from typing import Literal, get_args
 ProtocolName = Literal['pysodmetrics', 'salmetric', 'fastsaliency', 'survey']
 InstanceProtocolName = Literal['coco', 's4net']
 Split = Literal['train', 'val', 'test']
-LabelCoding = Literal['numbers', 'colours', 'masks', 'polygons', 'yolo']
+LabelFormat = Literal['numbers', 'colours', 'masks', 'polygons', 'yolo']
 Backend = Literal['torch', 'numba', 'onnxruntime', 'openvino']
 ExifRule = Literal['apply', 'ignore']
 PruningRule = Literal['gamma', 'filters', 'geometric_median']
-PictureKind = Literal['map', 'mask', 'cutout', 'overlay']
+OutputKind = Literal['map', 'mask', 'cutout', 'overlay']
 ImageFormat = Literal['png', 'webp', 'jpeg', 'avif']
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 INSTANCE_PROTOCOLS: tuple[InstanceProtocolName, ...] = get_args(InstanceProtocolName)
 SPLITS: tuple[Split, ...] = get_args(Split)
-CODINGS: tuple[LabelCoding, ...] = get_args(LabelCoding)
+LABEL_FORMATS: tuple[LabelFormat, ...] = get_args(LabelFormat)
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 EXIF_RULES: tuple[ExifRule, ...] = get_args(ExifRule)
 PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
-PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)
+OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
 OCCLUSION = 0.1  # an image has occlusion if two boxes share this fraction of the smaller

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sod_plugins._common.names import CODINGS
+from sod_plugins._common.names import LABEL_FORMATS
 from sod_plugins.cli.arguments import add_path, require_writable_files
 
 HELP = 'convert labels of instances to COCO JSON'
@@ -15,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('root', type=Path, metavar='DIR')
     parser.add_argument(
-        '--coding', choices=CODINGS, required=True, help='format of the labels (see docs/data.md)'
+        '--label-format',
+        '--coding',
+        dest='label_format',
+        choices=LABEL_FORMATS,
+        required=True,
+        help='format of the labels (see docs/data.md)',
     )
     add_path(parser, '-o', '--out', required=True, help='output file, or output folder for a split')
     parser.add_argument('--image-dir', metavar='DIR', help='image folder below the root')
@@ -47,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     require_writable_files([*files.values()])
     coco = convert_instances(
         args.root,
-        args.coding,
+        args.label_format,
         image_dir=args.image_dir,
         label_dir=args.label_dir,
         list_file=args.list,

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, PICTURE_KINDS
+from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, OUTPUT_KINDS
 from sod_plugins.cli.arguments import STDOUT, add_exif, add_path, process_count, require_cuda
 
 if TYPE_CHECKING:
-    from sod_plugins.inference import PictureOptions, PredictionSummary
+    from sod_plugins.inference import OutputOptions, PredictionSummary
 
 HELP = 'save the saliency maps, cut-outs or salient instances of images'
 STDIN = '-'
@@ -54,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='predict salient instances with the default model for them',
     )
-    _add_pictures(parser.add_argument_group('pictures'))
+    _add_output_options(parser.add_argument_group('pictures'))
     _add_running(parser.add_argument_group('how it runs'))
 
 
-def _add_pictures(group: Any) -> None:
+def _add_output_options(group: Any) -> None:
     group.add_argument('--no-map', action='store_true', help='save no maps')
     group.add_argument('--mask', action='store_true', help='also save binary masks: DIR/mask/')
     group.add_argument('--cutout', action='store_true', help='also save RGBA cut-outs: DIR/cutout/')
@@ -156,11 +156,11 @@ def run(args: argparse.Namespace) -> int:
     return _predict_maps(args, network)
 
 
-def picture_options(args: argparse.Namespace) -> PictureOptions:
+def output_options(args: argparse.Namespace) -> OutputOptions:
     """Return the appearance of the outputs that the arguments request."""
-    from sod_plugins.inference import Background, PictureOptions
+    from sod_plugins.inference import Background, OutputOptions
 
-    return PictureOptions(
+    return OutputOptions(
         format=args.format,
         quality=args.quality,
         threshold=args.threshold,
@@ -207,7 +207,7 @@ def _predict_maps(args: argparse.Namespace, network: Any) -> int:
         'mask': args.mask,
         'cutout': args.cutout,
         'overlay': args.overlay,
-        'options': picture_options(args),
+        'options': output_options(args),
         'suffix': args.suffix,
         'overwrite': args.overwrite,
         'recursive': args.recursive,
@@ -239,20 +239,20 @@ def _predict_stream(args: argparse.Namespace) -> int:
     from sod_plugins.inference import DenseCRF, InstancePredictor, encode_product
     from sod_plugins.inference.image_work import ImageWork
 
-    asked = [kind for kind in PICTURE_KINDS[1:] if getattr(args, kind)]
+    asked = [kind for kind in OUTPUT_KINDS[1:] if getattr(args, kind)]
     if len(args.paths) != 1 or len(asked) > 1 or args.out_dir not in (None, STDOUT):
         raise ValueError(
             'standard input and output take one image and give one picture: '
             'sod predict - --cutout > cutout.png'
         )
     source: Any = sys.stdin.buffer.read() if args.paths[0] == STDIN else Path(args.paths[0])
-    network, options = _network(args), picture_options(args)
+    network, options = _network(args), output_options(args)
     if getattr(network, 'task', 'saliency') == 'instances':
         product = asked[0] if asked else 'instances'
         predictor = InstancePredictor(network, args.device)
         content = encode_product(predictor, source, product, options).content
     else:
-        kind = asked[0] if asked else PICTURE_KINDS[0]
+        kind = asked[0] if asked else OUTPUT_KINDS[0]
         runner = _open_runner(args, network)
         crf = DenseCRF() if args.crf else None
         work = ImageWork(runner, [kind], options, args.exif or 'apply', args.edges, crf)

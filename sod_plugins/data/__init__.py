@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sod_plugins._common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sod_plugins._common.names import CODINGS, OCCLUSION, SPLITS
+    from sod_plugins._common.names import LABEL_FORMATS, OCCLUSION, SPLITS
     from sod_plugins.data.check import DatasetReport, check_dataset, pair_problem
     from sod_plugins.data.class_folders import LabelledImages, class_names, find_labelled_images
     from sod_plugins.data.composites import CutOut, compose, cut_out, write_composites
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from sod_plugins.data.errors import DataError, list_files, list_problems
     from sod_plugins.data.folders import image_files, left_out_files, require_writable
     from sod_plugins.data.held_back import hold_back, write_held_back
-    from sod_plugins.data.images import (
-        DecodedMask,
-        decode_mask,
-        decode_prediction,
-        read_mask,
-        read_numbers,
-        read_size,
-    )
+    from sod_plugins.data.images import DecodedImage, decode_image, read_image, read_reduced
     from sod_plugins.data.instance_labels import convert_instances
     from sod_plugins.data.instance_reading import read_instances
     from sod_plugins.data.instances import (
@@ -34,8 +27,15 @@ if TYPE_CHECKING:
     )
     from sod_plugins.data.layouts import LAYOUTS, FolderLayout, SaliencyPair, find_pairs
     from sod_plugins.data.lists import listed_stems
+    from sod_plugins.data.masks import (
+        DecodedMask,
+        decode_mask,
+        decode_prediction,
+        read_mask,
+        read_numbers,
+        read_size,
+    )
     from sod_plugins.data.occlusion import occluded_images
-    from sod_plugins.data.photos import Photo, read_image, read_photo, read_reduced
     from sod_plugins.data.png import encode_png, save_png
     from sod_plugins.data.predictions import find_predictions, find_scored_pairs
     from sod_plugins.data.presets import PRESETS, DatasetPreset, find_preset
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from sod_plugins.data.synthetic import generate_scenes
 
 __all__ = [
-    'CODINGS',
+    'LABEL_FORMATS',
     'LAYOUTS',
     'OCCLUSION',
     'PRESETS',
@@ -60,12 +60,12 @@ __all__ = [
     'DataError',
     'DatasetPreset',
     'DatasetReport',
+    'DecodedImage',
     'DecodedMask',
     'FolderLayout',
     'ImageSource',
     'Instances',
     'LabelledImages',
-    'Photo',
     'PseudoLabelReport',
     'SaliencyPair',
     'Scene',
@@ -78,6 +78,7 @@ __all__ = [
     'compress_mask',
     'convert_instances',
     'cut_out',
+    'decode_image',
     'decode_mask',
     'decode_prediction',
     'decode_segmentation',
@@ -106,7 +107,6 @@ __all__ = [
     'read_keywords',
     'read_mask',
     'read_numbers',
-    'read_photo',
     'read_reduced',
     'read_size',
     'require_writable',
@@ -119,4 +119,7 @@ __all__ = [
     'write_pseudo_labels',
 ]
 
-__getattr__ = lazy_names(__name__)
+__getattr__ = lazy_names(
+    __name__,
+    former={'CODINGS': 'LABEL_FORMATS', 'Photo': 'DecodedImage', 'read_photo': 'decode_image'},
+)

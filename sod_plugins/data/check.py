@@ -11,9 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sod_plugins.data.errors import DataError
-from sod_plugins.data.images import decode_mask, read_size
+from sod_plugins.data.images import DecodedImage, check_image_file, decode_image
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair
-from sod_plugins.data.photos import Photo, check_photo, read_photo
+from sod_plugins.data.masks import decode_mask, read_size
 from sod_plugins.data.presets import DatasetPreset, find_preset
 
 
@@ -28,8 +28,8 @@ class DatasetReport:
         image_extensions: Number of images with each extension.
         mask_extensions: Number of masks with each extension.
         sizes: Number of readable images of each size (height, width).
-        image_codings: Number of images of each format (see ``read_photo``).
-        mask_codings: Number of masks of each format (see ``read_mask``).
+        image_formats: Number of images of each format (see ``decode_image``).
+        mask_formats: Number of masks of each format (see ``read_mask``).
         soft_masks: Masks with values strictly between 0 and 1.
         empty_masks: Masks without any salient pixel.
         full_masks: Masks in which every pixel is fully salient.
@@ -45,8 +45,8 @@ class DatasetReport:
     image_extensions: Counter[str] = field(default_factory=Counter)
     mask_extensions: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    image_codings: Counter[str] = field(default_factory=Counter)
-    mask_codings: Counter[str] = field(default_factory=Counter)
+    image_formats: Counter[str] = field(default_factory=Counter)
+    mask_formats: Counter[str] = field(default_factory=Counter)
     soft_masks: list[Path] = field(default_factory=list)
     empty_masks: list[Path] = field(default_factory=list)
     full_masks: list[Path] = field(default_factory=list)
@@ -70,14 +70,14 @@ class DatasetReport:
         if self.sizes:
             rows += [
                 ('image sizes', _size_range(self.sizes)),
-                ('image codings', _counts(self.image_codings)),
+                ('image formats', _counts(self.image_formats)),
             ]
         if self.turned:
             rows.append(('turned by EXIF', _with_example(self.turned)))
         if self.foreground:
             readable = len(self.foreground)
             rows += [
-                ('mask codings', _counts(self.mask_codings)),
+                ('mask formats', _counts(self.mask_formats)),
                 ('soft masks', f'{len(self.soft_masks)} ({len(self.soft_masks) / readable:.1%})'),
                 ('empty masks', _with_example(self.empty_masks)),
                 ('full masks', _with_example(self.full_masks)),
@@ -141,7 +141,7 @@ def pair_problem(pair: SaliencyPair) -> str | None:
     seconds. Returns None if nothing is wrong.
     """
     try:
-        image_size: Sequence[int] = check_photo(pair.image, pair.exif)
+        image_size: Sequence[int] = check_image_file(pair.image, pair.exif)
         mask_size = image_size
         if pair.mask is not None:
             mask_size = decode_mask(pair.mask, pair.exif).values.shape
@@ -161,14 +161,14 @@ def _count_files(report: DatasetReport, pairs: Sequence[SaliencyPair]) -> None:
 
 def _check_pair(report: DatasetReport, pair: SaliencyPair) -> None:
     """Read both files of a pair and record their problems separately."""
-    photo: Photo | None = None
+    photo: DecodedImage | None = None
     image_size: tuple[int, int] | None = None
     try:
-        photo = read_photo(pair.image, pair.exif)
+        photo = decode_image(pair.image, pair.exif)
         height, width, _ = photo.pixels.shape
         image_size = height, width
         report.sizes[image_size] += 1
-        report.image_codings[photo.coding] += 1
+        report.image_formats[photo.format] += 1
     except DataError as error:
         report.problems.append(str(error))
     if pair.mask is None:
@@ -179,7 +179,7 @@ def _check_pair(report: DatasetReport, pair: SaliencyPair) -> None:
         report.problems.append(str(error))
         return
     values = mask.values
-    report.mask_codings[mask.coding] += 1
+    report.mask_formats[mask.format] += 1
     report.foreground.append(float(values.mean()))
     if ((values > 0) & (values < 1)).any():
         report.soft_masks.append(pair.mask)

@@ -16,9 +16,9 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from sod_plugins.data.errors import DataError
-from sod_plugins.data.images import read_mask
+from sod_plugins.data.images import read_image
 from sod_plugins.data.layouts import SaliencyPair
-from sod_plugins.data.photos import read_image
+from sod_plugins.data.masks import read_mask
 from sod_plugins.data.sampling import sample_rng
 from sod_plugins.data.scene_folder import write_scenes
 from sod_plugins.data.scenes import Scene

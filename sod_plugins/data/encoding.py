@@ -19,7 +19,7 @@ from sod_plugins.data.png import MARK, SIGNATURE, encode_png
 _MAKER = 'sod_plugins'
 
 
-class PictureFormat(NamedTuple):
+class FileFormat(NamedTuple):
     """A file format for images.
 
     Attributes:
@@ -38,10 +38,10 @@ class PictureFormat(NamedTuple):
 
 
 FORMATS = {
-    'png': PictureFormat('.png', 'image/png', True, True, 100),
-    'webp': PictureFormat('.webp', 'image/webp', True, True, 90),
-    'jpeg': PictureFormat('.jpg', 'image/jpeg', False, False, 90),
-    'avif': PictureFormat('.avif', 'image/avif', True, False, 75),
+    'png': FileFormat('.png', 'image/png', True, True, 100),
+    'webp': FileFormat('.webp', 'image/webp', True, True, 90),
+    'jpeg': FileFormat('.jpg', 'image/jpeg', False, False, 90),
+    'avif': FileFormat('.avif', 'image/avif', True, False, 75),
 }
 
 

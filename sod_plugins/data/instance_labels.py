@@ -1,7 +1,7 @@
 """Convert label images, polygon files and masks of instances to COCO JSON.
 
 ========== =========================================================================================
-coding     format of the labels of an image
+format     of the labels of an image
 ========== =========================================================================================
 numbers    a label image: 0 is background, every other value (or palette index) is an instance
 colours    a label image: black is background, every other colour is an instance
@@ -31,13 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sod_plugins._common.names import CODINGS
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import LABEL_FORMATS
 from sod_plugins.data.errors import DataError, list_problems
-from sod_plugins.data.images import read_mask, read_numbers
+from sod_plugins.data.images import check_image_file, read_image
 from sod_plugins.data.instances import Coco, add_image, new_coco
 from sod_plugins.data.layouts import FolderLayout, SaliencyPair, find_pairs
+from sod_plugins.data.masks import read_mask, read_numbers
 from sod_plugins.data.names import normal
-from sod_plugins.data.photos import check_photo, read_image
 from sod_plugins.data.rle import Mask, decode_segmentation
 from sod_plugins.data.texts import read_lines
 
@@ -49,7 +50,7 @@ _TINY = 16  # pixels; the smallest pedestrian of Penn-Fudan has 44
 
 def convert_instances(
     root: str | Path,
-    coding: str,
+    label_format: str,
     *,
     image_dir: str | Path | None = None,
     label_dir: str | Path | None = None,
@@ -61,8 +62,8 @@ def convert_instances(
 
     Args:
         root: The folder of the data set.
-        coding: The format of the labels: a name in ``CODINGS``, explained in the table at the top
-            of ``sod_plugins.data.instance_labels``.
+        label_format: The format of the labels, a name in ``LABEL_FORMATS``, explained in the
+            table above.
         image_dir: The image folder below the root, if ``find_pairs`` does not recognise the
             layout; ``images`` by default for text files.
         label_dir: The label folder below the root, if needed; ``labels`` by default for text files.
@@ -80,19 +81,18 @@ def convert_instances(
             instance and reason of every problem.
         ImportError: The labels are polygons and pycocotools is not installed.
     """
-    if coding not in CODINGS:
-        raise DataError(f"coding is '{coding}'. Give one of {', '.join(CODINGS)}.")
-    if coding in ('polygons', 'yolo'):
+    require_choice('label_format', label_format, LABEL_FORMATS, DataError)
+    if label_format in ('polygons', 'yolo'):
         pairs = _pair_texts(
-            Path(root), image_dir or 'images', label_dir or 'labels', list_file, coding
+            Path(root), image_dir or 'images', label_dir or 'labels', list_file, label_format
         )
     else:
         pairs = find_pairs(root, image_dir=image_dir, mask_dir=label_dir, list_file=list_file)
     coco, problems = new_coco(), []
     for pair in tqdm(pairs, desc='convert', unit='image', disable=not progress):
         try:
-            size = check_photo(pair.image)
-            masks = _read_labels(pair, coding, size, min_area)
+            size = check_image_file(pair.image)
+            masks = _read_labels(pair, label_format, size, min_area)
         except DataError as error:
             problems.append(str(error))
         else:
@@ -115,7 +115,7 @@ def _pair_texts(
     image_dir: str | Path,
     label_dir: str | Path,
     list_file: str | Path | None,
-    coding: str,
+    label_format: str,
 ) -> list[SaliencyPair]:
     """Pair images with the text files that have the same stem."""
     layout = FolderLayout(root, image_dir=image_dir, list_file=list_file, require_masks=False)
@@ -123,12 +123,12 @@ def _pair_texts(
     folder = root / label_dir
     texts = {normal(path.stem): path for path in _text_files(folder)}
     missing = [str(folder / f'{stem}.txt') for stem in images if stem not in texts]
-    if missing and (coding != 'yolo' or len(missing) == len(images)):
+    if missing and (label_format != 'yolo' or len(missing) == len(images)):
         raise DataError(
             f'{len(missing)} of {len(images)} images have no label file. Write an empty one where '
             f'nothing is salient, or name the others in a list:\n{list_problems(missing)}'
         )
-    if coding == 'yolo':
+    if label_format == 'yolo':
         everything = replace(layout, list_file=None).match().pairs
         _refuse_lonely(texts, {pair.stem for pair in everything})
     return [SaliencyPair(stem, image, texts.get(stem)) for stem, image in images.items()]
@@ -150,17 +150,17 @@ def _refuse_lonely(texts: Mapping[str, Path], stems: Collection[str]) -> None:
 
 
 def _read_labels(
-    pair: SaliencyPair, coding: str, size: tuple[int, int], min_area: int | None
+    pair: SaliencyPair, label_format: str, size: tuple[int, int], min_area: int | None
 ) -> Sequence[Mask]:
     """Return the pixels of each instance of an image."""
     label = pair.mask
     if label is None:  # YOLO: an image without instances
         return []
-    if coding in ('polygons', 'yolo'):
-        return _read_polygons(label, size, with_class=coding == 'yolo')
-    if coding == 'masks':
+    if label_format in ('polygons', 'yolo'):
+        return _read_polygons(label, size, with_class=label_format == 'yolo')
+    if label_format == 'masks':
         values = (read_mask(label) > 0.5).astype(np.int64)
-    elif coding == 'numbers':
+    elif label_format == 'numbers':
         values = read_numbers(label)
         if (values == 255).any():
             values[(values == 255) & (_colours(label) == _VOID)] = 0
@@ -172,9 +172,9 @@ def _read_labels(
             f"'{label}' is {values.shape} but '{pair.image}' {size} (height, width). "
             'Export one of them again.'
         )
-    if coding == 'masks':
+    if label_format == 'masks':
         return [values == 1] if values.any() else []
-    return _regions(label, values, coding, min_area)
+    return _regions(label, values, label_format, min_area)
 
 
 def _colours(label: Path) -> NDArray[np.int64]:
@@ -183,7 +183,7 @@ def _colours(label: Path) -> NDArray[np.int64]:
 
 
 def _regions(
-    label: Path, values: NDArray[np.int64], coding: str, min_area: int | None
+    label: Path, values: NDArray[np.int64], label_format: str, min_area: int | None
 ) -> list[Mask]:
     """Return the regions of a label image; reject the traces of smoothed edges."""
     found, areas = np.unique(values[values != 0], return_counts=True)
@@ -196,9 +196,9 @@ def _regions(
     ]
     if spurious:
         area, value = min(spurious)
-        name = f'colour #{value:06x}' if coding == 'colours' else f'number {value}'
+        name = f'colour #{value:06x}' if label_format == 'colours' else f'number {value}'
         raise DataError(
-            f"'{label}' has {len(found)} {coding}, of which {len(spurious)} cover fewer than "
+            f"'{label}' has {len(found)} {label_format}, of which {len(spurious)} cover fewer than "
             f'{_TINY} pixels or are nowhere 3 pixels wide (the smallest: {name}, {area} pixels): '
             'smoothed or compressed edges, whose colours are not instances. Export it without '
             'smoothing, or give the least area (min_area, --min-area) of an instance.'

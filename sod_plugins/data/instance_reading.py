@@ -34,8 +34,8 @@ from sod_plugins.data.coco_fields import (
     shown,
 )
 from sod_plugins.data.errors import DataError, list_problems
+from sod_plugins.data.images import check_image_file
 from sod_plugins.data.instances import Coco, Entry
-from sod_plugins.data.photos import check_photo
 from sod_plugins.data.rle import runs_area, runs_box, segmentation_runs, tidy_polygons
 
 
@@ -243,10 +243,10 @@ def _check_file(path: Path, stated: tuple[int, int]) -> None:
     try:
         open_regular(path).close()
     except FileNotFoundError:
-        pass  # check_photo reports it in its own words
+        pass  # check_image_file reports it in its own words
     except OSError as error:
         raise DataError(f"Cannot read image '{path}': {why(error)}.") from error
-    found = check_photo(path)
+    found = check_image_file(path)
     if found != stated:
         raise DataError(f"image '{path}' is {found}, but stated to be {stated} (height, width).")
 

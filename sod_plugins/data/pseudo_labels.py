@@ -31,9 +31,9 @@ from scipy.optimize import linear_sum_assignment
 
 from sod_plugins._common.writing import write_text
 from sod_plugins.data.errors import DataError, list_files, list_problems
+from sod_plugins.data.images import read_image
 from sod_plugins.data.instance_reading import read_instances
 from sod_plugins.data.instances import annotations_by_image
-from sod_plugins.data.photos import read_image
 from sod_plugins.data.png import save_png
 from sod_plugins.data.rle import Mask, decode_segmentation
 from sod_plugins.data.texts import read_lines

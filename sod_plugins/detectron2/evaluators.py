@@ -14,6 +14,7 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 from torch import Tensor
 
+from sod_plugins._common.names import InstanceProtocolName, ProtocolName
 from sod_plugins.data import (
     OCCLUSION,
     DataError,
@@ -26,6 +27,8 @@ from sod_plugins.data import (
 from sod_plugins.data.instances import add_entries, new_coco
 from sod_plugins.metrics import SaliencyEvaluator as Scores
 from sod_plugins.metrics import score_instances
+from sod_plugins.metrics.average_precision import Kind
+from sod_plugins.metrics.instances import KINDS, check_instance_options
 from sod_plugins.networks import to_uint8
 
 Results = OrderedDict[str, dict[str, float]]
@@ -55,7 +58,7 @@ class SaliencyEvaluator(DatasetEvaluator):
 
     def __init__(
         self,
-        protocol: str = 'pysodmetrics',
+        protocol: ProtocolName = 'pysodmetrics',
         measures: Sequence[str] | None = None,
         output_dir: str | Path | None = None,
     ) -> None:
@@ -149,8 +152,8 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         dataset_name: str | None = None,
         ann_file: str | Path | None = None,
         skip_bad: bool = False,
-        protocol: str = 'coco',
-        kinds: Sequence[str] = ('mask', 'box'),
+        protocol: InstanceProtocolName = 'coco',
+        kinds: Sequence[Kind] = KINDS,
         occlusion: float = OCCLUSION,
         output_dir: str | Path | None = None,
     ) -> None:
@@ -160,6 +163,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
             metadata = MetadataCatalog.get(dataset_name)
             ann_file, skip_bad = metadata.json_file, metadata.skip_bad
         self.ann_file, self.skip_bad = str(ann_file), skip_bad
+        check_instance_options(protocol, kinds)
         self.protocol, self.kinds, self.occlusion = protocol, tuple(kinds), occlusion
         self.output_dir = None if output_dir is None else Path(output_dir)
         self._found: dict[Any, list[dict[str, Any]]] = {}
@@ -196,7 +200,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
             predicted['annotations'],
             truth,
             protocol=self.protocol,
-            kinds=self.kinds,  # type: ignore[arg-type]
+            kinds=self.kinds,
             occlusion=self.occlusion,
             images=found.keys(),
         )

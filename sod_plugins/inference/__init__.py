@@ -37,9 +37,9 @@ if TYPE_CHECKING:
         save_map,
         save_overlay,
     )
-    from sod_plugins.inference.pictures import PictureOptions
     from sod_plugins.inference.predictor import SaliencyPredictor, model_file
     from sod_plugins.inference.ray_data import ray_predict
+    from sod_plugins.inference.rendering import OutputOptions
     from sod_plugins.inference.shards import Shard
     from sod_plugins.inference.watching import watch_files
 
@@ -59,7 +59,7 @@ __all__ = [
     'MergedShards',
     'OnnxRuntimeNetwork',
     'OpenVINONetwork',
-    'PictureOptions',
+    'OutputOptions',
     'PredictionSummary',
     'PredictorInput',
     'SaliencyPredictor',
@@ -90,4 +90,4 @@ __all__ = [
     'watch_files',
 ]
 
-__getattr__ = lazy_names(__name__)
+__getattr__ = lazy_names(__name__, former={'PictureOptions': 'OutputOptions'})

@@ -73,7 +73,7 @@ def find_images(
     return collection
 
 
-def picture_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
+def output_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
     """Return the name of the output of each image: ``<stem>.png``.
 
     Images with the same folder and stem, such as ``a.png`` and ``a.tiff``, keep their full names:

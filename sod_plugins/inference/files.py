@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from sod_plugins._common.names import PICTURE_KINDS, ExifRule, PictureKind
+from sod_plugins._common.names import OUTPUT_KINDS, ExifRule, OutputKind
 from sod_plugins.data import list_files, require_writable
 from sod_plugins.data.encoding import FORMATS
-from sod_plugins.inference.collecting import find_images, picture_names
-from sod_plugins.inference.image_work import DecodedImage, ImageWork
+from sod_plugins.inference.collecting import find_images, output_names
+from sod_plugins.inference.image_work import ImageWork, PreparedImage
 from sod_plugins.inference.manifest import Manifest
-from sod_plugins.inference.outputs import DEFAULTS, picture_format
-from sod_plugins.inference.pictures import PictureOptions, check_pictures
+from sod_plugins.inference.outputs import DEFAULTS, output_format
 from sod_plugins.inference.pipeline import run_pipeline
+from sod_plugins.inference.rendering import OutputOptions, check_outputs
 from sod_plugins.inference.runners import Runner, open_runner
 from sod_plugins.inference.shards import Shard
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sod_plugins.inference.dense_crf import DenseCRF
 
-Targets = dict[PictureKind, Path]
+Targets = dict[OutputKind, Path]
 
 
 @dataclass
@@ -59,7 +59,7 @@ def predict_files(
     mask: bool = False,
     cutout: bool = False,
     overlay: bool = False,
-    options: PictureOptions = DEFAULTS,
+    options: OutputOptions = DEFAULTS,
     suffix: str = '',
     overwrite: bool = False,
     recursive: bool = False,
@@ -130,14 +130,14 @@ def predict_files(
             written.
     """
     asked = {'map': map, 'mask': mask, 'cutout': cutout, 'overlay': overlay}
-    kinds = [kind for kind in PICTURE_KINDS if asked[kind]]
-    check_pictures(kinds, options)
+    kinds = [kind for kind in OUTPUT_KINDS if asked[kind]]
+    check_outputs(kinds, options)
     if workers < 0:
         raise ValueError(f'workers is {workers}. Give 0 or more.')
     if batch_size is not None and batch_size < 1:
         raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
-    names = picture_names(found.names)
+    names = output_names(found.names)
     targets = {
         image: _targets(name, Path(out_dir), kinds, options, suffix)
         for image, name in names.items()
@@ -147,7 +147,7 @@ def predict_files(
     runner = open_runner(network, backend, device)
     shard = shard or Shard()
     mine = [image for image in shard.take(targets) if ready is None or ready(image)]
-    looks = describe_pictures(kinds, options, suffix, exif=exif, edges=edges, crf=crf)
+    looks = describe_outputs(kinds, options, suffix, exif=exif, edges=edges, crf=crf)
     manifest = Manifest(shard.manifest(out_dir), runner.model, looks)
     manifest.begin(_any_there(targets[image] for image in mine), overwrite)
     summary = PredictionSummary(unreadable=dict(found.left_out), earlier=found.earlier)
@@ -156,7 +156,7 @@ def predict_files(
     skipped = set(summary.skipped)
     work = ImageWork(runner, kinds, options, exif, edges, crf)
 
-    def save(image: Path, decoded: DecodedImage, small: Any) -> None:
+    def save(image: Path, decoded: PreparedImage, small: Any) -> None:
         work.write(targets[image], decoded, small)
 
     results = run_pipeline(
@@ -181,25 +181,25 @@ def predict_files(
     return summary
 
 
-def describe_pictures(
-    kinds: Sequence[PictureKind], options: PictureOptions, suffix: str, **prediction: Any
+def describe_outputs(
+    kinds: Sequence[OutputKind], options: OutputOptions, suffix: str, **prediction: Any
 ) -> dict[str, Any]:
     """Return the settings that determine the outputs of each kind, as plain values."""
     common = {name: str(value) for name, value in prediction.items()} | {'suffix': suffix}
     return {kind: {**common, **options.describe(kind)} for kind in kinds}
 
 
-def _any_there(targets: Iterable[Mapping[PictureKind, Path]]) -> bool:
+def _any_there(targets: Iterable[Mapping[OutputKind, Path]]) -> bool:
     return any(target.is_file() for pictures in targets for target in pictures.values())
 
 
 def _targets(
-    name: Path, out_dir: Path, kinds: Sequence[PictureKind], options: PictureOptions, suffix: str
+    name: Path, out_dir: Path, kinds: Sequence[OutputKind], options: OutputOptions, suffix: str
 ) -> Targets:
     """Return the output paths of an image."""
     targets: Targets = {}
     for kind in kinds:
-        end = FORMATS[picture_format(kind, options)].suffix
+        end = FORMATS[output_format(kind, options)].suffix
         folder = out_dir if kind == 'map' else out_dir / kind
         targets[kind] = folder / name.parent / f'{name.stem}{suffix}{end}'
     return targets

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sod_plugins._common.names import ExifRule, PictureKind
+from sod_plugins._common.names import ExifRule, OutputKind
 from sod_plugins._common.writing import write_bytes
-from sod_plugins.data import ImageSource, Photo, read_photo, read_reduced
+from sod_plugins.data import DecodedImage, ImageSource, decode_image, read_reduced
 from sod_plugins.inference.edges import enlarge_along_edges
 from sod_plugins.inference.enlarging import enlarge, enlarge_levels, quantise
 from sod_plugins.inference.outputs import DEFAULTS, Encoded, encode_prediction
-from sod_plugins.inference.pictures import Levels, PictureOptions
+from sod_plugins.inference.rendering import Levels, OutputOptions
 from sod_plugins.inference.runners import Runner
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FINER = 2
 
 
 @dataclass
-class DecodedImage:
+class PreparedImage:
     """An image on its way to the network.
 
     Attributes:
@@ -41,7 +41,7 @@ class DecodedImage:
 
     prepared: Saliency
     size: tuple[int, int]
-    photo: Photo | None
+    photo: DecodedImage | None
 
 
 class ImageWork:
@@ -62,8 +62,8 @@ class ImageWork:
     def __init__(
         self,
         runner: Runner,
-        kinds: Sequence[PictureKind],
-        options: PictureOptions = DEFAULTS,
+        kinds: Sequence[OutputKind],
+        options: OutputOptions = DEFAULTS,
         exif: ExifRule = 'apply',
         edges: bool = False,
         crf: DenseCRF | None = None,
@@ -78,7 +78,7 @@ class ImageWork:
         self.crf_seconds = 0.0
         self._lock = threading.Lock()
 
-    def decode(self, source: ImageSource) -> DecodedImage:
+    def decode(self, source: ImageSource) -> PreparedImage:
         """Read an image, no finer than needed, and prepare it for the network.
 
         Raises:
@@ -86,26 +86,26 @@ class ImageWork:
         """
         wanted = self._runner.input_format
         if self._keeps_photo or not wanted.antialias:
-            photo = read_photo(source, self._exif)
+            photo = decode_image(source, self._exif)
             size = photo.pixels.shape[0], photo.pixels.shape[1]
             prepared = self._runner.prepare(photo.pixels)
-            return DecodedImage(prepared, size, photo if self._keeps_photo else None)
+            return PreparedImage(prepared, size, photo if self._keeps_photo else None)
         least = FINER * wanted.size[0], FINER * wanted.size[1]
         pixels, size = read_reduced(source, least, self._exif)
-        return DecodedImage(self._runner.prepare(pixels), size, None)
+        return PreparedImage(self._runner.prepare(pixels), size, None)
 
-    def compute(self, images: Sequence[DecodedImage]) -> list[Saliency]:
+    def compute(self, images: Sequence[PreparedImage]) -> list[Saliency]:
         """Return the small maps of images, in [0, 1]."""
         return list(self._runner.small_maps([image.prepared for image in images]))
 
-    def render(self, image: DecodedImage, small: Saliency) -> dict[PictureKind, Encoded]:
+    def render(self, image: PreparedImage, small: Saliency) -> dict[OutputKind, Encoded]:
         """Return the outputs of an image as encoded bytes."""
         levels = self._levels(image, small)
-        photo = image.photo or Photo(np.broadcast_to(np.uint8(0), (*image.size, 3)))
+        photo = image.photo or DecodedImage(np.broadcast_to(np.uint8(0), (*image.size, 3)))
         return {kind: encode_prediction(photo, levels, kind, self._options) for kind in self._kinds}
 
     def write(
-        self, targets: Mapping[PictureKind, Path], image: DecodedImage, small: Saliency
+        self, targets: Mapping[OutputKind, Path], image: PreparedImage, small: Saliency
     ) -> None:
         """Write the outputs of an image.
 
@@ -115,7 +115,7 @@ class ImageWork:
         for kind, picture in self.render(image, small).items():
             write_bytes(targets[kind], picture.content)
 
-    def _levels(self, image: DecodedImage, small: Saliency) -> Levels:
+    def _levels(self, image: PreparedImage, small: Saliency) -> Levels:
         """Return the 8-bit map of an image at its size."""
         if self._edges and image.photo is not None:
             saliency = enlarge_along_edges(small, image.photo.pixels)

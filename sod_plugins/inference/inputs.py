@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sod_plugins.data import ImageSource, Photo, read_photo
+from sod_plugins.data import DecodedImage, ImageSource, decode_image
 
 PredictorInput: TypeAlias = 'ImageSource | NDArray[np.uint8] | Tensor'
 Result = TypeVar('Result')
@@ -28,10 +28,10 @@ def check_image(image: PredictorInput) -> NDArray[np.uint8]:
         DataError: The file cannot be read as an image.
         ValueError: The array or tensor has another shape or type.
     """
-    return as_photo(image).pixels
+    return as_decoded_image(image).pixels
 
 
-def as_photo(image: PredictorInput) -> Photo:
+def as_decoded_image(image: PredictorInput) -> DecodedImage:
     """Return an image as :func:`check_image` does, with alpha, colour profile and resolution."""
     if isinstance(image, Tensor):
         if (
@@ -44,15 +44,15 @@ def as_photo(image: PredictorInput) -> Photo:
                 f'The image is a tensor of type {image.dtype} and shape {tuple(image.shape)}. '
                 'Pass RGB as uint8 (3, H, W).'
             )
-        return Photo(image.permute(1, 2, 0).cpu().numpy())
+        return DecodedImage(image.permute(1, 2, 0).cpu().numpy())
     if not isinstance(image, np.ndarray):
-        return read_photo(image)
+        return decode_image(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(
             f'The image has type {image.dtype} and shape {image.shape}. '
             'Pass RGB as uint8 (H, W, 3).'
         )
-    return Photo(image)
+    return DecodedImage(image)
 
 
 def check_batch_size(batch_size: int) -> int:

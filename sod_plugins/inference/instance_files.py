@@ -15,7 +15,7 @@ from sod_plugins._common.names import ExifRule
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import DataError, Instances, encode_image, read_image, require_writable
 from sod_plugins.data.instance_file import InstanceFile
-from sod_plugins.inference.collecting import find_images, picture_names
+from sod_plugins.inference.collecting import find_images, output_names
 from sod_plugins.inference.files import PredictionSummary, check_targets
 from sod_plugins.inference.instance_predictor import InstancePredictor
 from sod_plugins.inference.manifest import Manifest, identify
@@ -75,7 +75,7 @@ def predict_instance_files(
     out_dir = Path(out_dir)
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     images = found.names
-    pictures = picture_names(images)
+    pictures = output_names(images)
     overlays = {
         image: (out_dir / OVERLAY / name).with_suffix('.jpg') for image, name in pictures.items()
     }

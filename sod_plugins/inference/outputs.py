@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import IMAGE_FORMATS, PICTURE_KINDS, ImageFormat, PictureKind
+from sod_plugins._common.names import IMAGE_FORMATS, OUTPUT_KINDS, ImageFormat, OutputKind
 from sod_plugins._common.writing import write_bytes
-from sod_plugins.data import Instances, Photo, encode_image
+from sod_plugins.data import DecodedImage, Instances, encode_image
 from sod_plugins.data.encoding import FORMATS
 from sod_plugins.data.polygons import trace_polygons
 from sod_plugins.inference.enlarging import enlarge_levels, quantise
-from sod_plugins.inference.pictures import (
+from sod_plugins.inference.rendering import (
     Levels,
-    PictureOptions,
+    OutputOptions,
     draw_cutout,
     draw_mask,
     draw_overlay,
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from sod_plugins.inference.predictor import SaliencyPredictor
 
 SaliencyArray: TypeAlias = NDArray[np.float32]
-# A photo, or only its RGB, (H, W, 3) of uint8.
-Picture: TypeAlias = 'Photo | NDArray[np.uint8]'
+# An image, or only its RGB, (H, W, 3) of uint8.
+ShownImage: TypeAlias = 'DecodedImage | NDArray[np.uint8]'
 
 INSTANCES = 'instances'
-PRODUCTS = (*PICTURE_KINDS, INSTANCES)
-DEFAULTS = PictureOptions()
+PRODUCTS = (*OUTPUT_KINDS, INSTANCES)
+DEFAULTS = OutputOptions()
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def encode_product(
     predictor: SaliencyPredictor | InstancePredictor,
     image: PredictorInput,
     product: str = 'map',
-    options: PictureOptions = DEFAULTS,
+    options: OutputOptions = DEFAULTS,
 ) -> Encoded:
     """Predict an image and encode one of its outputs.
 
@@ -74,18 +74,18 @@ def encode_product(
         DataError: The bytes or the file cannot be read as an image.
         ValueError: The predictor has no such output, or the format cannot store it.
     """
-    from sod_plugins.inference.inputs import as_photo
+    from sod_plugins.inference.inputs import as_decoded_image
 
     require_choice('product', product, PRODUCTS)
-    photo = as_photo(image)
+    photo = as_decoded_image(image)
     return encode_prediction(photo, predictor.predict(photo.pixels), product, options)
 
 
 def encode_prediction(
-    image: Picture,
+    image: ShownImage,
     prediction: SaliencyArray | Levels | Instances,
     product: str = 'map',
-    options: PictureOptions = DEFAULTS,
+    options: OutputOptions = DEFAULTS,
 ) -> Encoded:
     """Encode an output of an existing prediction, like :func:`encode_product`.
 
@@ -105,18 +105,18 @@ def encode_prediction(
         if product == INSTANCES:
             return _encode_instances(prediction, options)
         return _encode(photo, _draw_instances(photo, prediction), 'overlay', options)
-    for kind in PICTURE_KINDS:
+    for kind in OUTPUT_KINDS:
         if kind == product:
             return _encode(photo, draw(photo, prediction, kind, options), kind, options)
-    require_choice('product of a saliency map', product, PICTURE_KINDS)
+    require_choice('product of a saliency map', product, OUTPUT_KINDS)
     raise AssertionError  # the line above has raised
 
 
 def draw(
-    photo: Photo,
+    photo: DecodedImage,
     saliency: SaliencyArray | Levels,
-    kind: PictureKind,
-    options: PictureOptions = DEFAULTS,
+    kind: OutputKind,
+    options: OutputOptions = DEFAULTS,
 ) -> NDArray[np.uint8]:
     """Return the pixels of an output: grey, RGB or RGBA.
 
@@ -152,7 +152,7 @@ def as_levels(saliency: SaliencyArray | Levels, size: tuple[int, ...]) -> Levels
     return enlarge_levels(saliency, (height, width))
 
 
-def picture_format(kind: PictureKind, options: PictureOptions, alpha: bool = False) -> ImageFormat:
+def output_format(kind: OutputKind, options: OutputOptions, alpha: bool = False) -> ImageFormat:
     """Return the file format of an output.
 
     Args:
@@ -174,7 +174,7 @@ def save_map(path: str | Path, saliency: SaliencyArray) -> None:
 
 
 def save_cutout(
-    path: str | Path, image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+    path: str | Path, image: ShownImage, saliency: SaliencyArray, options: OutputOptions = DEFAULTS
 ) -> None:
     """Save an image as RGBA with the map ``(H, W)``, minus a haze of 0.02, as alpha.
 
@@ -187,7 +187,7 @@ def save_cutout(
 
 
 def save_overlay(
-    path: str | Path, image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+    path: str | Path, image: ShownImage, saliency: SaliencyArray, options: OutputOptions = DEFAULTS
 ) -> None:
     """Save an image tinted where the map ``(H, W)`` in [0, 1] is high.
 
@@ -204,24 +204,24 @@ def encode_map(saliency: SaliencyArray) -> bytes:
 
 
 def encode_cutout(
-    image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+    image: ShownImage, saliency: SaliencyArray, options: OutputOptions = DEFAULTS
 ) -> bytes:
     """Return the file that :func:`save_cutout` writes, by default as PNG."""
     return encode_prediction(image, saliency, 'cutout', options).content
 
 
 def encode_overlay(
-    image: Picture, saliency: SaliencyArray, options: PictureOptions = DEFAULTS
+    image: ShownImage, saliency: SaliencyArray, options: OutputOptions = DEFAULTS
 ) -> bytes:
     """Return the file that :func:`save_overlay` writes, by default as JPEG."""
     return encode_prediction(image, saliency, 'overlay', options).content
 
 
-def _photo(image: Picture) -> Photo:
-    return image if isinstance(image, Photo) else Photo(image)
+def _photo(image: ShownImage) -> DecodedImage:
+    return image if isinstance(image, DecodedImage) else DecodedImage(image)
 
 
-def _named_format(path: str | Path, options: PictureOptions) -> PictureOptions:
+def _named_format(path: str | Path, options: OutputOptions) -> OutputOptions:
     """Return options with the format of a path's extension, or PNG if it has none."""
     end = Path(path).suffix.lower().replace('.jpeg', '.jpg')
     named: ImageFormat = 'png'
@@ -232,10 +232,10 @@ def _named_format(path: str | Path, options: PictureOptions) -> PictureOptions:
 
 
 def _encode(
-    photo: Photo, pixels: NDArray[np.uint8], kind: PictureKind, options: PictureOptions
+    photo: DecodedImage, pixels: NDArray[np.uint8], kind: OutputKind, options: OutputOptions
 ) -> Encoded:
     """Encode an output, with the image's profile and resolution if it shows the image."""
-    format = picture_format(kind, options, alpha=photo.alpha is not None)
+    format = output_format(kind, options, alpha=photo.alpha is not None)
     if kind == 'overlay' and pixels.shape[2] == 4 and not FORMATS[format].alpha:
         pixels = on_white(pixels)
     exact = kind in ('map', 'mask')
@@ -250,13 +250,13 @@ def _encode(
     return Encoded(content, FORMATS[format].media_type, FORMATS[format].suffix)
 
 
-def _draw_instances(photo: Photo, found: Instances) -> NDArray[np.uint8]:
+def _draw_instances(photo: DecodedImage, found: Instances) -> NDArray[np.uint8]:
     from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
 
     return draw_instances(photo.pixels, found.masks, found.scores, found.boxes, SHOWN)
 
 
-def _encode_instances(found: Instances, options: PictureOptions) -> Encoded:
+def _encode_instances(found: Instances, options: OutputOptions) -> Encoded:
     """Encode instances as JSON: the size of the image, and COCO annotations."""
     entries = found.to_coco()
     if options.polygons:

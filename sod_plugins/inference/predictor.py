@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import PICTURE_KINDS
+from sod_plugins._common.names import OUTPUT_KINDS
 from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
 from sod_plugins.inference.enlarging import enlarge
 from sod_plugins.inference.inputs import (
     PredictorInput,
-    as_photo,
+    as_decoded_image,
     check_batch_size,
     in_batches,
 )
 from sod_plugins.inference.outputs import encode_prediction
-from sod_plugins.inference.pictures import PictureOptions
 from sod_plugins.inference.preparing import LARGE, prepare
+from sod_plugins.inference.rendering import OutputOptions
 from sod_plugins.networks import Preprocessing
 from sod_plugins.ops.resize import resize_bilinear
 from sod_plugins.zoo import default_model, find_model
 from sod_plugins.zoo.resolver import PREFIX
 
 SaliencyArray = NDArray[np.float32]
-_PNG = PictureOptions(format='png')
+_PNG = OutputOptions(format='png')
 
 
 class SaliencyPredictor:
@@ -113,20 +113,20 @@ class SaliencyPredictor:
 
     @overload
     def predict_png(
-        self, images: list[Any] | tuple[Any, ...], picture: str = 'map'
+        self, images: list[Any] | tuple[Any, ...], product: str = 'map'
     ) -> list[bytes]: ...
 
     @overload
-    def predict_png(self, images: PredictorInput, picture: str = 'map') -> bytes: ...
+    def predict_png(self, images: PredictorInput, product: str = 'map') -> bytes: ...
 
     def predict_png(
-        self, images: PredictorInput | list[Any] | tuple[Any, ...], picture: str = 'map'
+        self, images: PredictorInput | list[Any] | tuple[Any, ...], product: str = 'map'
     ) -> bytes | list[bytes]:
         """Predict an image and return an output as the bytes of a PNG file.
 
         Args:
             images: As for :meth:`predict`.
-            picture: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``, as in ``sod predict``.
+            product: ``'map'``, ``'mask'``, ``'cutout'`` or ``'overlay'``, as in ``sod predict``.
 
         Returns:
             The bytes of the file, or a list of them for a list.
@@ -135,16 +135,16 @@ class SaliencyPredictor:
             DataError: As for :meth:`predict`.
             ValueError: As for :meth:`predict`, or the output is unknown.
         """
-        require_choice('picture', picture, PICTURE_KINDS)
+        require_choice('product', product, OUTPUT_KINDS)
         if not isinstance(images, (list, tuple)):
-            photo = as_photo(images)
-            return encode_prediction(photo, self.predict(photo.pixels), picture, _PNG).content
+            photo = as_decoded_image(images)
+            return encode_prediction(photo, self.predict(photo.pixels), product, _PNG).content
         encoded: list[bytes] = []
         for start in range(0, len(images), self.batch_size):
-            photos = [as_photo(image) for image in images[start : start + self.batch_size]]
+            photos = [as_decoded_image(image) for image in images[start : start + self.batch_size]]
             maps = self.predict([photo.pixels for photo in photos])
             encoded += [
-                encode_prediction(photo, saliency, picture, _PNG).content
+                encode_prediction(photo, saliency, product, _PNG).content
                 for photo, saliency in zip(photos, maps, strict=True)
             ]
         return encoded

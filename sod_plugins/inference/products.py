@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sod_plugins._common.names import PICTURE_KINDS, ExifRule
-from sod_plugins.data import ImageSource, read_photo
+from sod_plugins._common.names import OUTPUT_KINDS, ExifRule
+from sod_plugins.data import ImageSource, decode_image
 from sod_plugins.inference.image_work import ImageWork
 from sod_plugins.inference.outputs import INSTANCES, PRODUCTS, encode_prediction
-from sod_plugins.inference.pictures import PictureOptions
+from sod_plugins.inference.rendering import OutputOptions
 from sod_plugins.inference.runners import open_runner
 
 __all__ = ['PRODUCTS', 'open_products']
@@ -18,7 +18,7 @@ __all__ = ['PRODUCTS', 'open_products']
 def open_products(
     model: Any,
     products: Sequence[str],
-    options: PictureOptions,
+    options: OutputOptions,
     *,
     exif: ExifRule = 'apply',
     backend: str | None = None,
@@ -41,7 +41,7 @@ def open_products(
     """
     if INSTANCES in products:
         return _instances(model, products, options, exif, device)
-    kinds = [kind for kind in PICTURE_KINDS if kind in products]
+    kinds = [kind for kind in OUTPUT_KINDS if kind in products]
     work = ImageWork(open_runner(model, backend, device), kinds, options, exif)
 
     def predict(source: ImageSource) -> dict[str, bytes]:
@@ -55,7 +55,7 @@ def open_products(
 def _instances(
     model: Any,
     products: Sequence[str],
-    options: PictureOptions,
+    options: OutputOptions,
     exif: ExifRule,
     device: str | None,
 ) -> Callable[[ImageSource], dict[str, bytes]]:
@@ -64,7 +64,7 @@ def _instances(
     predictor = InstancePredictor(model, device)
 
     def predict(source: ImageSource) -> dict[str, bytes]:
-        photo = read_photo(source, exif)
+        photo = decode_image(source, exif)
         found = predictor.predict(photo.pixels)
         return {p: encode_prediction(photo, found, p, options).content for p in products}
 

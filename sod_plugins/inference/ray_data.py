@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import PICTURE_KINDS, ExifRule
-from sod_plugins.inference.pictures import PictureOptions, check_pictures
+from sod_plugins._common.names import OUTPUT_KINDS, ExifRule
 from sod_plugins.inference.products import PRODUCTS, open_products
+from sod_plugins.inference.rendering import OutputOptions, check_outputs
 
 ERROR = 'error'
 
@@ -19,7 +19,7 @@ def ray_predict(
     model: Any = None,
     *,
     products: Sequence[str] = ('map',),
-    options: PictureOptions | None = None,
+    options: OutputOptions | None = None,
     column: str = 'bytes',
     exif: ExifRule = 'apply',
     backend: str | None = None,
@@ -66,12 +66,12 @@ def ray_predict(
         raise ImportError(
             "Ray Data is not installed. Run: pip install 'sod-plugins[ray]'."
         ) from error
-    options = options or PictureOptions()
+    options = options or OutputOptions()
     for product in products:
         require_choice('product', product, PRODUCTS)
-    pictures = [kind for kind in PICTURE_KINDS if kind in products]
+    pictures = [kind for kind in OUTPUT_KINDS if kind in products]
     if len(pictures) == len(products):
-        check_pictures(pictures, options)
+        check_outputs(pictures, options)
     fewest, most = (actors, actors) if isinstance(actors, int) else actors
     return dataset.map_batches(
         _Actor,
@@ -96,7 +96,7 @@ class _Actor:
         self,
         model: Any,
         products: tuple[str, ...],
-        options: PictureOptions,
+        options: OutputOptions,
         column: str,
         settings: dict[str, Any],
     ) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sod_plugins._common.names import ExifRule
+from sod_plugins._common.names import ExifRule, ProtocolName
 from sod_plugins._common.workers import process_pool
 from sod_plugins.data import (
     DataError,
@@ -37,7 +37,7 @@ def evaluate_folders(
     pred_dir: str | Path,
     gt_dir: str | Path,
     *,
-    protocol: str = 'pysodmetrics',
+    protocol: ProtocolName = 'pysodmetrics',
     measures: Iterable[str | Measure] | None = None,
     curves: Sequence[str] = (),
     list_file: str | Path | None = None,
@@ -99,7 +99,7 @@ def evaluate_folders(
 def evaluate_pairs(
     pairs: Sequence[Pair],
     *,
-    protocol: str = 'pysodmetrics',
+    protocol: ProtocolName = 'pysodmetrics',
     measures: Iterable[str | Measure] | None = None,
     curves: Sequence[str] = (),
     workers: int = 0,
@@ -114,7 +114,7 @@ def evaluate_pairs(
 def read_prediction(path: str | Path, *, full_scale: bool = False) -> NDArray[np.uint8]:
     """Read a saved saliency map by the rules for masks, except that it may be dark.
 
-    The table at the top of ``sod_plugins.data.images`` lists what becomes of each file format.
+    The table at the top of ``sod_plugins.data.masks`` lists what becomes of each file format.
 
     Args:
         path: An image file that Pillow can read.
@@ -237,7 +237,7 @@ def _dark_pairs(pairs: Sequence[Pair], outcomes: Sequence[_Outcome]) -> list[Pai
 
 def _levels(decoded: DecodedMask) -> NDArray[Any]:
     """Round a map to 8 bits, unless its file holds floating-point values."""
-    if decoded.coding.startswith('float'):
+    if decoded.format.startswith('float'):
         return decoded.values
     levels: NDArray[np.uint8] = np.rint(decoded.values * 255).astype(np.uint8)
     return levels

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION, InstanceProtocolName
 from sod_plugins._common.writing import write_text
 from sod_plugins.data import DataError, list_files, list_problems
 from sod_plugins.data.coco_fields import read_box, read_id, read_last_name, read_score, shown
@@ -80,11 +81,24 @@ class InstanceEvaluation:
         return json.dumps(record, indent=2) + '\n'
 
 
+def check_instance_options(protocol: str, kinds: Sequence[str]) -> None:
+    """Check the options of :func:`score_instances`, before there is anything to score.
+
+    Raises:
+        ValueError: The protocol is unknown, or the kinds are not some of ``KINDS``.
+    """
+    require_choice('protocol', protocol, INSTANCE_PROTOCOLS)
+    if isinstance(kinds, str) or not kinds:
+        raise ValueError(f'kinds must be a list of {list(KINDS)}, got {kinds!r}.')
+    for kind in kinds:
+        require_choice('kinds', kind, KINDS)
+
+
 def score_instances(
     predictions: str | Path | Sequence[Prediction],
     ground_truth: str | Path | Coco,
     *,
-    protocol: str = 'coco',
+    protocol: InstanceProtocolName = 'coco',
     kinds: Sequence[Kind] = KINDS,
     occlusion: float = OCCLUSION,
     images: Collection[int | str] | None = None,
@@ -111,10 +125,7 @@ def score_instances(
         ValueError: The protocol is unknown, or a threshold is out of range.
         ImportError: pycocotools is not installed.
     """
-    if protocol not in INSTANCE_PROTOCOLS:
-        raise ValueError(
-            f"There is no protocol '{protocol}'. Choose one of: {', '.join(INSTANCE_PROTOCOLS)}."
-        )
+    check_instance_options(protocol, kinds)
     left_out: list[str] | None = [] if skip_bad else None
     if isinstance(ground_truth, dict):
         coco = ground_truth

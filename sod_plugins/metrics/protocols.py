@@ -15,6 +15,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import ProtocolName
+
 FloatArray = NDArray[np.float64]
 Normalisation = Literal['none', 'minmax', 'max']
 
@@ -48,7 +51,7 @@ class Protocol:
             truncated to 8 bits first, as saved maps are.
     """
 
-    name: str
+    name: ProtocolName
     origin: str
     normalisation: Normalisation = 'none'
     structure_normalisation: Normalisation = 'none'
@@ -138,15 +141,13 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 
-def get_protocol(name: str) -> Protocol:
+def get_protocol(name: ProtocolName) -> Protocol:
     """Return a protocol by name.
 
     Raises:
         ValueError: The name is unknown; the message lists the known names.
     """
-    if name not in PROTOCOLS:
-        raise ValueError(f"There is no protocol '{name}'. Choose one of: {', '.join(PROTOCOLS)}.")
-    return PROTOCOLS[name]
+    return PROTOCOLS[require_choice('protocol', name, PROTOCOLS)]
 
 
 def normalise(values: FloatArray, lowest: float, highest: float, rule: Normalisation) -> FloatArray:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sod_plugins._common.choices import require_choice
 from sod_plugins._common.user_code import import_entry_points
@@ -51,7 +51,7 @@ class MeasureInfo:
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        require_choice('direction', self.direction, ('higher', 'lower'))
+        require_choice('direction', self.direction, get_args(Direction))
         if not self.key.isidentifier() or self.key in _RESERVED:
             raise ValueError(
                 f"A measure cannot have the key '{self.key}'. Choose an identifier other than "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import ProtocolName
 from sod_plugins.data import DataError
 from sod_plugins.metrics import measures
 from sod_plugins.metrics.comparison import CURVE_NAMES, Comparison
@@ -61,7 +62,7 @@ class SaliencyEvaluator:
 
     def __init__(
         self,
-        protocol: str = 'pysodmetrics',
+        protocol: ProtocolName = 'pysodmetrics',
         measures: Iterable[str | Measure] | None = None,
         curves: Sequence[str] = (),
     ) -> None:

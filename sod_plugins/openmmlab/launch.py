@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from mmengine.config import Config
@@ -16,6 +16,7 @@ from mmengine.registry import MODELS, OPTIMIZERS, RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins._common.reading import read_text
 from sod_plugins.checkpoints.description import not_finite, some
 from sod_plugins.checkpoints.network_file import state_dict_of
@@ -37,7 +38,8 @@ from sod_plugins.optim.denormals import flush_denormals
 from sod_plugins.zoo.resolver import PREFIX, find_model
 
 LONGEST_NOTE = 1 << 16
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+Launcher = Literal['none', 'pytorch', 'slurm', 'mpi']
+LAUNCHERS: tuple[Launcher, ...] = get_args(Launcher)
 TRAINING_HOOKS = ('sod_plugins.DescriptionHook', 'sod_plugins.FiniteLossHook')
 # The hooks that draw the predictions of each metric.
 OVERLAY_HOOKS = {
@@ -54,7 +56,7 @@ def train(
     amp: bool = False,
     channels_last: bool = False,
     options: Mapping[str, Any] | None = None,
-    launcher: str = 'none',
+    launcher: Launcher = 'none',
 ) -> Runner:
     """Train a model from a config.
 
@@ -109,7 +111,7 @@ def test(
     show_dir: str | Path | None = None,
     crf: bool = False,
     options: Mapping[str, Any] | None = None,
-    launcher: str = 'none',
+    launcher: Launcher = 'none',
 ) -> dict[str, float]:
     """Test a checkpoint by a config.
 
@@ -395,12 +397,12 @@ def _refine_maps(cfg: Config) -> None:
     DenseCRF(**cfg.model.test_cfg.crf)  # a missing library is reported here, before data are read
 
 
-def _start_processes(cfg: Config, launcher: str) -> None:
+def _start_processes(cfg: Config, launcher: Launcher) -> None:
     """Set the launcher of the runner; without an accelerator, start the process group here.
 
     mmengine would choose a CUDA device for each process even if there is none.
     """
-    cfg.launcher = launcher
+    cfg.launcher = require_choice('launcher', launcher, LAUNCHERS, LaunchError)
     if launcher == 'none' or get_device() != 'cpu':
         return
     if launcher != 'pytorch':

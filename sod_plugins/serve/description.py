@@ -42,7 +42,7 @@ ANSWERS_OF_FETCHING: dict[int | str, dict[str, Any]] = {
     502: _answer('The server of the URL did not give the image.'),
     504: _answer('The server of the URL did not answer in time.'),
 }
-PICTURE_ANSWER = {
+IMAGE_ANSWER = {
     'description': 'What was asked for.',
     'content': {
         **{f'image/{name}': {'schema': _BINARY} for name in ('png', 'jpeg', 'webp', 'avif')},

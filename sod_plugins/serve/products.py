@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from sod_plugins.data import DataError, Instances, Photo
-from sod_plugins.inference import Background, Encoded, PictureOptions, encode_prediction
+from sod_plugins.data import DataError, DecodedImage, Instances
+from sod_plugins.inference import Background, Encoded, OutputOptions, encode_prediction
 from sod_plugins.inference.edges import enlarge_along_edges
 from sod_plugins.serve.models import ServedModel
 from sod_plugins.serve.options import PredictOptions, RemoveOptions
@@ -30,11 +30,11 @@ class Renderer(NamedTuple):
     """Makes the answer to a request.
 
     Attributes:
-        encode: Photo and result to the bytes of the answer; called in a thread.
+        encode: Image and result to the bytes of the answer; called in a thread.
         shows_photo: Whether it needs more of the photo than its size.
     """
 
-    encode: Callable[[Photo, Any], Encoded]
+    encode: Callable[[DecodedImage, Any], Encoded]
     shows_photo: bool
 
 
@@ -55,7 +55,7 @@ def predict_renderer(
     if options.output not in outputs:
         asked = ' or '.join(outputs)
         raise Refusal(422, f'output: {model.name} finds {model.task}. Ask for {asked}.')
-    pictures = _picture_options(
+    pictures = _output_options(
         format=options.format,
         quality=options.quality,
         threshold=options.threshold,
@@ -66,7 +66,7 @@ def predict_renderer(
         polygons=options.segmentation == 'polygons',
     )
 
-    def render(photo: Photo, found: Any) -> Encoded:
+    def render(photo: DecodedImage, found: Any) -> Encoded:
         if isinstance(found, Instances):
             found = _above(found, options.min_score)
             if options.output not in ('instances', 'overlay'):
@@ -84,7 +84,7 @@ def remove_renderer(options: RemoveOptions) -> Renderer:
         Refusal: 422: the background is no colour.
     """
     colour = options.background
-    pictures = _picture_options(
+    pictures = _output_options(
         format='png',
         threshold=0.5 if options.ppm else None,
         background=None if colour is None else Background.read(colour),
@@ -92,7 +92,7 @@ def remove_renderer(options: RemoveOptions) -> Renderer:
     )
     output = 'map' if options.om and not options.ppm else 'mask' if options.om else 'cutout'
 
-    def render(photo: Photo, found: Any) -> Encoded:
+    def render(photo: DecodedImage, found: Any) -> Encoded:
         if isinstance(found, Instances):
             found = _together(found)
         return _encode(photo, found, output, pictures, options.a)
@@ -112,7 +112,7 @@ def _together(found: Instances) -> NDArray[np.uint8]:
 
 
 def _encode(
-    photo: Photo, found: Any, output: str, pictures: PictureOptions, edges: bool
+    photo: DecodedImage, found: Any, output: str, pictures: OutputOptions, edges: bool
 ) -> Encoded:
     is_map = not isinstance(found, Instances) and found.dtype != np.uint8
     if edges and is_map:
@@ -123,9 +123,9 @@ def _encode(
         raise Refusal(422, str(error)) from None
 
 
-def _picture_options(**values: Any) -> PictureOptions:
+def _output_options(**values: Any) -> OutputOptions:
     try:
-        return PictureOptions(**values)
+        return OutputOptions(**values)
     except ValueError as error:
         raise Refusal(422, str(error)) from None
 

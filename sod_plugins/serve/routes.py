@@ -14,7 +14,7 @@ from sod_plugins.inference import Encoded
 from sod_plugins.serve.description import (
     ANSWERS_OF_FETCHING,
     ANSWERS_OF_IMAGES,
-    PICTURE_ANSWER,
+    IMAGE_ANSWER,
     PREDICT_BODY,
     REMOVE_ANSWER,
     REMOVE_BODY,
@@ -55,7 +55,7 @@ def make_router(
         summary='Predict an image',
         tags=['predictions'],
         response_class=Response,
-        responses={200: PICTURE_ANSWER, **ANSWERS_OF_IMAGES},
+        responses={200: IMAGE_ANSWER, **ANSWERS_OF_IMAGES},
         openapi_extra=PREDICT_BODY,
     )
     async def predict(request: Request, options: Annotated[PredictOptions, Query()]) -> Response:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import anyio
 import numpy as np
 
-from sod_plugins.data import DataError, Photo, read_photo, read_reduced
+from sod_plugins.data import DataError, DecodedImage, decode_image, read_reduced
 from sod_plugins.serve.batching import Batcher
 from sod_plugins.serve.gate import Gate
 from sod_plugins.serve.metrics import Metrics
@@ -138,17 +138,17 @@ class PredictionService:
         self._seconds_of_work += 0.1 * (end - start - self._seconds_of_work)
         return Done(result, stages)
 
-    def _decode(self, image: bytes, shows_photo: bool) -> tuple[Photo, Any]:
+    def _decode(self, image: bytes, shows_photo: bool) -> tuple[DecodedImage, Any]:
         """Return a photo, black where nothing of it is shown, and what the model takes."""
         try:
             if shows_photo or self.model.least is None:
-                photo = read_photo(image)
+                photo = decode_image(image)
                 return photo, self.model.prepare(photo.pixels)
             pixels, size = read_reduced(image, self.model.least)
         except DataError as error:
             raise Refusal(422, str(error)) from None
         black = np.broadcast_to(np.uint8(0), (*size, 3))
-        return Photo(black), self.model.prepare(pixels)
+        return DecodedImage(black), self.model.prepare(pixels)
 
     def _end(self, task: asyncio.Task[Done], weight: int) -> None:
         self._work.discard(task)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.transforms.base import Array, Pair, Transform, on_both
 
-_AXES = {'horizontal': 1, 'vertical': 0}
+FlipDirection = Literal['horizontal', 'vertical']
+_AXES: dict[FlipDirection, int] = {'horizontal': 1, 'vertical': 0}
 
 
 @dataclass(eq=False)
@@ -29,29 +32,29 @@ class RandomSaliencyFlip(Transform):
     """
 
     prob: float = 0.5
-    directions: Sequence[str] = ('horizontal',)
+    directions: Sequence[FlipDirection] = ('horizontal',)
 
     def __post_init__(self) -> None:
         if not 0 <= self.prob <= 1:
             raise ValueError(f'prob must lie between 0 and 1, but is {self.prob}.')
-        if not self.directions or not set(self.directions) <= set(_AXES):
+        if isinstance(self.directions, str) or not self.directions:
             raise ValueError(
-                f'directions must be chosen from {sorted(_AXES)}, but is {self.directions}.'
+                f'directions must be a list of {list(_AXES)}, got {self.directions!r}.'
             )
-        self.directions = tuple(self.directions)
+        self.directions = tuple(require_choice('directions', d, _AXES) for d in self.directions)
 
     def apply(self, image: Array, mask: Array | None, generator: np.random.Generator) -> Pair:
         """Flip an image (H, W, 3) and its mask (H, W) together, or neither."""
         return flip(image, mask, self.draw_direction(generator))
 
-    def draw_direction(self, generator: np.random.Generator) -> str | None:
+    def draw_direction(self, generator: np.random.Generator) -> FlipDirection | None:
         """Sample the direction of a flip; None for no flip."""
         if generator.random() < self.prob:
             return self.directions[int(generator.integers(len(self.directions)))]
         return None
 
 
-def flip(image: Array, mask: Array | None, direction: str | None) -> Pair:
+def flip(image: Array, mask: Array | None, direction: FlipDirection | None) -> Pair:
     """Flip an image and its mask in a direction; None leaves them unchanged."""
     if direction is None:
         return image, mask

@@ -23,7 +23,7 @@ class Activation(NamedTuple):
     title: str
 
 
-class PhotoActivations(NamedTuple):
+class ImageActivations(NamedTuple):
     """An image (H, W, 3), its saliency (H, W) in [0, 1] or None, and the map of each classifier."""
 
     image: NDArray[np.uint8]
@@ -31,7 +31,7 @@ class PhotoActivations(NamedTuple):
     activations: Mapping[str, Activation]
 
 
-def draw_activations(photos: Sequence[PhotoActivations]) -> Figure:
+def draw_activations(photos: Sequence[ImageActivations]) -> Figure:
     """Draw one row per image: the image, its saliency, and the map of every classifier (Fig. 9).
 
     A map is drawn over the greyscale image, from its minimum (blue) to its maximum (red).

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sod_plugins._common.names import ExifRule
+from sod_plugins._common.names import ExifRule, ProtocolName
 from sod_plugins._common.writing import write_text
 from sod_plugins.data import (
     DataError,
@@ -97,7 +97,7 @@ def report_folder(
     data_root: str | Path,
     *,
     list_file: str | Path | None = None,
-    protocol: str = 'pysodmetrics',
+    protocol: ProtocolName = 'pysodmetrics',
     measures: Iterable[str | Measure] | None = None,
     workers: int = 0,
     progress: bool = True,

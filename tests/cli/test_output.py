@@ -49,7 +49,7 @@ def test_results_are_on_disk_before_anything_is_printed(tmp_path, kind):
     commands = [[verb, *words] for verb, words in verbs.items()]
     commands += [
         ['data', 'synth', 'more', '--count', '1', '--size', '48', '64'],
-        ['data', 'instances', str(data), '--coding', 'masks', '-o', 'labels.json'],
+        ['data', 'instances', str(data), '--label-format', 'masks', '-o', 'labels.json'],
     ]
     words = [sys.executable, '-c', CODE, kind, json.dumps(commands)]
     run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -96,7 +96,7 @@ def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
     ('words', 'reason'),
     [
         (['--format', 'jpeg', '--cutout'], 'jpeg holds no transparency'),
-        (['--no-map'], 'No picture is asked for'),
+        (['--no-map'], 'No output is asked for'),
         (['--background', 'bleu'], "background 'bleu' is no colour"),
         (['--threshold', '2'], 'threshold is 2.0'),
         (['--quality', '0'], 'quality is 0'),

@@ -48,7 +48,7 @@ def test_report_of_sound_data(sound):
     assert report.image_extensions == {'.jpg': 4}
     assert report.mask_extensions == {'.png': 4}
     assert report.sizes == {(8, 10): 3, (4, 6): 1}
-    assert report.mask_codings == {
+    assert report.mask_formats == {
         '8-bit grey 0/255': 2,
         '8-bit grey levels': 1,
         '8-bit grey 0/1': 1,
@@ -174,8 +174,8 @@ def test_kinds_of_photos_are_counted(sound):
     Image.fromarray(np.full((8, 10), 3000, np.uint16)).save(sound / 'images/soft.png')
     (sound / 'images/soft.jpg').unlink()
     report = check(sound)
-    assert report.image_codings == {'8-bit RGB': 3, '16-bit grey with 12-bit values': 1}
-    assert 'image codings     3 8-bit RGB, 1 16-bit grey with 12-bit values' in report.format()
+    assert report.image_formats == {'8-bit RGB': 3, '16-bit grey with 12-bit values': 1}
+    assert 'image formats     3 8-bit RGB, 1 16-bit grey with 12-bit values' in report.format()
 
 
 def test_a_photo_that_training_would_refuse_does_not_pass(tmp_path):

@@ -1,22 +1,19 @@
 from __future__ import annotations
 
-import tracemalloc
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
-from sod_plugins.data import (
-    DataError,
-    decode_mask,
-    decode_prediction,
-    read_image,
-    read_mask,
-    read_size,
-)
+from sod_plugins.data import DataError, DecodedImage, decode_image, read_image
 
 ORIENTATION = 0x0112
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 def save(path: Path, array: np.ndarray, **options) -> Path:
@@ -24,302 +21,155 @@ def save(path: Path, array: np.ndarray, **options) -> Path:
     return path
 
 
-def two_columns(left: int, right: int, dtype=np.uint8) -> np.ndarray:
-    array = np.full((4, 6), left, dtype=dtype)
-    array[:, 3:] = right
-    return array
+def srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
 
 
-EXPECTED = two_columns(0, 1, np.float32)
+def test_image_is_rgb_in_order(tmp_path):
+    rgb = noise(5, 7, 3)
+    image = read_image(save(tmp_path / 'i.png', rgb))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, rgb)
+    image[0, 0] = 0  # the array is the caller's own
 
 
-def palette_image(indices: np.ndarray, colours: list[int]) -> Image.Image:
-    image = Image.fromarray(indices)
-    image.putpalette(colours)
-    assert image.mode == 'P'
-    return image
+def test_more_rows_than_are_read_at_a_time(tmp_path):
+    rgba = noise(600, 3, 4)
+    photo = decode_image(save(tmp_path / 'i.png', rgba))
+    np.testing.assert_array_equal(photo.pixels, rgba[..., :3])
+    np.testing.assert_array_equal(photo.alpha, rgba[..., 3])
 
 
-# --- masks that are understood: one test per row of the documented table ---
+# --- what holds the photo ---
 
 
-def test_mask_one_bit(tmp_path):
-    path = tmp_path / 'm.png'
-    Image.fromarray(two_columns(0, 255)).convert('1').save(path)
-    mask = decode_mask(path)
-    assert mask.coding == '1-bit'
-    assert mask.values.dtype == np.float32
-    np.testing.assert_array_equal(mask.values, EXPECTED)
+def test_bytes_open_files_and_images_are_read_as_files_are(tmp_path):
+    path = save(tmp_path / 'i.png', noise(5, 7, 3))
+    expected = read_image(path)
+    np.testing.assert_array_equal(read_image(str(path)), expected)
+    np.testing.assert_array_equal(read_image(path.read_bytes()), expected)
+    with path.open('rb') as file:
+        np.testing.assert_array_equal(read_image(file), expected)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(read_image(image), expected)
 
 
-@pytest.mark.parametrize(
-    ('high', 'coding'), [(1, '8-bit grey 0/1'), (255, '8-bit grey 0/255'), (0, '8-bit grey 0/1')]
-)
-def test_mask_eight_bit_codings(tmp_path, high, coding):
-    mask = decode_mask(save(tmp_path / 'm.png', two_columns(0, high)))
-    assert mask.coding == coding
-    np.testing.assert_array_equal(mask.values, EXPECTED * (high > 0))
+def test_sources_without_name_are_named_by_their_kind():
+    with pytest.raises(DataError, match=r'Cannot read image of 5 bytes: it is not an image'):
+        read_image(b'hello')
+    with pytest.raises(DataError, match=r'Cannot read image in a BytesIO: it is not an image'):
+        read_image(io.BytesIO(b'hello'))
 
 
-def test_mask_grey_levels_stay_soft(tmp_path):
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    mask = decode_mask(save(tmp_path / 'm.png', levels))
-    assert mask.coding == '8-bit grey levels'
-    np.testing.assert_array_equal(mask.values, levels.astype(np.float32) / np.float32(255))
-
-
-def test_darkest_accepted_mask_is_one_subject_of_twelve(tmp_path):
-    mask = read_mask(save(tmp_path / 'm.png', two_columns(0, 21)))
-    np.testing.assert_allclose(mask, EXPECTED * (21 / 255), rtol=1e-6)
+# --- depth ---
 
 
 @pytest.mark.parametrize(
-    ('high', 'expected'),
-    [(65535, 1.0), (32768, 32768 / 65535), (255, 1.0), (1, 1.0), (128, 128 / 255)],
-)
-def test_mask_sixteen_bit(tmp_path, high, expected):
-    mask = read_mask(save(tmp_path / 'm.png', two_columns(0, high, np.uint16)))
-    np.testing.assert_allclose(mask, EXPECTED * expected, rtol=1e-6)  # float32
-
-
-def test_mask_sixteen_bit_with_a_transparent_grey_level(tmp_path):
-    path = save(tmp_path / 'm.png', two_columns(0, 65535, np.uint16), transparency=0)
-    np.testing.assert_array_equal(read_mask(path), EXPECTED)
-
-
-@pytest.mark.parametrize(('high', 'expected'), [(1.0, 1.0), (0.25, 0.25), (51.0, 0.2)])
-def test_mask_floating_point(tmp_path, high, expected):
-    mask = read_mask(save(tmp_path / 'm.tif', two_columns(0, 1, np.float32) * np.float32(high)))
-    np.testing.assert_allclose(mask, EXPECTED * expected, rtol=1e-6)  # float32
-
-
-def test_mask_grey_palette_gives_its_grey_not_its_index(tmp_path):
-    path = tmp_path / 'm.png'
-    palette_image(two_columns(1, 0), [255, 255, 255, 0, 0, 0]).save(path)
-    np.testing.assert_array_equal(read_mask(path), EXPECTED)
-
-
-def test_mask_colour_palette_with_two_indices_gives_the_index(tmp_path):
-    path = tmp_path / 'm.png'
-    palette_image(two_columns(0, 1), [0, 0, 0, 128, 0, 0]).save(path)
-    np.testing.assert_array_equal(read_mask(path), EXPECTED)
-
-
-@pytest.mark.parametrize('high', [1, 255])
-def test_mask_rgb_with_equal_channels(tmp_path, high):
-    rgb = np.repeat(two_columns(0, high)[..., None], 3, axis=2)
-    np.testing.assert_array_equal(read_mask(save(tmp_path / 'm.png', rgb)), EXPECTED)
-
-
-def test_mask_rgb_jpeg_noise_is_averaged(tmp_path):
-    rgb = np.repeat(two_columns(0, 250)[..., None], 3, axis=2)
-    rgb[..., 0] += 3
-    mask = read_mask(save(tmp_path / 'm.png', rgb))
-    np.testing.assert_allclose(mask, two_columns(1, 251) / 255, rtol=1e-6)
-
-
-def test_mask_opaque_alpha_is_ignored(tmp_path):
-    la = np.stack([two_columns(0, 255), np.full((4, 6), 255, np.uint8)], axis=2)
-    np.testing.assert_array_equal(read_mask(save(tmp_path / 'm.png', la)), EXPECTED)
-
-
-@pytest.mark.parametrize('stencil', [0, 255])
-def test_mask_alpha_of_a_stencil_is_the_mask(tmp_path, stencil):
-    la = np.stack([np.full((4, 6), stencil, np.uint8), two_columns(0, 102)], axis=2)
-    mask = decode_mask(save(tmp_path / 'm.png', la))
-    assert mask.coding == 'alpha'
-    np.testing.assert_allclose(mask.values, EXPECTED * 0.4, rtol=1e-6)
-
-
-def test_mask_alpha_of_a_cutout_is_the_mask(tmp_path):
-    photo = np.random.default_rng(0).integers(0, 256, (4, 6, 4), dtype=np.uint8)
-    photo[..., 3] = two_columns(0, 255)
-    np.testing.assert_array_equal(read_mask(save(tmp_path / 'm.png', photo)), EXPECTED)
-
-
-def test_mask_follows_exif_orientation(tmp_path):
-    mask = np.zeros((4, 6), np.uint8)
-    mask[0, 0] = 255
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6  # the file is to be turned by 90 degrees clockwise
-    upright = read_mask(save(tmp_path / 'm.png', mask, exif=exif))
-    np.testing.assert_array_equal(upright, np.rot90(mask, -1) / 255)
-
-
-# --- masks that are refused: the message names the file, the reason and the remedy ---
-
-
-def assert_refused(path: Path, *words: str) -> None:
-    with pytest.raises(DataError) as caught:
-        read_mask(path)
-    for word in (f"'{path}'", *words):
-        assert word in str(caught.value)
-
-
-@pytest.mark.parametrize('high', [2, 11, 15])
-def test_label_numbers_are_refused(tmp_path, high):
-    path = save(tmp_path / 'm.png', two_columns(0, high))
-    assert_refused(path, f'largest value is {high} of 255', 'instance numbers', '255 (or 1) on 0')
-
-
-def test_colour_palette_with_labels_is_refused(tmp_path):
-    path = tmp_path / 'm.png'
-    palette_image(two_columns(0, 2), [0, 0, 0, 128, 0, 0, 0, 128, 0]).save(path)
-    assert_refused(path, 'palette has colours', 'without a palette')
-
-
-def test_colours_are_refused(tmp_path):
-    rgb = np.zeros((4, 6, 3), np.uint8)
-    rgb[:, 3:, 0] = 200
-    assert_refused(save(tmp_path / 'm.png', rgb), 'colour channels differ', 'white on black')
-
-
-def grey_mask_with_stray_colours(difference: int, count: int) -> np.ndarray:
-    """A mask of 4,000 pixels, of which a few white ones lack some blue."""
-    rgb = np.zeros((40, 100, 3), np.uint8)
-    rgb[:, 50:] = 255
-    rgb[0, 50 : 50 + count, 2] -= difference
-    return rgb
-
-
-def test_stray_colours_as_duts_holds_them_are_averaged_away(tmp_path):
-    rgb = grey_mask_with_stray_colours(14, 4)
-    mask = read_mask(save(tmp_path / 'm.png', rgb))
-    np.testing.assert_array_equal(mask[0, 50:54], np.float32(250 / 255))  # (255 + 255 + 241) / 3
-    assert mask[1:, 50:].min() == 1
-    assert mask[:, :50].max() == 0
-
-
-@pytest.mark.parametrize(('difference', 'count'), [(14, 5), (17, 1)])
-def test_more_colour_than_noise_is_refused(tmp_path, difference, count):
-    rgb = grey_mask_with_stray_colours(difference, count)
-    assert_refused(save(tmp_path / 'm.png', rgb), 'colour channels differ')
-
-
-def test_grey_and_alpha_that_both_vary_are_refused(tmp_path):
-    la = np.stack([two_columns(0, 255).T, two_columns(90, 255).T], axis=2)
-    la[0, 0, 0] = 255
-    assert_refused(save(tmp_path / 'm.png', la), 'its grey values and its alpha', 'without alpha')
-
-
-@pytest.mark.parametrize('value', [-0.5, 256.0, np.nan])
-def test_floats_of_unknown_scale_are_refused(tmp_path, value):
-    path = save(tmp_path / 'm.tif', np.array([[0, value]], np.float32))
-    assert_refused(path, 'not within 0 to 1 or 0 to 255')
-
-
-def test_integers_of_unknown_scale_are_refused(tmp_path):
-    path = save(tmp_path / 'm.tif', np.array([[0, 70000]], np.int32))
-    assert_refused(path, 'not 8- or 16-bit', 'Save it as 8-bit grey')
-
-
-@pytest.mark.parametrize(
-    ('name', 'values'),
-    [('m.png', np.array([[0, 3, 1000]], np.uint16)), ('m.tif', np.array([[0, 2, 3]], np.float32))],
-)
-def test_deep_masks_as_dark_as_label_numbers_are_refused(tmp_path, name, values):
-    assert_refused(save(tmp_path / name, values), 'seems to hold class or instance numbers')
-
-
-def test_folder_in_place_of_a_file(tmp_path):
-    (tmp_path / 'm.png').mkdir()
-    assert_refused(tmp_path / 'm.png', 'Is a directory', 'Correct the path or its permissions')
-
-
-def test_missing_file(tmp_path):
-    assert_refused(tmp_path / 'm.png', 'there is no such file', 'Correct the path')
-
-
-def test_file_that_is_no_image(tmp_path):
-    path = tmp_path / 'm.png'
-    path.write_text('hello')
-    assert_refused(path, 'not an image that Pillow can identify', 'Replace or remove it')
-
-
-@pytest.mark.parametrize('name', ['m.png', 'm.jpg', 'm.tif', 'm.bmp', 'm.webp'])
-@pytest.mark.parametrize('reader', [read_image, read_mask])
-def test_truncated_file(tmp_path, name, reader):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-    path = save(tmp_path / name, noise)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=r'damaged or truncated|not an image that') as caught:
-        reader(path)
-    assert f"'{path}'" in str(caught.value)
-
-
-# --- sizes ---
-
-
-@pytest.mark.parametrize('orientation', range(1, 9))
-@pytest.mark.parametrize('name', ['i.png', 'i.jpg', 'i.tif'])
-def test_size_is_that_of_the_upright_image(tmp_path, name, orientation):
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    path = save(tmp_path / name, np.zeros((5, 7, 3), np.uint8), exif=exif)
-    assert read_size(path) == read_image(path).shape[:2]
-    assert read_size(path) == ((5, 7) if orientation < 5 else (7, 5))
-
-
-@pytest.mark.parametrize('name', ['i.png', 'i.jpg', 'i.tif', 'i.bmp', 'i.webp'])
-def test_size_of_a_truncated_photo_is_refused(tmp_path, name):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 32, 3), dtype=np.uint8)
-    path = save(tmp_path / name, noise)
-    assert read_size(path) == (64, 32)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=r'damaged or truncated|not an image that'):
-        read_size(path)
-    path.write_text('hello')
-    with pytest.raises(DataError, match=rf"{name}': it is not an image that"):
-        read_size(path)
-
-
-# --- saved saliency maps: the rules of masks, but for how dark they may be ---
-
-
-@pytest.mark.parametrize(
-    ('high', 'dtype', 'value', 'dark'),
+    ('largest', 'white', 'format'),
     [
-        (1, np.uint8, 1, 1 / 255),
-        (255, np.uint16, 1, 255 / 65535),
-        (1, np.uint16, 1, 1 / 65535),
-        (9, np.uint8, 9 / 255, 9 / 255),  # a mask of 9 would be refused as a class
-        (300, np.uint16, 300 / 65535, 300 / 65535),
-        (200, np.uint8, 200 / 255, 200 / 255),
+        (255, 255, '16-bit grey with 8-bit values'),
+        (256, 4095, '16-bit grey with 12-bit values'),
+        (4095, 4095, '16-bit grey with 12-bit values'),
+        (4096, 65535, '16-bit grey'),
+        (65535, 65535, '16-bit grey'),
     ],
 )
-def test_predictions_are_read_by_the_rules_of_masks_or_at_full_scale(
-    tmp_path, high, dtype, value, dark
-):
-    path = save(tmp_path / 'p.png', two_columns(0, high, dtype))
-    for full_scale, expected in ((False, value), (True, dark)):
-        found = decode_prediction(path, full_scale=full_scale)
-        np.testing.assert_allclose(found.values, EXPECTED * expected, rtol=1e-6)
-        assert found.white == np.iinfo(dtype).max
-        assert found.scale == round(high / expected)
+@pytest.mark.parametrize('name', ['i.png', 'i.tif'])
+def test_range_of_16_bit_grey_is_recognised(tmp_path, name, largest, white, format):
+    values = np.linspace(0, largest, 600).round().astype(np.uint16).reshape(300, 2)
+    photo = decode_image(save(tmp_path / name, values))
+    expected = np.floor(values * 255.0 / white + 0.5)
+    np.testing.assert_array_equal(photo.pixels, np.repeat(expected[..., None], 3, axis=2))
+    assert photo.format == format
 
 
-def test_predictions_may_have_the_chroma_noise_of_jpeg_but_no_colours(tmp_path):
-    grey = np.repeat(two_columns(20, 200)[..., None], 3, axis=2)
-    noisy = grey + np.array([2, 0, 1], np.uint8)
-    found = decode_prediction(save(tmp_path / 'p.png', noisy))
-    np.testing.assert_array_equal(np.rint(found.values * 255), two_columns(21, 201))
-    grey[0, :, 0] += 40
-    with pytest.raises(DataError, match=r"Cannot read prediction '.*p\.png': it has colours"):
-        decode_prediction(save(tmp_path / 'p.png', grey))
+def test_integers_beyond_16_bits_are_refused(tmp_path):
+    path = save(tmp_path / 'i.tif', np.array([[0, 70000]], np.int32))
+    with pytest.raises(DataError, match=r'not 8-, 12- or 16-bit\. Save it as 8-bit RGB'):
+        read_image(path)
 
 
-def test_a_mask_takes_few_bytes_a_pixel(tmp_path):
-    """Of numpy's memory, at the most at once; Pillow's own image is 4 bytes a pixel more."""
-    rgb = np.zeros((1500, 1500, 3), np.uint8)
-    rgb[:700] = 255
-    peaks = {}
-    for name, pixels in (('grey', rgb[..., 0]), ('rgb', rgb)):
-        path = save(tmp_path / f'{name}.png', pixels)
-        read_mask(path)
-        tracemalloc.start()
-        read_mask(path)
-        peaks[name] = tracemalloc.get_traced_memory()[1] / 1500**2
-        tracemalloc.stop()
-    # The result is 4 bytes a pixel, grey 1 and RGB 3; the rest is what is compared and summed.
-    assert peaks['grey'] < 8
-    assert peaks['rgb'] < 12
+def test_float_image_is_refused(tmp_path):
+    path = save(tmp_path / 'i.tif', np.zeros((2, 2), np.float32))
+    with pytest.raises(DataError, match='floating-point values have no fixed scale'):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ('mode', 'format'),
+    [('L', '8-bit grey'), ('P', 'palette'), ('1', '1-bit'), ('RGB', '8-bit RGB')],
+)
+def test_coding_is_named(tmp_path, mode, format):
+    Image.fromarray(noise(4, 4, 3)).convert(mode).save(tmp_path / 'i.png')
+    assert decode_image(tmp_path / 'i.png').format == format
+
+
+# --- alpha ---
+
+
+def test_alpha_is_kept_apart_and_not_composited(tmp_path):
+    rgba = noise(5, 7, 4)
+    photo = decode_image(save(tmp_path / 'i.png', rgba))
+    np.testing.assert_array_equal(photo.pixels, rgba[..., :3])
+    np.testing.assert_array_equal(photo.alpha, rgba[..., 3])
+
+
+def test_opaque_alpha_is_none(tmp_path):
+    rgba = noise(5, 7, 4)
+    rgba[..., 3] = 255
+    assert decode_image(save(tmp_path / 'i.png', rgba)).alpha is None
+
+
+@pytest.mark.filterwarnings('error')
+def test_palette_with_transparency(tmp_path):
+    columns = np.full((4, 6), 0, np.uint8)
+    columns[:, 3:] = 1
+    image = Image.fromarray(columns)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.save(tmp_path / 'i.png', transparency=b'\x00\x80')
+    photo = decode_image(tmp_path / 'i.png')
+    expected = np.where(columns[..., None], (40, 50, 60), (10, 20, 30))
+    np.testing.assert_array_equal(photo.pixels, expected)
+    np.testing.assert_array_equal(photo.alpha, np.where(columns, 128, 0))
+
+
+def test_transparent_colour(tmp_path):
+    rgb = np.zeros((2, 2, 3), np.uint8)
+    rgb[0, 0] = (1, 2, 3)
+    photo = decode_image(save(tmp_path / 'i.png', rgb, transparency=(1, 2, 3)))
+    np.testing.assert_array_equal(photo.alpha, [[0, 255], [255, 255]])
+
+
+# --- what pictures of the photo should keep ---
+
+
+def test_colour_profile_and_resolution(tmp_path):
+    profile = srgb()
+    path = save(tmp_path / 'i.jpg', noise(4, 6, 3), icc_profile=profile, dpi=(300, 150))
+    photo = decode_image(path)
+    assert (photo.icc_profile, photo.dpi) == (profile, (300, 150))
+
+
+def test_resolution_turns_with_the_photo(tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = save(tmp_path / 'i.jpg', noise(4, 6, 3), dpi=(300, 150), exif=exif)
+    assert decode_image(path).dpi == (150, 300)
+    assert decode_image(path, exif='ignore').dpi == (300, 150)
+
+
+def test_profile_of_other_colours_is_dropped(tmp_path):
+    profile = bytearray(srgb())
+    profile[16:20] = b'CMYK'
+    path = tmp_path / 'i.jpg'
+    Image.fromarray(noise(4, 6, 4), 'CMYK').save(path, icc_profile=bytes(profile))
+    photo = decode_image(path)
+    assert (photo.icc_profile, photo.format) == (None, '8-bit CMYK')
+
+
+def test_nothing_stated():
+    stream = io.BytesIO()
+    Image.fromarray(noise(4, 6, 3)).save(stream, 'PNG')
+    photo = decode_image(stream.getvalue())
+    np.testing.assert_array_equal(photo.pixels, noise(4, 6, 3))
+    assert photo == DecodedImage(photo.pixels)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 from shared_data import shared_file
 
-from sod_plugins.data import CODINGS, DataError, convert_instances, decode_segmentation
+from sod_plugins.data import LABEL_FORMATS, DataError, convert_instances, decode_segmentation
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'salient_instances.py'
 SIZE = (40, 60)
@@ -253,7 +253,7 @@ def test_wrong_folders_and_sizes_are_refused(folder):
     Image.new('RGB', (60, 40), 'red').save(folder / 'masks' / 'a.png')
     with pytest.raises(DataError, match=r"a\.png': its mode RGB holds no numbers"):
         convert_instances(folder, 'numbers')
-    with pytest.raises(DataError, match=f'Give one of {", ".join(CODINGS)}'):
+    with pytest.raises(DataError, match=f'must be one of {", ".join(map(repr, LABEL_FORMATS))}'):
         convert_instances(folder, 'letters')
 
 
@@ -263,7 +263,19 @@ def test_tool_writes_the_split_of_a_list(folder):
     for name in 'abcdef':
         Image.fromarray(numbers()).save(folder / 'masks' / f'{name}.png')
     (folder / 'five.txt').write_text('\n'.join('abdef'))
-    words = [folder, '--coding', 'numbers', '--list', 'five.txt', '--split', 2, 1, 1, '--seed', 5]
+    words = [
+        folder,
+        '--label-format',
+        'numbers',
+        '--list',
+        'five.txt',
+        '--split',
+        2,
+        1,
+        1,
+        '--seed',
+        5,
+    ]
     command = [sys.executable, TOOL, *words, '-o', folder / 'out']
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

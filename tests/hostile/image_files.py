@@ -175,10 +175,10 @@ def predict_folder(path: Path, folder: Path) -> None:
 
 
 def predict_bytes(path: Path, folder: Path) -> None:
-    from sod_plugins.data import read_photo
+    from sod_plugins.data import decode_image
 
     if path.is_file() and path.stat().st_size < 1 << 30:
-        read_photo(path.read_bytes())
+        decode_image(path.read_bytes())
 
 
 def check_images(path: Path, folder: Path) -> None:
@@ -206,7 +206,9 @@ def load_for_training(path: Path, folder: Path) -> None:
 
 def label_instances(path: Path, folder: Path) -> None:
     data = put(path, folder, 'masks')
-    command('data', 'instances', data, '-o', folder / 'out/instances.json', '--coding', 'numbers')
+    command(
+        'data', 'instances', data, '-o', folder / 'out/instances.json', '--label-format', 'numbers'
+    )
 
 
 READERS: tuple[Reader, ...] = (

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sod_plugins.inference import PictureOptions, SaliencyPredictor, collect_images, predict_files
+from sod_plugins.inference import OutputOptions, SaliencyPredictor, collect_images, predict_files
 from sod_plugins.networks import Preprocessing
 
 
@@ -332,7 +332,7 @@ def test_cutouts_multiply_alpha_and_keep_profile_and_resolution(tmp_path):
     rgba[:, :4, 3] = 0
     path = tmp_path / 'in.png'
     Image.fromarray(rgba).save(path, dpi=(300, 300), icc_profile=bytes(16) + b'RGB ' + bytes(108))
-    options = PictureOptions(format='png')
+    options = OutputOptions(format='png')
     run(path, tmp_path / 'out', cutout=True, overlay=True, options=options)
     for kind in ('cutout', 'overlay'):
         with Image.open(tmp_path / 'out' / kind / 'in.png') as saved:

@@ -12,7 +12,7 @@ from PIL import Image
 from reference_values import settle_statistics
 
 from sod_plugins.inference import InstancePredictor, SaliencyPredictor, view_attention
-from sod_plugins.inference.inputs import as_photo, check_image
+from sod_plugins.inference.inputs import as_decoded_image, check_image
 from sod_plugins.networks import CSNet, PiCANet, Preprocessing, S4Net
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
@@ -103,7 +103,7 @@ def test_a_file_brings_what_its_pictures_keep(tmp_path):
     path = Path(tmp_path, 'a.png')
     rgba = np.dstack([PIXELS, np.full(PIXELS.shape[:2], 9, np.uint8)])
     Image.fromarray(rgba).save(path, dpi=(300, 300))
-    photo = as_photo(path)
+    photo = as_decoded_image(path)
     assert photo.alpha is not None and photo.alpha.max() == 9
     assert photo.dpi == pytest.approx((300, 300), abs=0.013)
-    assert as_photo(PIXELS).alpha is None
+    assert as_decoded_image(PIXELS).alpha is None

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from sod_plugins.data import Instances, Photo, decode_segmentation, encode_image, is_marked
+from sod_plugins.data import DecodedImage, Instances, decode_segmentation, encode_image, is_marked
 from sod_plugins.inference import (
     Background,
-    PictureOptions,
+    OutputOptions,
     encode_cutout,
     encode_map,
     encode_overlay,
@@ -26,7 +26,7 @@ from sod_plugins.inference import (
 )
 from sod_plugins.inference.enlarging import enlarge, enlarge_levels
 from sod_plugins.inference.foreground import estimate_foreground
-from sod_plugins.inference.pictures import grow
+from sod_plugins.inference.rendering import grow
 from sod_plugins.ops.resize import resize_bilinear
 from sod_plugins.visualization.overlays import tint_saliency
 
@@ -57,7 +57,7 @@ def test_cutout_has_the_map_as_alpha_and_nothing_under_full_transparency(tmp_pat
 
 def test_a_photos_own_alpha_is_multiplied_into_its_cutout(image):
     alpha = np.array([[255, 255, 0], [128, 255, 255]], np.uint8)
-    with Image.open(io.BytesIO(encode_cutout(Photo(image, alpha), SALIENCY))) as saved:
+    with Image.open(io.BytesIO(encode_cutout(DecodedImage(image, alpha), SALIENCY))) as saved:
         expected = [[0, 127, 0], [128, 0, 0]]  # LEVELS * alpha / 255, rounded
         np.testing.assert_array_equal(np.asarray(saved)[..., 3], expected)
         assert not np.asarray(saved)[0, 2].any()
@@ -67,13 +67,13 @@ def test_an_overlay_keeps_the_photos_alpha_and_hides_nothing_under_it(image):
     alpha = np.array([[255, 255, 0], [128, 255, 255]], np.uint8)
     tinted = tint_saliency(image, SALIENCY)
     tinted[0, 2] = 0
-    with Image.open(io.BytesIO(encode_overlay(Photo(image, alpha), SALIENCY))) as saved:
+    with Image.open(io.BytesIO(encode_overlay(DecodedImage(image, alpha), SALIENCY))) as saved:
         np.testing.assert_array_equal(np.asarray(saved), np.dstack([tinted, alpha]))
 
 
 @pytest.mark.parametrize('encode', [encode_cutout, encode_overlay])
 def test_colour_profile_and_resolution_are_kept(image, encode):
-    photo = Photo(image, icc_profile=b'a profile', dpi=(300, 150))
+    photo = DecodedImage(image, icc_profile=b'a profile', dpi=(300, 150))
     with Image.open(io.BytesIO(encode(photo, SALIENCY))) as saved:
         assert saved.info['icc_profile'] == b'a profile'
         assert saved.info['dpi'] == pytest.approx((300, 150), abs=0.013)  # whole dots a metre
@@ -119,7 +119,7 @@ def scene():
     rows, columns = np.mgrid[:80, :96]
     disc = (rows - 40) ** 2 + (columns - 30) ** 2 < 20**2
     pixels = np.where(disc[..., None], (250, 200, 10), (10, 40, 90)).astype(np.uint8)
-    return Photo(pixels), disc
+    return DecodedImage(pixels), disc
 
 
 def test_bytes_become_any_product(scene):
@@ -146,7 +146,7 @@ def test_instances_are_json_and_overlays(scene, polygons):
         np.array([0.9], np.float32),
         np.zeros(1, np.int64),
     )
-    options = PictureOptions(polygons=polygons)
+    options = OutputOptions(polygons=polygons)
     encoded = encode_prediction(photo, found, 'instances', options)
     assert encoded.media_type == 'application/json'
     values = json.loads(encoded.content)
@@ -181,7 +181,7 @@ def test_threshold_growth_and_crop(scene):
     saliency = np.where(disc, 0.6, 0.2).astype(np.float32)
 
     def alpha(**options):
-        return decode(encode_cutout(photo, saliency, PictureOptions(**options)))[1][..., 3]
+        return decode(encode_cutout(photo, saliency, OutputOptions(**options)))[1][..., 3]
 
     assert set(np.unique(alpha())) == {51, 153}
     np.testing.assert_array_equal(alpha(threshold=0.5), 255 * disc)
@@ -208,7 +208,7 @@ def test_backgrounds(scene, tmp_path):
     saliency = disc.astype(np.float32)
 
     def cutout(background, **options):
-        options = PictureOptions(background=Background.read(background), **options)
+        options = OutputOptions(background=Background.read(background), **options)
         return decode(encode_cutout(photo, saliency, options))
 
     for colour in ('#ff8000', 'rgb(255, 128, 0)', (255, 128, 0)):
@@ -227,7 +227,7 @@ def test_backgrounds(scene, tmp_path):
 
 def test_a_half_transparent_pixel_on_a_background_is_the_mean(scene):
     photo, _ = scene
-    options = PictureOptions(background=Background.read('black'))
+    options = OutputOptions(background=Background.read('black'))
     half = np.full((80, 96), 0.5, np.float32)
     pixels = decode(encode_cutout(photo, half, options))[1]
     np.testing.assert_allclose(pixels, photo.pixels * (127 / 255), atol=0.51)
@@ -252,7 +252,7 @@ def test_foreground_colours_lose_the_old_background():
 def test_formats_and_their_mark(tmp_path, scene, format):
     photo, disc = scene
     saliency = disc.astype(np.float32)
-    options = PictureOptions(format=format)
+    options = OutputOptions(format=format)
     for product, exact in (('map', True), ('mask', True), ('overlay', False)):
         encoded = encode_prediction(photo, saliency, product, options)
         path = tmp_path / f'{product}{encoded.suffix}'
@@ -274,4 +274,4 @@ def test_formats_and_their_mark(tmp_path, scene, format):
 def test_options_out_of_range_are_refused():
     for options in ({'threshold': 0}, {'quality': 101}, {'grow': 1001}, {'format': 'gif'}):
         with pytest.raises(ValueError, match=next(iter(options))):
-            PictureOptions(**options)
+            OutputOptions(**options)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sod_plugins._common.input_format import InputFormat
 from sod_plugins.data import DataError, encode_image
-from sod_plugins.inference import PictureOptions, encode_product, ray_predict
+from sod_plugins.inference import OutputOptions, encode_product, ray_predict
 from sod_plugins.inference.image_work import ImageWork
 from sod_plugins.inference.preparing import prepare
 
@@ -97,7 +97,7 @@ def test_the_default_model_gives_several_products(ray):
 
     scenes = [draw_scene(np.random.default_rng(s), (60, 80)).image for s in range(4)]
     rows = ray.data.from_items([{'bytes': encode_image(scene)} for scene in scenes])
-    options = PictureOptions(format='webp', threshold=0.5)
+    options = OutputOptions(format='webp', threshold=0.5)
     found = ray_predict(
         rows, products=('mask', 'cutout'), options=options, actors=1, backend='torch'
     ).take_all()
@@ -112,7 +112,7 @@ def test_wrong_words_are_refused_before_work(ray):
     with pytest.raises(ValueError, match="Did you mean 'cutout'"):
         ray_predict(rows, products=('cutuot',))
     with pytest.raises(ValueError, match='jpeg holds no transparency'):
-        ray_predict(rows, products=('cutout',), options=PictureOptions(format='jpeg'))
+        ray_predict(rows, products=('cutout',), options=OutputOptions(format='jpeg'))
     with pytest.raises(Exception, match="no column 'bytes' of encoded images"):
         ray_predict(rows, Mortal('.'), actors=1).take_all()
 

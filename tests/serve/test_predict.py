@@ -11,7 +11,7 @@ from PIL import Image
 from toy_service import TOY, TOY_INSTANCES, brightness, make_client, picture, pixels_of
 
 from sod_plugins.data import Instances, decode_segmentation, read_image
-from sod_plugins.inference import PictureOptions, encode_prediction
+from sod_plugins.inference import OutputOptions, encode_prediction
 from sod_plugins.inference.edges import enlarge_along_edges
 
 CLIENT = make_client()
@@ -50,10 +50,10 @@ def test_the_map_is_that_of_the_model(form):
 @pytest.mark.parametrize(
     ('options', 'pictures'),
     [
-        ({'output': 'mask', 'threshold': 0.3, 'grow': 2}, PictureOptions(threshold=0.3, grow=2)),
-        ({'output': 'cutout'}, PictureOptions()),
-        ({'output': 'cutout', 'crop': 'true', 'format': 'webp'}, PictureOptions('webp', crop=True)),
-        ({'output': 'overlay', 'quality': 50}, PictureOptions(quality=50)),
+        ({'output': 'mask', 'threshold': 0.3, 'grow': 2}, OutputOptions(threshold=0.3, grow=2)),
+        ({'output': 'cutout'}, OutputOptions()),
+        ({'output': 'cutout', 'crop': 'true', 'format': 'webp'}, OutputOptions('webp', crop=True)),
+        ({'output': 'overlay', 'quality': 50}, OutputOptions(quality=50)),
     ],
 )
 def test_options_reach_the_picture(options, pictures, form):

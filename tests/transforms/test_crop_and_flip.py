@@ -116,8 +116,11 @@ def test_works_without_a_mask():
     [
         (lambda: RandomMarginCrop(max_margin=-1), 'max_margin must be 0 or larger, but is -1'),
         (lambda: RandomSaliencyFlip(prob=1.5), 'prob must lie between 0 and 1, but is 1.5'),
-        (lambda: RandomSaliencyFlip(directions=['diagonal']), "chosen from.*'diagonal'"),
-        (lambda: RandomSaliencyFlip(directions=[]), 'directions must be chosen from'),
+        (
+            lambda: RandomSaliencyFlip(directions=['diagonal']),
+            "directions must be one of .*'diagonal'",
+        ),
+        (lambda: RandomSaliencyFlip(directions=[]), 'directions must be a list of'),
         (lambda: RandomResizedCrop((8, 8), scale=(0.5, 1.5)), 'scale must rise within 0'),
         (lambda: RandomResizedCrop((8, 8), ratio=(2, 1)), r'ratio must rise .* is \(2, 1\)'),
     ],

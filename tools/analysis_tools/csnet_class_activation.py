@@ -23,7 +23,7 @@ from sod_plugins.inference import SaliencyPredictor, class_activation, collect_i
 from sod_plugins.networks import CSNetClassifier, load_classifier
 from sod_plugins.visualization.class_activation import (
     Activation,
-    PhotoActivations,
+    ImageActivations,
     draw_activations,
 )
 from sod_plugins.visualization.curves import require_matplotlib, save_figure
@@ -34,7 +34,7 @@ def view(
     classifiers: dict[str, CSNetClassifier],
     predictor: SaliencyPredictor | None,
     classes: Sequence[str],
-) -> PhotoActivations:
+) -> ImageActivations:
     """Compute the row of a photo."""
     image = read_image(path)
     label = classes.index(path.parent.name) if path.parent.name in classes else None
@@ -44,7 +44,7 @@ def view(
         what = classes[found] if classes else f'class {found}'
         activations[name] = Activation(values, f'{what} ({score:.0%})')
     saliency = None if predictor is None else predictor.predict(image)
-    return PhotoActivations(image, saliency, activations)
+    return ImageActivations(image, saliency, activations)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -22,7 +22,10 @@ from sod_plugins.layers.conv_rnn import (
     State,
 )
 
-TOP_DOWN, BOTTOM_UP = 'top_down', 'bottom_up'
+Direction = Literal['top_down', 'bottom_up']
+TOP_DOWN: Direction
+BOTTOM_UP: Direction
+TOP_DOWN, BOTTOM_UP = get_args(Direction)
 RECURRENT_CELLS: dict[str, type[ConvCell]] = {
     'rnn': ConvRNNCell,
     'gru': ConvGRUCell,
@@ -35,7 +38,7 @@ CELLS: tuple[Cell, ...] = get_args(Cell)
 class Place(NamedTuple):
     """The place of an inference layer; levels (1 is the finest) and iterations count from 1."""
 
-    direction: str
+    direction: Direction
     level: int
     iteration: int
 
@@ -48,7 +51,7 @@ class SideOutput(NamedTuple):
     """
 
     level: int
-    direction: str
+    direction: Direction
     iteration: int
     step: int
     logits: Tensor

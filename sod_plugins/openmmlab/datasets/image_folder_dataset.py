@@ -13,7 +13,7 @@ from sod_plugins.data import (
     find_labelled_images,
     list_problems,
 )
-from sod_plugins.data.photos import check_photo
+from sod_plugins.data.images import check_image_file
 from sod_plugins.openmmlab.datasets.seeded_dataset import SeededDataset
 from sod_plugins.registry import DATASETS
 
@@ -77,7 +77,7 @@ def _require_readable(paths: Sequence[Path]) -> None:
     problems = []
     for path in paths:
         try:
-            check_photo(path)
+            check_image_file(path)
         except DataError as error:
             problems.append(str(error))
     if problems:

@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sod_plugins._common.names import ProtocolName
 from sod_plugins.data import DataError, read_mask, save_png
 from sod_plugins.metrics import ImageScores, SaliencyEvaluator
 from sod_plugins.networks import to_uint8
@@ -57,7 +58,7 @@ class SaliencyMetric(BaseMetric):
 
     def __init__(
         self,
-        protocol: str = 'pysodmetrics',
+        protocol: ProtocolName = 'pysodmetrics',
         out_dir: str | Path | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,

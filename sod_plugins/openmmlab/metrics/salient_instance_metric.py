@@ -11,6 +11,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from sod_plugins._common.names import InstanceProtocolName
 from sod_plugins.data import (
     OCCLUSION,
     DataError,
@@ -22,9 +23,9 @@ from sod_plugins.data import (
 )
 from sod_plugins.data.coco_fields import read_id
 from sod_plugins.data.instances import add_entries, new_coco
-from sod_plugins.metrics import INSTANCE_PROTOCOLS, score_instances
+from sod_plugins.metrics import score_instances
 from sod_plugins.metrics.average_precision import Kind
-from sod_plugins.metrics.instances import KINDS
+from sod_plugins.metrics.instances import KINDS, check_instance_options
 from sod_plugins.registry import METRICS
 
 
@@ -62,7 +63,7 @@ class SalientInstanceMetric(BaseMetric):
     def __init__(
         self,
         ann_file: str | Path | None = None,
-        protocol: str = 'coco',
+        protocol: InstanceProtocolName = 'coco',
         kinds: Sequence[Kind] = KINDS,
         occlusion: float = OCCLUSION,
         out_dir: str | Path | None = None,
@@ -70,11 +71,7 @@ class SalientInstanceMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if protocol not in INSTANCE_PROTOCOLS or not set(kinds) <= set(KINDS) or not kinds:
-            raise ValueError(
-                f'protocol is {protocol!r} and kinds {kinds!r}. Give a protocol of '
-                f'{INSTANCE_PROTOCOLS} and kinds of {KINDS}.'
-            )
+        check_instance_options(protocol, kinds)
         self.ann_file = ann_file
         self.protocol = protocol
         self.kinds = tuple(kinds)

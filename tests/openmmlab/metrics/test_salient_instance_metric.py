@@ -105,9 +105,9 @@ def test_refuses_what_it_cannot_measure(truth):
     samples[1]['pred_instances']['scores'][0] = float('nan')
     with pytest.raises(ValueError, match="predictions of '1' are not finite: the weights diverged"):
         SalientInstanceMetric(truth).process(None, samples)
-    with pytest.raises(ValueError, match="protocol is 'voc'"):
+    with pytest.raises(ValueError, match="protocol must be one of 'coco', 's4net', got 'voc'"):
         SalientInstanceMetric(protocol='voc')
-    with pytest.raises(ValueError, match="kinds 'mask'"):
+    with pytest.raises(ValueError, match=r"kinds must be a list of .*, got 'mask'"):
         SalientInstanceMetric(kinds='mask')
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import IMAGE_FORMATS, ImageFormat, PictureKind
-from sod_plugins.data import Photo
+from sod_plugins._common.names import IMAGE_FORMATS, ImageFormat, OutputKind
+from sod_plugins.data import DecodedImage
 from sod_plugins.data.encoding import FORMATS, require_format
 from sod_plugins.inference.backgrounds import Background
 from sod_plugins.visualization.overlays import tint_saliency
@@ -25,7 +25,7 @@ _CACHED_ROWS = 32  # that stay in the processor's cache
 
 
 @dataclass(frozen=True)
-class PictureOptions:
+class OutputOptions:
     """The appearance of outputs. The map itself is saved unchanged.
 
     Args:
@@ -66,7 +66,7 @@ class PictureOptions:
         if abs(self.grow) > 1000:
             raise ValueError(f'grow is {self.grow}. Give -1000 to 1000 pixels.')
 
-    def describe(self, kind: PictureKind) -> dict[str, Any]:
+    def describe(self, kind: OutputKind) -> dict[str, Any]:
         """Return the settings that determine a kind of output, as plain values."""
         fields = {
             'map': ('format',),
@@ -80,14 +80,14 @@ class PictureOptions:
         return values
 
 
-def check_pictures(kinds: Sequence[PictureKind], options: PictureOptions) -> None:
+def check_outputs(kinds: Sequence[OutputKind], options: OutputOptions) -> None:
     """Check, before any work, that the requested outputs can be made.
 
     Raises:
         ValueError: No output is requested, or the format cannot store one or cannot be written.
     """
     if not kinds:
-        raise ValueError('No picture is asked for. Ask for the map, mask, cut-out or overlay.')
+        raise ValueError('No output is asked for. Ask for the map, mask, cut-out or overlay.')
     if options.format is None:
         return
     require_format(options.format)
@@ -99,7 +99,7 @@ def check_pictures(kinds: Sequence[PictureKind], options: PictureOptions) -> Non
         )
 
 
-def salient_region(levels: Levels, options: PictureOptions) -> Levels:
+def salient_region(levels: Levels, options: OutputOptions) -> Levels:
     """Apply threshold and growth to an 8-bit map, and clear levels that are invisible."""
     levels = np.where(levels > _HAZE, levels, np.uint8(0))
     if options.threshold is not None:
@@ -107,14 +107,14 @@ def salient_region(levels: Levels, options: PictureOptions) -> Levels:
     return grow(levels, options.grow) if options.grow else levels
 
 
-def draw_mask(levels: Levels, options: PictureOptions) -> Levels:
+def draw_mask(levels: Levels, options: OutputOptions) -> Levels:
     """Return the mask of a map (H, W): 255 where it is salient, 0 elsewhere."""
     threshold = 0.5 if options.threshold is None else options.threshold
     binary = np.where(levels >= 255 * threshold, np.uint8(255), np.uint8(0))
     return grow(binary, options.grow) if options.grow else binary
 
 
-def draw_cutout(photo: Photo, levels: Levels, options: PictureOptions) -> NDArray[np.uint8]:
+def draw_cutout(photo: DecodedImage, levels: Levels, options: OutputOptions) -> NDArray[np.uint8]:
     """Return the cut-out of an image: RGBA, or RGB on an opaque background."""
     alpha = salient_region(levels, options)
     if photo.alpha is not None:
@@ -131,7 +131,7 @@ def draw_cutout(photo: Photo, levels: Levels, options: PictureOptions) -> NDArra
     return _compose(pixels[rows, columns], alpha[rows, columns], background[rows, columns])
 
 
-def draw_overlay(photo: Photo, levels: Levels) -> NDArray[np.uint8]:
+def draw_overlay(photo: DecodedImage, levels: Levels) -> NDArray[np.uint8]:
     """Return an image tinted by its map: RGB, or RGBA if the image has alpha."""
     tinted = tint_saliency(photo.pixels, levels)
     return tinted if photo.alpha is None else with_alpha(tinted, photo.alpha)
