@@ -48,6 +48,25 @@ def add_exif(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def add_network_choice(verb: argparse.ArgumentParser) -> None:
+    """Add ``--model``, ``--checkpoint`` and ``--instances``, of which one may be given."""
+    network = verb.add_mutually_exclusive_group()
+    network.add_argument(
+        '--model', metavar='NAME', help='a model listed by sod models (default: sod-small)'
+    )
+    network.add_argument(
+        '--checkpoint',
+        type=Path,
+        metavar='FILE',
+        help='a network file, or a file written by sod export',
+    )
+    network.add_argument(
+        '--instances',
+        action='store_true',
+        help='predict salient instances with the default model for them',
+    )
+
+
 def add_size(verb: argparse.ArgumentParser, help: str) -> None:
     """Add ``--size HEIGHT WIDTH``, the input size of a network."""
     verb.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=help)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, OUTPUT_KINDS
-from sod_plugins.cli.arguments import STDOUT, add_exif, add_path, process_count, require_cuda
+from sod_plugins.cli.arguments import (
+    STDOUT,
+    add_exif,
+    add_network_choice,
+    add_path,
+    process_count,
+    require_cuda,
+)
 
 if TYPE_CHECKING:
     from sod_plugins.inference import OutputOptions, PredictionSummary
@@ -39,22 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='DIR',
         help='maps: DIR/<stem>.png; S4Net: DIR/instances.json',
     )
-    network = parser.add_mutually_exclusive_group()
-    network.add_argument(
-        '--model', metavar='NAME', help='a model listed by sod models (default: sod-small)'
-    )
-    network.add_argument(
-        '--checkpoint',
-        type=Path,
-        metavar='FILE',
-        help='a network file, or a file written by sod export',
-    )
-    network.add_argument(
-        '--instances',
-        action='store_true',
-        help='predict salient instances with the default model for them',
-    )
-    _add_output_options(parser.add_argument_group('pictures'))
+    add_network_choice(parser)
+    _add_output_options(parser.add_argument_group('outputs'))
     _add_running(parser.add_argument_group('how it runs'))
 
 

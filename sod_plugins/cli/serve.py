@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sod_plugins._common.names import BACKENDS
-from sod_plugins.cli.arguments import require_cuda
+from sod_plugins.cli.arguments import add_network_choice, require_cuda
 
 HELP = 'predict over HTTP, with a page for the browser'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    network = parser.add_mutually_exclusive_group()
-    network.add_argument(
-        '--model', metavar='NAME', help='a model listed by sod models (default: sod-small)'
-    )
-    network.add_argument(
-        '--checkpoint',
-        type=Path,
-        metavar='FILE',
-        help='a network file, or a file written by sod export',
-    )
-    network.add_argument(
-        '--instances',
-        action='store_true',
-        help='predict salient instances with the default model for them',
-    )
+    add_network_choice(parser)
     parser.add_argument(
         '--host',
         default='127.0.0.1',
