@@ -3,58 +3,33 @@
 A pickle is a program for a small stack machine, in which a file may call any function that the
 process can import. This machine has no such instruction. A class or function is only a name, and
 the object that it would create becomes a :class:`StandIn`. The only exceptions are the few
-constructors of plain values below, each of which checks its arguments. No state survives a load,
-so any number of threads may read.
+constructors of plain values in :mod:`~sod_plugins.checkpoints.pickled_values`, each of which
+checks its arguments. No state survives a load, so any number of threads may read.
 """
 
 from __future__ import annotations
 
 import pickletools
-import re
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from sod_plugins.checkpoints.pickled_values import (
+    MAKERS,
+    Maker,
+    Named,
+    NumberType,
+    PickleError,
+    StandIn,
+    checked_key,
+    fill_array,
+)
+
 # Reading a checkpoint of this package takes about ten thousand steps.
 MAX_STEPS = 5_000_000
-NUMBER = re.compile(r'[?]|b1|[iu][1248]|f[248]|c(8|16)')
-FLAT_KEYS = (str, int, float, bool, bytes, type(None))
-
-
-class PickleError(ValueError):
-    """A pickle that is damaged or holds objects that no checkpoint contains."""
-
-
-@dataclass(frozen=True)
-class Named:
-    """A class or function that a pickle names.
-
-    Attributes:
-        name: Its full name.
-    """
-
-    name: str
-
-
-@dataclass(eq=False, repr=False)
-class StandIn:
-    """Placeholder for an object that only code could create.
-
-    Attributes:
-        name: The full name of its class, or of the function that would create it.
-        arguments: The arguments that the class or function would have been called with.
-        state: The state that the object would have been given.
-    """
-
-    name: str
-    arguments: Any = ()
-    state: Any = None
-
-
-Maker = Callable[..., Any]
 
 
 @dataclass
@@ -144,7 +119,7 @@ class _Machine:
         self.stack.append(items)
 
     def push_frozenset(self, _: Any) -> None:
-        items = frozenset(map(_key, self.pop_marked()))
+        items = frozenset(map(checked_key, self.pop_marked()))
         self.stack.append(items)
 
     def short_tuple(self, size: int) -> None:
@@ -175,7 +150,7 @@ class _Machine:
         items = self.pop_marked()
         if type(self.stack[-1]) is not set:
             raise PickleError('it is damaged or cut short')
-        self.stack[-1].update(map(_key, items))
+        self.stack[-1].update(map(checked_key, items))
 
     def set_item(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -191,7 +166,7 @@ class _Machine:
         if not isinstance(target, dict):
             raise PickleError('it is damaged or cut short')
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[_key(key)] = value
+            target[checked_key(key)] = value
 
     def push_name(self, argument: str) -> None:
         self.stack.append(_named(*argument.split(' ', 1)))
@@ -227,12 +202,12 @@ class _Machine:
     def build(self, _: Any) -> None:
         """Apply a state to the last object."""
         state, target = self.stack.pop(), self.stack[-1]
-        if isinstance(target, _NumberType):
+        if isinstance(target, NumberType):
             target.set_state(state)
         elif isinstance(target, StandIn):
             target.state = state
         elif isinstance(target, np.ndarray):
-            _fill_array(target, state)
+            fill_array(target, state)
         elif isinstance(target, OrderedDict) and isinstance(state, dict):
             versions = _module_versions(state.get('_metadata'))
             if versions:
@@ -252,17 +227,6 @@ def _named(module: Any, name: Any) -> Named:
     return Named(f'{module}.{name}')
 
 
-def _key(value: Any) -> Any:
-    """Check that a key hashes quickly: nested tuples may take arbitrarily long."""
-    parts = value if type(value) is tuple and len(value) <= 16 else (value,)
-    for part in parts:
-        if not isinstance(part, (*FLAT_KEYS, Named, StandIn)):
-            raise PickleError(f'it has a {type(part).__name__} for a key')
-        if isinstance(part, int) and part.bit_length() > 64:
-            raise PickleError('it has a huge number for a key')
-    return value
-
-
 def _module_versions(metadata: Any) -> OrderedDict[str, dict[str, int]]:
     """Return the module versions of a state dict, the only metadata that it carries."""
     items = metadata.items() if isinstance(metadata, dict) else ()
@@ -274,154 +238,6 @@ def _module_versions(metadata: Any) -> OrderedDict[str, dict[str, int]]:
         and isinstance(content.get('version'), int)
     )
 
-
-class _NumberType(StandIn):
-    """A NumPy dtype, of plain numbers or of something that no checkpoint needs."""
-
-    order = '<'
-
-    def set_state(self, state: Any) -> None:
-        """Set the byte order."""
-        if type(state) is tuple and len(state) > 1 and state[1] in ('<', '>', '=', '|'):
-            self.order = state[1]
-
-    def resolve(self) -> np.dtype[Any]:
-        code = self.arguments[0] if self.arguments else None
-        code = code.decode('latin-1') if isinstance(code, bytes) else code
-        if not isinstance(code, str) or not NUMBER.fullmatch(code.lstrip('<>=|')):
-            raise PickleError('it holds an array of something other than numbers')
-        return np.dtype(self.order + code.lstrip('<>=|'))
-
-
-def _number_type(*arguments: Any) -> _NumberType:
-    return _NumberType('numpy.dtype', arguments)
-
-
-def _plain_type(value: Any) -> np.dtype[Any]:
-    if not isinstance(value, _NumberType):
-        raise PickleError('it holds an array of something other than numbers')
-    return value.resolve()
-
-
-def _bytes_of(value: Any) -> bytes:
-    if isinstance(value, str):  # Python 2 wrote bytes as text
-        return value.encode('latin-1')
-    if not isinstance(value, (bytes, bytearray)):
-        raise PickleError('it holds an array without content')
-    return bytes(value)
-
-
-def _empty_array(*_: Any) -> np.ndarray[Any, Any]:
-    return np.empty(0, np.int8)
-
-
-def _fill_array(array: np.ndarray[Any, Any], state: Any) -> None:
-    """Fill an array with numbers in place, so that existing references see them."""
-    if type(state) is not tuple or len(state) not in (4, 5):
-        raise PickleError('it holds a damaged array')
-    shape, kind, fortran, content = state[-4:]
-    dtype, content = _plain_type(kind), _bytes_of(content)
-    _check_shape(shape, dtype, content)
-    state = (1, shape, dtype, bool(fortran), content)
-    array.__setstate__(state)
-
-
-def _check_shape(shape: Any, dtype: np.dtype[Any], content: bytes) -> None:
-    size = dtype.itemsize
-    if type(shape) is not tuple or len(shape) > 32:
-        raise PickleError('it holds a damaged array')
-    for length in shape:
-        if type(length) is not int or not 0 <= length <= len(content):
-            raise PickleError('it holds a damaged array')
-        size *= length
-    if size != len(content):
-        raise PickleError('it holds a damaged array')
-
-
-def _array_of_buffer(content: Any, kind: Any, shape: Any, order: Any = 'C') -> np.ndarray[Any, Any]:
-    dtype, content = _plain_type(kind), _bytes_of(content)
-    _check_shape(shape, dtype, content)
-    values = np.frombuffer(content, dtype).copy()
-    return values.reshape(shape, order='F' if order == 'F' else 'C')
-
-
-def _number(kind: Any, content: Any = None) -> Any:
-    dtype, content = _plain_type(kind), _bytes_of(content)
-    if len(content) != dtype.itemsize:
-        raise PickleError('it holds a damaged number')
-    return np.frombuffer(content, dtype)[0]
-
-
-def _ordered(items: Any = ()) -> OrderedDict[Any, Any]:
-    return OrderedDict(_pairs(items))
-
-
-def _pairs(items: Any) -> list[tuple[Any, Any]]:
-    """Check the content of a mapping, given as a mapping or as pairs."""
-    items = list(items.items()) if isinstance(items, dict) else items
-    if not isinstance(items, (list, tuple)) or any(len(item) != 2 for item in items):
-        raise PickleError('it is damaged or cut short')
-    return [(_key(key), value) for key, value in items]
-
-
-def _counter(items: Any = ()) -> Counter[Any]:
-    pairs = _pairs(items)
-    if not all(isinstance(count, int) for _, count in pairs):
-        raise PickleError('it is damaged or cut short')
-    return Counter(dict(pairs))
-
-
-def _default_dict(factory: Any = None, items: Any = ()) -> dict[Any, Any]:
-    return dict(_pairs(items))
-
-
-def _set(items: Any = ()) -> set[Any]:
-    if not isinstance(items, (list, tuple, set, frozenset)):
-        raise PickleError('it is damaged or cut short')
-    return set(map(_key, items))
-
-
-def _encode(text: Any, encoding: Any = 'latin1') -> bytes:
-    """Return the bytes that older protocols encode as text."""
-    if not isinstance(text, str) or encoding not in ('latin1', 'latin-1', 'ascii', 'utf-8'):
-        raise PickleError('it is damaged or cut short')
-    return text.encode(encoding)
-
-
-def _complex(real: Any, imaginary: Any) -> complex:
-    return complex(float(real), float(imaginary))
-
-
-def _byte_array(content: Any = b'', encoding: Any = 'latin-1') -> bytearray:
-    return bytearray(_encode(content, encoding) if isinstance(content, str) else _bytes_of(content))
-
-
-def _reconstructed(made: Any, *_: Any) -> StandIn:
-    """Return a stand-in for an object that the oldest protocols create without arguments."""
-    return StandIn(made.name if isinstance(made, Named) else type(made).__name__)
-
-
-MAKERS: dict[str, Maker] = {
-    'collections.OrderedDict': _ordered,
-    'collections.Counter': _counter,
-    'collections.defaultdict': _default_dict,
-    'builtins.set': _set,
-    'builtins.frozenset': lambda items=(): frozenset(_set(items)),
-    'builtins.complex': _complex,
-    'builtins.bytearray': _byte_array,
-    '_codecs.encode': _encode,
-    'copyreg._reconstructor': _reconstructed,
-    'numpy.dtype': _number_type,
-    **{
-        f'numpy.{core}.{name}': maker
-        for core in ('core', '_core')
-        for name, maker in (
-            ('multiarray._reconstruct', _empty_array),
-            ('multiarray.scalar', _number),
-            ('numeric._frombuffer', _array_of_buffer),
-        )
-    },
-}
 
 CONSTANTS = {
     *('INT', 'BININT', 'BININT1', 'BININT2', 'LONG', 'LONG1', 'LONG4', 'FLOAT', 'BINFLOAT'),

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from sod_plugins._common.reading import open_regular, why
-from sod_plugins.checkpoints.pickles import Named, PickleError, StandIn, Unpickler
+from sod_plugins.checkpoints.pickled_values import Named, PickleError, StandIn
+from sod_plugins.checkpoints.pickles import Unpickler
 
 SAFETENSORS = '.safetensors'
 # The key of a network's description, in a checkpoint and in the metadata of `.safetensors`.
@@ -56,7 +57,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
 
     Objects of classes, such as those of a training log, become stand-ins without content: see
-    :class:`~sod_plugins.checkpoints.pickles.StandIn`.
+    :class:`~sod_plugins.checkpoints.pickled_values.StandIn`.
 
     Args:
         path: A torch file, a plain pickle, or a ``.safetensors`` file. The tensors of the latter

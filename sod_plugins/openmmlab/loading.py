@@ -23,7 +23,7 @@ from torch import nn
 from sod_plugins._common.writing import write_bytes, write_text
 from sod_plugins.checkpoints.backbone_weights import find_weights
 from sod_plugins.checkpoints.network_file import state_dict_of
-from sod_plugins.checkpoints.pickles import StandIn
+from sod_plugins.checkpoints.pickled_values import StandIn
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.zoo.resolver import PREFIX, find_model

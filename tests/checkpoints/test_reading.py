@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from sod_plugins.checkpoints.pickles import StandIn
+from sod_plugins.checkpoints.pickled_values import StandIn
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import CSNet, extract_network, load_network, save_network
 from sod_plugins.zoo import find_model
