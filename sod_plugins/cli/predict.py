@@ -220,7 +220,7 @@ def _predict_maps(args: argparse.Namespace, network: Any) -> int:
             _report_left_out(summary)
     shard = Shard.parse(args.shard) if args.shard else None
     summary = predict_files(args.paths, args.out_dir, runner, shard=shard, **options)
-    what = 'images predicted, their pictures' if args.no_map else 'saliency maps'
+    what = 'images predicted, their outputs' if args.no_map else 'saliency maps'
     print(f'{len(summary.written)} {what} written to {args.out_dir}')
     if args.crf and summary.written:
         print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
@@ -235,7 +235,7 @@ def _predict_stream(args: argparse.Namespace) -> int:
     asked = [kind for kind in OUTPUT_KINDS[1:] if getattr(args, kind)]
     if len(args.paths) != 1 or len(asked) > 1 or args.out_dir not in (None, STDOUT):
         raise ValueError(
-            'standard input and output take one image and give one picture: '
+            'standard input and output take one image and give one output: '
             'sod predict - --cutout > cutout.png'
         )
     source: Any = sys.stdin.buffer.read() if args.paths[0] == STDIN else Path(args.paths[0])
@@ -281,7 +281,7 @@ def _report_left_out(summary: PredictionSummary) -> int:
     if summary.skipped:
         print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
     if summary.earlier:
-        print(f'{len(summary.earlier)} pictures of earlier runs in it were left out')
+        print(f'{len(summary.earlier)} outputs of earlier runs in it were left out')
     if summary.unreadable:
         print(f'sod: error: unreadable images: {len(summary.unreadable)}', file=sys.stderr)
         for path, reason in summary.unreadable.items():

@@ -86,7 +86,7 @@ def encode_image(
     try:
         Image.fromarray(pixels).save(stream, format=format, **options)
     except (ValueError, OSError, RuntimeError) as error:  # for example, too large for the format
-        raise ValueError(f'The picture cannot be saved as {format}: {error}. Take png.') from error
+        raise ValueError(f'The image cannot be saved as {format}: {error}. Take png.') from error
     return stream.getvalue()
 
 

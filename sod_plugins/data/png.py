@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sod_plugins._common.writing import writing
 
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
-MARK = b'Software\0sod_plugins'  # of a chunk tEXt: who made the picture
+MARK = b'Software\0sod_plugins'  # of a chunk tEXt: who made the image
 _UP = 2  # the filter that subtracts the row above, see the PNG specification, 9.2
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, RGB, RGBA
 _METRES = 0.0254  # an inch

@@ -65,7 +65,7 @@ class PseudoLabelReport:
 
 
 @dataclass
-class _Picture:
+class _LabelledImage:
     """An image, its keywords, and its instances, best first; doubtful ones are separate."""
 
     name: str
@@ -160,19 +160,19 @@ def write_pseudo_labels(
     """
     out_dir = Path(out_dir)
     report = PseudoLabelReport(_classes(keywords, classes))
-    pictures = _read_pictures(instances, keywords, min_score, doubt_score, report)
-    several = [picture for picture in pictures if len(picture.keywords) > 1]
+    images = _read_images(instances, keywords, min_score, doubt_score, report)
+    several = [image for image in images if len(image.keywords) > 1]
     prototypes: dict[str, FloatArray] = {}
     if several and describe is not None and image_dir is not None:
-        for picture in pictures:
-            pixels = read_image(Path(image_dir, picture.name))
-            picture.features = _unit(np.asarray(describe(pixels, picture.masks), np.float64))
-        prototypes = _prototypes(pictures)
-    for picture in pictures:
-        words = _assign(picture, prototypes, report)
+        for image in images:
+            pixels = read_image(Path(image_dir, image.name))
+            image.features = _unit(np.asarray(describe(pixels, image.masks), np.float64))
+        prototypes = _prototypes(images)
+    for image in images:
+        words = _assign(image, prototypes, report)
         if words:
-            label = _draw(picture, [report.classes.index(word) + 1 for word in words])
-            save_png(out_dir / 'labels' / f'{Path(picture.name).stem}.png', label)
+            label = _draw(image, [report.classes.index(word) + 1 for word in words])
+            save_png(out_dir / 'labels' / f'{Path(image.name).stem}.png', label)
     _write_report(out_dir, report)
     return report
 
@@ -190,13 +190,13 @@ def _classes(
     return found
 
 
-def _read_pictures(
+def _read_images(
     instances: str | Path,
     keywords: Mapping[str, Sequence[str]],
     min_score: float,
     doubt_score: float,
     report: PseudoLabelReport,
-) -> list[_Picture]:
+) -> list[_LabelledImage]:
     """Read the images that have keywords and instances; the report lists the others."""
     coco = read_instances(instances, predicted=True)
     entries = annotations_by_image(coco)
@@ -206,7 +206,7 @@ def _read_pictures(
     report.unused_images |= {
         stem: 'it is not among the images of the instances' for stem in keywords.keys() - images
     }
-    pictures = []
+    found = []
     for stem, image in images.items():
         size = image['height'], image['width']
         ranked = sorted(entries[image['id']], key=lambda entry: -entry.get('score', 1))
@@ -224,8 +224,8 @@ def _read_pictures(
             report.unused_images[image['file_name']] = f'no instance scores {min_score:g} or better'
         else:
             words = list(keywords[stem])
-            pictures.append(_Picture(image['file_name'], size, words, masks, doubtful))
-    return pictures
+            found.append(_LabelledImage(image['file_name'], size, words, masks, doubtful))
+    return found
 
 
 def _unit(features: FloatArray) -> FloatArray:
@@ -234,46 +234,46 @@ def _unit(features: FloatArray) -> FloatArray:
     return unit
 
 
-def _prototypes(pictures: Sequence[_Picture]) -> dict[str, FloatArray]:
+def _prototypes(images: Sequence[_LabelledImage]) -> dict[str, FloatArray]:
     """Return the unit prototype of each keyword that is the only one of some image."""
     alone: dict[str, list[FloatArray]] = {}
-    for picture in pictures:
-        if len(picture.keywords) == 1 and picture.features is not None:
-            alone.setdefault(picture.keywords[0], []).append(picture.features)
+    for image in images:
+        if len(image.keywords) == 1 and image.features is not None:
+            alone.setdefault(image.keywords[0], []).append(image.features)
     return {word: _unit(np.concatenate(found).mean(axis=0)) for word, found in alone.items()}
 
 
 def _assign(
-    picture: _Picture, prototypes: Mapping[str, FloatArray], report: PseudoLabelReport
+    image: _LabelledImage, prototypes: Mapping[str, FloatArray], report: PseudoLabelReport
 ) -> list[str]:
     """Return the keyword of each instance, or nothing, with the reason in the report."""
-    words = picture.keywords
+    words = image.keywords
     if len(words) > 1:
         unseen = [word for word in words if word not in prototypes]
-        if picture.features is None:
+        if image.features is None:
             reason = 'it has several keywords, and instances were not described'
-            report.unused_images[picture.name] = reason
+            report.unused_images[image.name] = reason
             return []
         if unseen:
             reason = f'no labelled image has {list_files(unseen)} as its only keyword'
-            report.unused_images[picture.name] = reason
+            report.unused_images[image.name] = reason
             return []
-        resemblance = picture.features @ np.stack([prototypes[word] for word in words]).T
+        resemblance = image.features @ np.stack([prototypes[word] for word in words]).T
         assigned = [words[column] for column in assign_keywords(resemblance)]
     else:
-        assigned = words * len(picture.masks)
+        assigned = words * len(image.masks)
     if left_over := [word for word in words if word not in assigned]:
-        report.unused_keywords[picture.name] = left_over
-    report.labelled.append(picture.name)
+        report.unused_keywords[image.name] = left_over
+    report.labelled.append(image.name)
     report.instances.update(assigned)
     return assigned
 
 
-def _draw(picture: _Picture, labels: Sequence[int]) -> NDArray[np.uint8]:
-    label = np.zeros(picture.size, dtype=np.uint8)
-    for mask in picture.doubtful:
+def _draw(image: _LabelledImage, labels: Sequence[int]) -> NDArray[np.uint8]:
+    label = np.zeros(image.size, dtype=np.uint8)
+    for mask in image.doubtful:
         label[mask] = IGNORED
-    for mask, value in zip(reversed(picture.masks), reversed(labels), strict=True):
+    for mask, value in zip(reversed(image.masks), reversed(labels), strict=True):
         label[mask] = value
     return label
 

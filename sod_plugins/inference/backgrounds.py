@@ -24,12 +24,12 @@ class Background:
     Attributes:
         name: The background as given by the user.
         colour: RGBA, if it is a colour.
-        picture: uint8 (H, W, 3), if it is an image.
+        image: uint8 (H, W, 3), if it is an image.
     """
 
     name: str
     colour: tuple[int, int, int, int] | None = None
-    picture: NDArray[np.uint8] | None = None
+    image: NDArray[np.uint8] | None = None
 
     @classmethod
     def read(cls, source: ImageSource | tuple[int, ...]) -> Background:
@@ -56,12 +56,12 @@ class Background:
                 red, green, blue, alpha = ImageColor.getcolor(source, 'RGBA')  # type: ignore[misc]
             except ValueError:
                 raise ValueError(
-                    f"background '{source}' is no colour such as white or #0f0, no picture and "
+                    f"background '{source}' is no colour such as white or #0f0, no image and "
                     f"not '{BLUR}'."
                 ) from None
             return cls(source, (red, green, blue, alpha))
-        name = str(source) if isinstance(source, (str, Path)) else 'a picture'
-        return cls(name, picture=read_image(source))
+        name = str(source) if isinstance(source, (str, Path)) else 'an image'
+        return cls(name, image=read_image(source))
 
     @property
     def is_opaque(self) -> bool:
@@ -86,4 +86,4 @@ class Background:
 
     @cached_property
     def _image(self) -> Image.Image | None:
-        return None if self.picture is None else Image.fromarray(self.picture)
+        return None if self.image is None else Image.fromarray(self.image)

@@ -95,11 +95,11 @@ def output_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
             f"Every JPEG has a PNG of its stem beside it, such as '{photo}', as photos have masks "
             f"in a data set. Name the photos alone: '{photo.parent}/*{photo.suffix}'."
         )
-    pictures = {}
+    outputs = {}
     for image, name in names.items():
         alone = len(groups[name.with_suffix('')]) == 1
-        pictures[image] = name.parent / f'{name.stem if alone else name.name}.png'
-    return pictures
+        outputs[image] = name.parent / f'{name.stem if alone else name.name}.png'
+    return outputs
 
 
 def _search(

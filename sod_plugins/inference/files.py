@@ -190,7 +190,7 @@ def describe_outputs(
 
 
 def _any_there(targets: Iterable[Mapping[OutputKind, Path]]) -> bool:
-    return any(target.is_file() for pictures in targets for target in pictures.values())
+    return any(target.is_file() for outputs in targets for target in outputs.values())
 
 
 def _targets(
@@ -215,8 +215,8 @@ def check_targets(targets: Mapping[Path, Mapping[Any, Path]]) -> None:
         ValueError: A file would be overwritten.
     """
     sources = defaultdict(list)
-    for image, pictures in targets.items():
-        for target in pictures.values():
+    for image, outputs in targets.items():
+        for target in outputs.values():
             sources[target].append(image)
     for target, images in sources.items():
         if len(images) > 1:
@@ -226,8 +226,8 @@ def check_targets(targets: Mapping[Path, Mapping[Any, Path]]) -> None:
                 'into different folders.'
             )
     originals = {image.resolve() for image in targets}
-    for image, pictures in targets.items():
-        for target in pictures.values():
+    for image, outputs in targets.items():
+        for target in outputs.values():
             if target.resolve() in originals:
                 raise ValueError(
                     f"The prediction of '{image}' would overwrite the image '{target}'. "

@@ -75,9 +75,9 @@ def predict_instance_files(
     out_dir = Path(out_dir)
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     images = found.names
-    pictures = output_names(images)
+    names = output_names(images)
     overlays = {
-        image: (out_dir / OVERLAY / name).with_suffix('.jpg') for image, name in pictures.items()
+        image: (out_dir / OVERLAY / name).with_suffix('.jpg') for image, name in names.items()
     }
     check_targets({image: {OVERLAY: overlay} for image, overlay in overlays.items()})
     require_writable(out_dir)
@@ -102,7 +102,7 @@ def predict_instance_files(
             save_instance_overlay(overlays[image], pixels, instances)
             file.add(name, instances)
             summary.written.append(image)
-    manifest.finish(**shard.results(pictures, mine, summary.unreadable))
+    manifest.finish(**shard.results(names, mine, summary.unreadable))
     return summary
 
 

@@ -55,7 +55,7 @@ class Manifest:
         reason = self._difference()
         if present and not overwrite and reason:
             raise ValueError(
-                f"'{self.path.parent}' has pictures of an earlier run {reason}. Choose another "
+                f"'{self.path.parent}' has outputs of an earlier run {reason}. Choose another "
                 'folder, or make them anew (overwrite=True, --overwrite).'
             )
         if reason is None and self._older is not None:

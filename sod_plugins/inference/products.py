@@ -30,7 +30,7 @@ def open_products(
         model: As for :func:`~sod_plugins.inference.runners.open_runner`; for instances, as for
             :class:`~sod_plugins.inference.InstancePredictor`.
         products: What is wanted; instances name themselves.
-        options: How pictures look.
+        options: The appearance of the outputs.
         exif: ``'apply'`` or ``'ignore'``.
         backend: As for :func:`~sod_plugins.inference.open_network`.
         device: As for :class:`~sod_plugins.inference.SaliencyPredictor`.
@@ -46,8 +46,8 @@ def open_products(
 
     def predict(source: ImageSource) -> dict[str, bytes]:
         image = work.decode(source)
-        pictures = work.render(image, *work.compute([image]))
-        return {kind: picture.content for kind, picture in pictures.items()}
+        rendered = work.render(image, *work.compute([image]))
+        return {kind: output.content for kind, output in rendered.items()}
 
     return predict
 

@@ -41,7 +41,7 @@ def ray_predict(
             network; by default the default model.
         products: ``'map'``, ``'mask'``, ``'cutout'`` and ``'overlay'`` of a saliency model;
             ``'instances'``, as JSON, and ``'overlay'`` of a model for instances.
-        options: How pictures look.
+        options: The appearance of the outputs.
         column: The column of the images.
         exif: As for :func:`predict_files`.
         backend: As for :func:`open_network`.
@@ -69,9 +69,9 @@ def ray_predict(
     options = options or OutputOptions()
     for product in products:
         require_choice('product', product, PRODUCTS)
-    pictures = [kind for kind in OUTPUT_KINDS if kind in products]
-    if len(pictures) == len(products):
-        check_outputs(pictures, options)
+    kinds = [kind for kind in OUTPUT_KINDS if kind in products]
+    if len(kinds) == len(products):
+        check_outputs(kinds, options)
     fewest, most = (actors, actors) if isinstance(actors, int) else actors
     return dataset.map_batches(
         _Actor,

@@ -21,7 +21,7 @@ class PredictOptions(BaseModel):
 
     output: Output = Field('map', description='What to return; `instances` is JSON.')
     format: Literal['png', 'webp', 'jpeg', 'avif'] | None = Field(
-        None, description='Of pictures; by default PNG, and JPEG for overlays.'
+        None, description='Of images; by default PNG, and JPEG for overlays.'
     )
     quality: int | None = Field(None, ge=1, le=100, description='Of JPEG, WebP and AVIF.')
     threshold: float | None = Field(

@@ -22,7 +22,7 @@ _LARGEST_BACKGROUND = 12_000_000  # pixels
 
 _OF_PHOTOS = ('cutout', 'overlay')
 _OF_MAPS = ('map', 'mask', *_OF_PHOTOS)
-# Of instances, pictures show those together that overlays draw.
+# Images of instances show those together that overlays draw.
 OUTPUTS = {'saliency': _OF_MAPS, 'instances': (*_OF_MAPS, 'instances')}
 
 
@@ -46,7 +46,7 @@ def predict_renderer(
     Args:
         model: The model.
         options: What is asked for.
-        background: The bytes of a picture to put behind cut-outs.
+        background: The bytes of an image to put behind cut-outs.
 
     Raises:
         Refusal: 422: the model does not give it, or an option cannot be used.
@@ -55,7 +55,7 @@ def predict_renderer(
     if options.output not in outputs:
         asked = ' or '.join(outputs)
         raise Refusal(422, f'output: {model.name} finds {model.task}. Ask for {asked}.')
-    pictures = _output_options(
+    appearance = _output_options(
         format=options.format,
         quality=options.quality,
         threshold=options.threshold,
@@ -71,7 +71,7 @@ def predict_renderer(
             found = _above(found, options.min_score)
             if options.output not in ('instances', 'overlay'):
                 found = _together(found)
-        return _encode(photo, found, options.output, pictures, options.edges)
+        return _encode(photo, found, options.output, appearance, options.edges)
 
     shows_photo = options.edges or options.output in _OF_PHOTOS
     return Renderer(render, shows_photo)
@@ -84,7 +84,7 @@ def remove_renderer(options: RemoveOptions) -> Renderer:
         Refusal: 422: the background is no colour.
     """
     colour = options.background
-    pictures = _output_options(
+    appearance = _output_options(
         format='png',
         threshold=0.5 if options.ppm else None,
         background=None if colour is None else Background.read(colour),
@@ -95,7 +95,7 @@ def remove_renderer(options: RemoveOptions) -> Renderer:
     def render(photo: DecodedImage, found: Any) -> Encoded:
         if isinstance(found, Instances):
             found = _together(found)
-        return _encode(photo, found, output, pictures, options.a)
+        return _encode(photo, found, output, appearance, options.a)
 
     return Renderer(render, options.a or not options.om)
 
@@ -112,14 +112,14 @@ def _together(found: Instances) -> NDArray[np.uint8]:
 
 
 def _encode(
-    photo: DecodedImage, found: Any, output: str, pictures: OutputOptions, edges: bool
+    photo: DecodedImage, found: Any, output: str, appearance: OutputOptions, edges: bool
 ) -> Encoded:
     is_map = not isinstance(found, Instances) and found.dtype != np.uint8
     if edges and is_map:
         found = enlarge_along_edges(found, photo.pixels)
     try:
-        return encode_prediction(photo, found, output, pictures)
-    except ValueError as error:  # a format that cannot hold the picture
+        return encode_prediction(photo, found, output, appearance)
+    except ValueError as error:  # a format that cannot hold the image
         raise Refusal(422, str(error)) from None
 
 
@@ -130,12 +130,12 @@ def _output_options(**values: Any) -> OutputOptions:
         raise Refusal(422, str(error)) from None
 
 
-def _background(name: str | None, picture: bytes | None) -> Background | None:
+def _background(name: str | None, image: bytes | None) -> Background | None:
     """Return what is put behind cut-outs: a name never is that of a file of the server's."""
-    if picture is not None:
-        probe(picture, _LARGEST_BACKGROUND)
+    if image is not None:
+        probe(image, _LARGEST_BACKGROUND)
         try:
-            return Background.read(picture)
+            return Background.read(image)
         except DataError as error:
             raise Refusal(422, f'background: {error}') from None
     if not name:

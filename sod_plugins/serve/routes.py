@@ -59,7 +59,7 @@ def make_router(
         openapi_extra=PREDICT_BODY,
     )
     async def predict(request: Request, options: Annotated[PredictOptions, Query()]) -> Response:
-        """Return the saliency map of an image, a picture made of it, or its salient instances.
+        """Return the saliency map of an image, an image made from it, or its salient instances.
 
         The image is the body itself, or the field `file` of a form; options are parameters of the
         URL or fields of the form.

@@ -204,7 +204,7 @@ def _strip(pair: SaliencyPair, prediction_path: Path, *, full_scale: bool) -> st
             f"'{pair.image}' {image.shape[:2]}, its mask {mask.shape} and its prediction "
             f'{prediction.shape} differ in size (height, width): they do not belong together.'
         )
-    pictures = {
+    shown = {
         'image': _data_uri(image, 'JPEG'),
         'ground truth': _data_uri(np.rint(255 * mask).astype(np.uint8), 'PNG'),
         'prediction': _data_uri(levels, 'PNG'),
@@ -213,14 +213,14 @@ def _strip(pair: SaliencyPair, prediction_path: Path, *, full_scale: bool) -> st
     }
     return ''.join(
         f'<img src="{uri}" alt="{name} of {_text(pair.stem)}" loading="lazy">'
-        for name, uri in pictures.items()
+        for name, uri in shown.items()
     )
 
 
 def _data_uri(pixels: NDArray[np.uint8], kind: str) -> str:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail(_THUMBNAIL)
+    thumbnail = Image.fromarray(pixels)
+    thumbnail.thumbnail(_THUMBNAIL)
     stream = io.BytesIO()
-    picture.save(stream, format=kind, quality=85)
+    thumbnail.save(stream, format=kind, quality=85)
     text = base64.b64encode(stream.getvalue()).decode('ascii')
     return f'data:image/{kind.lower()};base64,{text}'

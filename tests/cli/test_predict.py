@@ -65,7 +65,7 @@ def test_streams_refuse_what_they_cannot_do(photos):
     assert (status, output) == (2, b'') and 'Cannot read image of 8 bytes' in errors
     for words in (['--cutout', '--mask'], ['another.jpg'], ['-o', 'folder']):
         status, output, errors = stream(b'', *words)
-        assert (status, output) == (2, b'') and 'take one image and give one picture' in errors
+        assert (status, output) == (2, b'') and 'take one image and give one output' in errors
 
 
 def test_a_file_to_standard_output(photos, tmp_path):
@@ -80,7 +80,7 @@ def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
     words = ['--no-map', '--mask', '--cutout', '--overlay', '--format', 'webp', '--suffix', '_sal']
     words += ['--background', '#00ff00', '--grow=2', '--foreground', '--edges', '--quality', '80']
     status, output, _ = sod(capsys, 'predict', photos, '-o', out, *words)
-    assert status == 0 and output == f'3 images predicted, their pictures written to {out}\n'
+    assert status == 0 and output == f'3 images predicted, their outputs written to {out}\n'
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob('*') if p.is_file()) == [
         *(f'{kind}/{n}_sal.webp' for kind in ('cutout', 'mask', 'overlay') for n in range(3)),
         'sod-predict.json',

@@ -170,22 +170,22 @@ def test_batches_of_no_images_are_refused():
         SaliencyPredictor(Weighted(), device='cpu', batch_size=0)
 
 
-@pytest.mark.parametrize('picture', ['map', 'cutout', 'overlay'])
-def test_encoded_pictures_are_those_of_the_files(tmp_path, picture):
+@pytest.mark.parametrize('product', ['map', 'cutout', 'overlay'])
+def test_encoded_outputs_are_those_of_the_files(tmp_path, product):
     images = [noise(7, 9, 3), noise(4, 5, 3)]
     predictor = SaliencyPredictor(Weighted(), device='cpu')
-    encoded = predictor.predict_png(images, picture)
+    encoded = predictor.predict_png(images, product)
     for image, content in zip(images, encoded, strict=True):
         saliency = predictor.predict(image)
-        save = {'map': save_map, 'cutout': save_cutout, 'overlay': save_overlay}[picture]
-        arguments = (saliency,) if picture == 'map' else (image, saliency)
+        save = {'map': save_map, 'cutout': save_cutout, 'overlay': save_overlay}[product]
+        arguments = (saliency,) if product == 'map' else (image, saliency)
         save(tmp_path / 'a.png', *arguments)
         assert content == (tmp_path / 'a.png').read_bytes()
-    assert predictor.predict_png(images[0], picture) == encoded[0]
+    assert predictor.predict_png(images[0], product) == encoded[0]
 
 
-def test_other_pictures_are_refused():
-    with pytest.raises(ValueError, match=r"picture must be one of 'map', .* got 'cut-out'"):
+def test_other_products_are_refused():
+    with pytest.raises(ValueError, match=r"product must be one of 'map', .* got 'cut-out'"):
         SaliencyPredictor(Weighted(), device='cpu').predict_png(noise(2, 2, 3), 'cut-out')
 
 
