@@ -43,20 +43,26 @@ def config_path(name: str) -> str:
     """Return the path of a config.
 
     Args:
-        name: As in :func:`list_configs`, with or without ``.py``, and, unless it is of detectron2,
-            the folder.
+        name: As in :func:`list_configs`, with or without ``.py``. The folder may be left out; of
+            two configs of one name, that in the folder of its method is then meant.
 
     Raises:
         FileNotFoundError: There is none of that name; the message has the nearest ones.
     """
     wanted = name.removesuffix('.py')
     names = list_configs()
-    for known in names:
-        host, _, stem = known.partition('/')
-        if wanted == known or (wanted == stem and host != 'detectron2'):
-            return str(config_folder() / (known if known.endswith('.yaml') else f'{known}.py'))
+    if found := [known for known in names if wanted in (known, known.partition('/')[2])]:
+        # Two hosts have configs of one name: that in the folder of its method is meant.
+        known = max(found, key=_is_in_folder_of_method)
+        return str(config_folder() / (known if known.endswith('.yaml') else f'{known}.py'))
     near = difflib.get_close_matches(wanted, [n.partition('/')[2] for n in names], n=3)
     hint = f' Did you mean {", ".join(map(repr, near))}?' if near else ''
     raise FileNotFoundError(
         f"There is no config '{name}': name a file, or one that sod configs lists.{hint}"
     )
+
+
+def _is_in_folder_of_method(name: str) -> bool:
+    """Return whether a config is named as its folder: ``samnet/samnet_...``."""
+    folder, _, stem = name.partition('/')
+    return stem.startswith(folder.partition('_')[0])

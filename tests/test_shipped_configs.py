@@ -28,6 +28,8 @@ def test_every_config_has_a_name_of_its_own(capsys):
     assert len({name.partition('/')[2] for name in own}) == len(own) < len(names)
     for name in names:
         assert Path(configs.config_path(name)).is_file()
+    for name in own:
+        assert configs.config_path(name.partition('/')[2]) == configs.config_path(name)
 
 
 @pytest.mark.parametrize('name', [NAME, f'{NAME}.py', f'csnet/{NAME}', f'csnet/{NAME}.py'])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sod_plugins.cli.hosts import run_host_command
+from sod_plugins.cli.train_test import run_host_command
 
 if __name__ == '__main__':
     try:

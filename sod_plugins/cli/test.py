@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from sod_plugins.cli.hosts import run_host_command
+from sod_plugins.cli.train_test import run_host_command
 
 HELP = 'test a trained checkpoint by a config'
 

@@ -22,7 +22,7 @@ import sod_plugins.detectron2 as adapter
 from sod_plugins.checkpoints import load_network
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.cli import main
-from sod_plugins.cli.hosts import names_detectron2_config
+from sod_plugins.cli.train_test import names_detectron2_config
 from sod_plugins.optim import DynamicWeightDecay
 from sod_plugins.optim.schedules import step_poly_factor
 

@@ -1,4 +1,4 @@
-"""Which host a config is for: that of a training or a test from the command line."""
+"""What ``sod train`` and ``sod test`` share: which adapter runs the config that they name."""
 
 from __future__ import annotations
 
