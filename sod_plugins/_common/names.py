@@ -15,6 +15,7 @@ Backend = Literal['torch', 'numba', 'onnxruntime', 'openvino']
 ExifRule = Literal['apply', 'ignore']
 PruningRule = Literal['gamma', 'filters', 'geometric_median']
 OutputKind = Literal['map', 'mask', 'cutout', 'overlay']
+Product = Literal['map', 'mask', 'cutout', 'overlay', 'instances']
 ImageFormat = Literal['png', 'webp', 'jpeg', 'avif']
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
@@ -25,6 +26,7 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 EXIF_RULES: tuple[ExifRule, ...] = get_args(ExifRule)
 PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
+PRODUCTS: tuple[Product, ...] = get_args(Product)
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
 OCCLUSION = 0.1  # an image has occlusion if two boxes share this fraction of the smaller

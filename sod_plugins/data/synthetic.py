@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import SPLITS
+from sod_plugins._common.names import SPLITS, Split
 from sod_plugins.data.errors import DataError
 from sod_plugins.data.sampling import sample_rng
 from sod_plugins.data.scene_folder import write_scenes
@@ -21,7 +21,7 @@ def generate_scenes(
     *,
     seed: int = 0,
     size: tuple[int, int] = (120, 160),
-    split: str = 'train',
+    split: Split = 'train',
     progress: bool = False,
 ) -> Path:
     """Write synthetic scenes with salient objects, or keep them if they already exist.
@@ -61,7 +61,7 @@ def generate_scenes(
     return write_scenes(out_dir, parameters, draw, progress)
 
 
-def _check_arguments(count: int, seed: int, size: tuple[int, int], split: str) -> None:
+def _check_arguments(count: int, seed: int, size: tuple[int, int], split: Split) -> None:
     if count < 1:
         raise DataError(f'count is {count}. Ask for 1 scene or more.')
     if seed < 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sod_plugins._common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from sod_plugins._common.names import BACKENDS
+    from sod_plugins._common.names import BACKENDS, PRODUCTS
     from sod_plugins.data import Instances
     from sod_plugins.inference.attention import save_attention, view_attention
     from sod_plugins.inference.backends import open_network
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sod_plugins.inference.instance_predictor import InstancePredictor, as_arrays
     from sod_plugins.inference.merging import MergedShards, merge_shards
     from sod_plugins.inference.outputs import (
-        PRODUCTS,
         Encoded,
         encode_cutout,
         encode_map,

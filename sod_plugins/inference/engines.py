@@ -11,19 +11,21 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins._common.reading import read_bytes, why
 from sod_plugins.checkpoints.description import check_preprocessing
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
 from sod_plugins.inference.sharing import Lender, keep_in_forks
 from sod_plugins.networks import Preprocessing
 
+Precision = Literal['f32', 'bf16']
 LARGEST_FILE = 1 << 31  # bytes; protocol buffers, of which ONNX's files are, have no more
 TRIAL_SECONDS = 60.0  # for one image, which no network of this package takes a tenth of
 LATEST_OPSET = 1000
@@ -188,9 +190,9 @@ class OpenVINONetwork(ExportedNetwork):
     """
 
     def __init__(
-        self, path: str | Path, threads: int | None = None, precision: str = 'f32'
+        self, path: str | Path, threads: int | None = None, precision: Precision = 'f32'
     ) -> None:
-        self._precision = precision
+        self._precision = require_choice('precision', precision, get_args(Precision))
         super().__init__(path, threads)
 
     def _read_files(self) -> tuple[bytes, ...]:

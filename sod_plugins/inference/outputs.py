@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import IMAGE_FORMATS, OUTPUT_KINDS, ImageFormat, OutputKind
+from sod_plugins._common.names import (
+    IMAGE_FORMATS,
+    OUTPUT_KINDS,
+    PRODUCTS,
+    ImageFormat,
+    OutputKind,
+    Product,
+)
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import DecodedImage, Instances, encode_image
 from sod_plugins.data.encoding import FORMATS
@@ -35,8 +42,7 @@ SaliencyArray: TypeAlias = NDArray[np.float32]
 # An image, or only its RGB, (H, W, 3) of uint8.
 ShownImage: TypeAlias = 'DecodedImage | NDArray[np.uint8]'
 
-INSTANCES = 'instances'
-PRODUCTS = (*OUTPUT_KINDS, INSTANCES)
+INSTANCES: Literal['instances'] = 'instances'
 DEFAULTS = OutputOptions()
 
 
@@ -58,7 +64,7 @@ class Encoded:
 def encode_product(
     predictor: SaliencyPredictor | InstancePredictor,
     image: PredictorInput,
-    product: str = 'map',
+    product: Product = 'map',
     options: OutputOptions = DEFAULTS,
 ) -> Encoded:
     """Predict an image and encode one of its outputs.
@@ -84,7 +90,7 @@ def encode_product(
 def encode_prediction(
     image: ShownImage,
     prediction: SaliencyArray | Levels | Instances,
-    product: str = 'map',
+    product: Product = 'map',
     options: OutputOptions = DEFAULTS,
 ) -> Encoded:
     """Encode an output of an existing prediction, like :func:`encode_product`.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import OUTPUT_KINDS
+from sod_plugins._common.names import OUTPUT_KINDS, OutputKind
 from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
 from sod_plugins.inference.enlarging import enlarge
@@ -113,14 +113,14 @@ class SaliencyPredictor:
 
     @overload
     def predict_png(
-        self, images: list[Any] | tuple[Any, ...], product: str = 'map'
+        self, images: list[Any] | tuple[Any, ...], product: OutputKind = 'map'
     ) -> list[bytes]: ...
 
     @overload
-    def predict_png(self, images: PredictorInput, product: str = 'map') -> bytes: ...
+    def predict_png(self, images: PredictorInput, product: OutputKind = 'map') -> bytes: ...
 
     def predict_png(
-        self, images: PredictorInput | list[Any] | tuple[Any, ...], product: str = 'map'
+        self, images: PredictorInput | list[Any] | tuple[Any, ...], product: OutputKind = 'map'
     ) -> bytes | list[bytes]:
         """Predict an image and return an output as the bytes of a PNG file.
 

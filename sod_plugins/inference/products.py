@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sod_plugins._common.names import OUTPUT_KINDS, ExifRule
+from sod_plugins._common.names import OUTPUT_KINDS, ExifRule, Product
 from sod_plugins.data import ImageSource, decode_image
 from sod_plugins.inference.image_work import ImageWork
-from sod_plugins.inference.outputs import INSTANCES, PRODUCTS, encode_prediction
+from sod_plugins.inference.outputs import INSTANCES, encode_prediction
 from sod_plugins.inference.rendering import OutputOptions
 from sod_plugins.inference.runners import open_runner
-
-__all__ = ['PRODUCTS', 'open_products']
 
 
 def open_products(
     model: Any,
-    products: Sequence[str],
+    products: Sequence[Product],
     options: OutputOptions,
     *,
     exif: ExifRule = 'apply',
@@ -54,7 +52,7 @@ def open_products(
 
 def _instances(
     model: Any,
-    products: Sequence[str],
+    products: Sequence[Product],
     options: OutputOptions,
     exif: ExifRule,
     device: str | None,

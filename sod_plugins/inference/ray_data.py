@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins._common.names import OUTPUT_KINDS, ExifRule
-from sod_plugins.inference.products import PRODUCTS, open_products
+from sod_plugins._common.names import OUTPUT_KINDS, PRODUCTS, ExifRule, Product
+from sod_plugins.inference.products import open_products
 from sod_plugins.inference.rendering import OutputOptions, check_outputs
 
 ERROR = 'error'
@@ -18,7 +18,7 @@ def ray_predict(
     dataset: Any,
     model: Any = None,
     *,
-    products: Sequence[str] = ('map',),
+    products: Sequence[Product] = ('map',),
     options: OutputOptions | None = None,
     column: str = 'bytes',
     exif: ExifRule = 'apply',
@@ -95,7 +95,7 @@ class _Actor:
     def __init__(
         self,
         model: Any,
-        products: tuple[str, ...],
+        products: tuple[Product, ...],
         options: OutputOptions,
         column: str,
         settings: dict[str, Any],

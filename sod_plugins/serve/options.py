@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sod_plugins._common.names import ImageFormat, Product
 from sod_plugins.serve.refusals import Refusal
 
-Output = Literal['map', 'mask', 'cutout', 'overlay', 'instances']
 Options = TypeVar('Options', bound=BaseModel)
 Level = Annotated[int, Field(ge=0, le=255)]
 
@@ -19,8 +19,8 @@ class PredictOptions(BaseModel):
 
     model_config = ConfigDict(extra='forbid')
 
-    output: Output = Field('map', description='What to return; `instances` is JSON.')
-    format: Literal['png', 'webp', 'jpeg', 'avif'] | None = Field(
+    output: Product = Field('map', description='What to return; `instances` is JSON.')
+    format: ImageFormat | None = Field(
         None, description='Of images; by default PNG, and JPEG for overlays.'
     )
     quality: int | None = Field(None, ge=1, le=100, description='Of JPEG, WebP and AVIF.')

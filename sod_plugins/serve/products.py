@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
+from sod_plugins._common.names import Product
 from sod_plugins.data import DataError, DecodedImage, Instances
 from sod_plugins.inference import Background, Encoded, OutputOptions, encode_prediction
 from sod_plugins.inference.edges import enlarge_along_edges
@@ -90,7 +91,9 @@ def remove_renderer(options: RemoveOptions) -> Renderer:
         background=None if colour is None else Background.read(colour),
         foreground=options.dc,
     )
-    output = 'map' if options.om and not options.ppm else 'mask' if options.om else 'cutout'
+    output: Product = (
+        'map' if options.om and not options.ppm else 'mask' if options.om else 'cutout'
+    )
 
     def render(photo: DecodedImage, found: Any) -> Encoded:
         if isinstance(found, Instances):
@@ -112,7 +115,7 @@ def _together(found: Instances) -> NDArray[np.uint8]:
 
 
 def _encode(
-    photo: DecodedImage, found: Any, output: str, appearance: OutputOptions, edges: bool
+    photo: DecodedImage, found: Any, output: Product, appearance: OutputOptions, edges: bool
 ) -> Encoded:
     is_map = not isinstance(found, Instances) and found.dtype != np.uint8
     if edges and is_map:

@@ -8,6 +8,7 @@ from operator import mul
 
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.backbones.base import Backbone, init_he_normal
 
 CHANNELS = (64, 128, 256, 512)
@@ -51,8 +52,7 @@ class ResNet(Backbone):
         strides: Sequence[int] = (1, 2, 2, 2),
         dilations: Sequence[int] = (1, 1, 1, 1),
     ) -> None:
-        if depth not in BLOCKS:
-            raise ValueError(f'ResNet comes in depths {sorted(BLOCKS)}, got {depth}.')
+        require_choice('depth', depth, BLOCKS)
         for name, values in (('strides', strides), ('dilations', dilations)):
             if len(values) != len(CHANNELS) or min(values) < 1:
                 raise ValueError(f'{name} needs 4 positive entries, got {tuple(values)}.')

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.backbones.base import Backbone
 from sod_plugins.ops.channel_shuffle import channel_shuffle
 
@@ -46,8 +47,7 @@ class ShuffleNetV2(Backbone):
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
         last_conv: bool = False,
     ) -> None:
-        if width not in CHANNELS:
-            raise ValueError(f'ShuffleNetV2 comes in widths {sorted(CHANNELS)}, got {width}.')
+        require_choice('width', width, CHANNELS)
         *channels, last = CHANNELS[width]
         ends = [STEM_CHANNELS, STEM_CHANNELS, *channels]
         if last_conv:

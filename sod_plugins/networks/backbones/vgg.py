@@ -9,6 +9,7 @@ from operator import mul
 import torch
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.networks.backbones.base import Backbone, init_he_normal
 
 CHANNELS = (64, 128, 256, 512, 512)
@@ -70,8 +71,7 @@ class VGG(Backbone):
         dropout: float = 0.5,
         pre_activation: bool = False,
     ) -> None:
-        if depth not in STAGE_CONVS:
-            raise ValueError(f'VGG comes in depths {sorted(STAGE_CONVS)}, got {depth}.')
+        require_choice('depth', depth, STAGE_CONVS)
         if pool_size not in (2, 3):
             raise ValueError(f'pool_size must be 2 or 3, got {pool_size}.')
         for name, values in (('pool_strides', pool_strides), ('dilations', dilations)):
