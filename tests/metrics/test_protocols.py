@@ -196,5 +196,7 @@ def test_normalisation():
 
 
 def test_unknown_protocols_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"no protocol 'sal'.*pysodmetrics, salmetric, fast"):
+    with pytest.raises(
+        ValueError, match=r"protocol must be one of 'pysodmetrics', 'salmetric', .*got 'sal'"
+    ):
         get_protocol('sal')

@@ -139,7 +139,7 @@ def test_specs_take_arguments():
         ({'type': 'vgg16'}, "type of the backbone must be one of 'CSNet', .*got 'vgg16'"),
         ({'depth': 16}, 'type of the backbone must be one of .*got None'),
         ({'type': 'VGG', 'layers': 16}, "VGG cannot be built: .*unexpected .* 'layers'"),
-        ({'type': 'VGG', 'depth': 17}, 'depths'),
+        ({'type': 'VGG', 'depth': 17}, 'depth must be one of'),
     ],
 )
 def test_refuses_what_is_no_backbone(spec, message):

@@ -77,7 +77,7 @@ def test_dilations_reach_both_convolutions_of_a_basic_block():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'depth': 20}, r'depths \[18, 34, 50, 101, 152\], got 20'),
+        ({'depth': 20}, 'depth must be one of 18, 34, 50, 101, 152, got 20'),
         ({'strides': (1, 2, 2)}, r'strides needs 4 positive entries, got \(1, 2, 2\)'),
         ({'dilations': (1, 0, 1, 1)}, 'dilations needs 4 positive entries'),
         ({'out_indices': (5,)}, 'out_indices needs stages from 0 to 4'),

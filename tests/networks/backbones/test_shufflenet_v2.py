@@ -76,5 +76,5 @@ def test_a_unit_computes_figure_3(stride):
 
 
 def test_refuses_other_widths():
-    with pytest.raises(ValueError, match=r'widths \[0\.5, 1\.0, 1\.5, 2\.0\], got 0\.75'):
+    with pytest.raises(ValueError, match=r'width must be one of 0\.5, 1\.0, 1\.5, 2\.0, got 0\.75'):
         ShuffleNetV2(0.75)
