@@ -22,13 +22,11 @@ from sod_plugins.data import (
     read_instances,
     read_mask,
     save_png,
-    write_instances,
 )
-from sod_plugins.data.instances import add_entries, new_coco
 from sod_plugins.metrics import SaliencyEvaluator as Scores
-from sod_plugins.metrics import score_instances
 from sod_plugins.metrics.average_precision import Kind
 from sod_plugins.metrics.instances import KINDS, check_instance_options
+from sod_plugins.metrics.tested_instances import score_tested_instances
 from sod_plugins.networks import to_uint8
 
 Results = OrderedDict[str, dict[str, float]]
@@ -188,25 +186,15 @@ class SalientInstanceEvaluator(DatasetEvaluator):
             return None
         found = {image: entries for part in gathered for image, entries in part.items()}
         truth = read_instances(self.ann_file, left_out=[] if self.skip_bad else None)
-        predicted = new_coco()
-        for image in truth['images']:
-            if image['id'] in found:
-                size = image['height'], image['width']
-                entries = found[image['id']]
-                add_entries(predicted, image['file_name'], size, entries, image['id'])
-        if self.output_dir is not None:
-            write_instances(self.output_dir / 'instances.json', predicted)
-        evaluation = score_instances(
-            predicted['annotations'],
+        evaluation = score_tested_instances(
+            found,
             truth,
             protocol=self.protocol,
             kinds=self.kinds,
             occlusion=self.occlusion,
-            images=found.keys(),
+            out_dir=self.output_dir,
         )
         logging.getLogger(__name__).info(evaluation.describe())
-        if self.output_dir is not None:
-            evaluation.write_json(self.output_dir / 'measures.json')
         return OrderedDict(instances=dict(evaluation.measures))
 
 

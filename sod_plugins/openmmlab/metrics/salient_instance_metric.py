@@ -19,13 +19,11 @@ from sod_plugins.data import (
     decode_segmentation,
     list_files,
     read_instances,
-    write_instances,
 )
 from sod_plugins.data.coco_fields import read_id
-from sod_plugins.data.instances import add_entries, new_coco
-from sod_plugins.metrics import score_instances
 from sod_plugins.metrics.average_precision import Kind
 from sod_plugins.metrics.instances import KINDS, check_instance_options
+from sod_plugins.metrics.tested_instances import score_tested_instances
 from sod_plugins.registry import METRICS
 
 
@@ -97,25 +95,15 @@ class SalientInstanceMetric(BaseMetric):
                 f"'{self._ground_truth_file()}' has no images of the ids {list_files(unknown)}, "
                 'which were tested. Give the ann_file of the data set tested.'
             )
-        predicted = new_coco()
-        for image in ground_truth['images']:
-            if image['id'] in found:
-                size = image['height'], image['width']
-                entries = found[image['id']]
-                add_entries(predicted, image['file_name'], size, entries, image['id'])
-        if self.out_dir is not None:
-            write_instances(self.out_dir / 'instances.json', predicted)
-        evaluation = score_instances(
-            predicted['annotations'],
+        evaluation = score_tested_instances(
+            found,
             ground_truth,
             protocol=self.protocol,
             kinds=self.kinds,
             occlusion=self.occlusion,
-            images=found.keys(),
+            out_dir=self.out_dir,
         )
         MMLogger.get_current_instance().info(evaluation.describe())
-        if self.out_dir is not None:
-            evaluation.write_json(self.out_dir / 'measures.json')
         return evaluation.measures
 
     def _ground_truth_file(self) -> str | Path:
