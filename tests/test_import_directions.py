@@ -23,7 +23,7 @@ PACKAGE = Path(sod_plugins.__file__).parent
 HOSTS = {'mmengine', 'mmcv', 'mmseg', 'mmdet', 'detectron2', 'cv2', 'torchvision'}
 OPTIONAL = {
     *('matplotlib', 'numba', 'onnx', 'onnxruntime', 'openvino', 'pycocotools', 'pydensecrf'),
-    *('triton', 'ray', 'pyarrow'),
+    *('argcomplete', 'triton', 'ray', 'pyarrow'),
 }
 
 # Part of the package -> the other parts that it may import, beside `_common`.

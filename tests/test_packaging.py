@@ -180,6 +180,7 @@ def test_metadata(wheel: Path) -> None:
             'ray',
             'instances',
             'report',
+            'completion',
             'crf',
             'heic',
             'weights',

@@ -13,8 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from sod_plugins._common.signals import interrupt_status, terminable
+from sod_plugins.cli.completion import answer, is_asked
 from sod_plugins.cli.output import OutputError, discard_output, telling_output
 from sod_plugins.cli.parser import build_parser, run_host_verb
+from sod_plugins.cli.style import print_error
 
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what was written before is there
 BROKEN_PIPE = 128 + 13  # the status in a shell of a program ended by SIGPIPE
@@ -31,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with terminable(), telling_output():
+            if is_asked():
+                answer(build_parser())
             status = run_host_verb(argv)
             if status is None:
                 args = build_parser().parse_args(argv)
@@ -43,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         discard_output()
         return BROKEN_PIPE
     except OSError as error:
-        print(f'sod: error: {error}', file=sys.stderr)
+        print_error(error)
         return 1 if error.errno in OUT_OF_SPACE else 2
     except (ValueError, ImportError) as error:
-        print(f'sod: error: {error}', file=sys.stderr)
+        print_error(error)
         return 2
     except KeyboardInterrupt as error:
         print('sod: interrupted; what is written is complete', file=sys.stderr)

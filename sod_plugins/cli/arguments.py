@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sod_plugins._common.names import EXIF_RULES, PROTOCOLS
+from sod_plugins.cli.completion import complete_by, model_names
+from sod_plugins.cli.style import paint
 
 # The file name that stands for standard output, in subcommands that offer it.
 STDOUT = Path('-')
@@ -18,7 +21,8 @@ class Parser(argparse.ArgumentParser):
     """Reports errors in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 (argparse's)
-        self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help tells more)\n')
+        head = paint(f'{self.prog}: error:', 'red', sys.stderr)
+        self.exit(2, f'{head} {message} ({self.prog} --help tells more)\n')
 
 
 def add_path(
@@ -51,9 +55,10 @@ def add_exif(verb: argparse.ArgumentParser) -> None:
 def add_network_choice(verb: argparse.ArgumentParser) -> None:
     """Add ``--model``, ``--checkpoint`` and ``--instances``, of which one may be given."""
     network = verb.add_mutually_exclusive_group()
-    network.add_argument(
+    model = network.add_argument(
         '--model', metavar='NAME', help='a model listed by sod models (default: sod-small)'
     )
+    complete_by(model, model_names)
     network.add_argument(
         '--checkpoint',
         type=Path,

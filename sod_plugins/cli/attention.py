@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins.cli.arguments import add_path, pixel, require_writable_files
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'draw where pixels look, in a PiCANet'
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_path(parser, '-o', '--out', metavar='OUT.png', required=True, help='the figure')
     parser.add_argument('--device', help='device, such as cpu or cuda:1')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable_files([args.out])
     save_attention(args.out, args.checkpoint, args.image, args.pixel, args.device)
-    print(args.out)
+    report(args, {'out': args.out}, str(args.out))
     return 0

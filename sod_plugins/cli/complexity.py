@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins.cli.arguments import add_size
+from sod_plugins.cli.output import add_json, print_json
 
 HELP = 'count parameters and multiply-accumulates'
 
@@ -14,12 +15,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
     add_size(parser, 'input size (default: that of the checkpoint)')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Count parameters and multiply-accumulates."""
-    from sod_plugins.analysis.facts import network_facts
+    from sod_plugins.analysis.facts import network_facts, network_measures
 
-    for name, value in network_facts(args.checkpoint, args.size and tuple(args.size)).items():
-        print(f'{name + ":":30}{value}')
+    size = args.size and tuple(args.size)
+    if args.json:
+        print_json(network_measures(args.checkpoint, size))
+    else:
+        for name, value in network_facts(args.checkpoint, size).items():
+            print(f'{name + ":":30}{value}')
     return 0

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import argparse
 
+from sod_plugins.cli.completion import complete_by, config_names
+from sod_plugins.cli.output import add_json, print_json
+
 HELP = 'list the configs of this package, or print the path of one'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('name', nargs='?', metavar='NAME', help='print the path of this config')
+    name = parser.add_argument(
+        'name', nargs='?', metavar='NAME', help='print the path of this config'
+    )
+    complete_by(name, config_names)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """List the configs, or print a path."""
     from sod_plugins.configs import config_path, list_configs
 
-    print(config_path(args.name) if args.name else '\n'.join(list_configs()))
+    names = [args.name] if args.name else list_configs()
+    if args.json:
+        print_json([{'name': name, 'path': config_path(name)} for name in names])
+    else:
+        print(config_path(args.name) if args.name else '\n'.join(names))
     return 0

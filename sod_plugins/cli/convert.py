@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sod_plugins.cli.arguments import add_quiet
+from sod_plugins.cli.output import add_json, report
+
 HELP = 'convert a checkpoint released by the authors of a paper'
 
 
@@ -20,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     samnet.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='released .pth file')
     samnet.add_argument('out', type=Path, metavar='OUT', help='file to write')
     samnet.set_defaults(network='samnet')
+    for verb in (csnet, samnet):
+        add_json(verb)
+        add_quiet(verb)
+        verb.set_defaults(quiet=argparse.SUPPRESS)  # keeps what is said before NETWORK
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,6 +39,10 @@ def run(args: argparse.Namespace) -> int:
         if args.network == 'csnet'
         else samnet.convert(args.checkpoint, args.out)
     )
-    kind = type(network).__name__
-    print(f'{args.out}: {kind}, {count_parameters(network):,} parameters')
+    kind, count = type(network).__name__, count_parameters(network)
+    report(
+        args,
+        {'out': args.out, 'network': kind, 'parameters': count},
+        f'{args.out}: {kind}, {count:,} parameters',
+    )
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins.cli.arguments import add_exif, add_path
+from sod_plugins.cli.output import add_json, print_json
 
 HELP = 'read a data set and report its content'
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 f'--{role}-{part}', default='', metavar='TEXT', help=f'{part} of {role} names'
             )
     add_exif(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
         mask_suffix=args.mask_suffix,
         exif=args.exif,
     )
-    report = check_dataset(layout, preset=args.preset)
-    print(report.format())
-    return 0 if report.ok else 1
+    checked = check_dataset(layout, preset=args.preset, progress=not args.quiet)
+    if args.json:
+        print_json(checked.to_dict())
+    else:
+        print(checked.format())
+    return 0 if checked.ok else 1

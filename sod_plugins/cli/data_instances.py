@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sod_plugins._common.names import LABEL_FORMATS
 from sod_plugins.cli.arguments import add_path, require_writable_files
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'convert labels of instances to COCO JSON'
 
@@ -39,15 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seed', type=int, default=0, metavar='N', help='seed of the split (default: 0)'
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write labels of instances as COCO JSON."""
     from sod_plugins.data import SPLITS, convert_instances, split_instances, write_instances
 
-    counts: dict[str, int] | None = args.split and dict(zip(SPLITS, args.split, strict=True))
+    sizes: dict[str, int] | None = args.split and dict(zip(SPLITS, args.split, strict=True))
     files: dict[str, Path] = (
-        {name: args.out / f'{name}.json' for name in SPLITS} if counts else {'': args.out}
+        {name: args.out / f'{name}.json' for name in SPLITS} if sizes else {'': args.out}
     )
     require_writable_files([*files.values()])
     coco = convert_instances(
@@ -57,14 +59,19 @@ def run(args: argparse.Namespace) -> int:
         label_dir=args.label_dir,
         list_file=args.list,
         min_area=args.min_area,
-        progress=True,
+        progress=not args.quiet,
     )
-    parts = split_instances(coco, counts, args.seed) if counts else {'': coco}
+    parts = split_instances(coco, sizes, args.seed) if sizes else {'': coco}
+    written = []
     for name, part in parts.items():
         write_instances(files[name], part)
-        empty = len(part['images']) - len({a['image_id'] for a in part['annotations']})
-        print(
-            f'{files[name]}: {len(part["annotations"])} instances in {len(part["images"])} images, '
-            f'{empty} of them without any'
-        )
+        counts = {'instances': len(part['annotations']), 'images': len(part['images'])}
+        empty = counts['images'] - len({a['image_id'] for a in part['annotations']})
+        written.append({'file': files[name], **counts, 'images_without': empty})
+    lines = (
+        f'{entry["file"]}: {entry["instances"]} instances in {entry["images"]} images, '
+        f'{entry["images_without"]} of them without any'
+        for entry in written
+    )
+    report(args, {'files': written}, *lines)
     return 0

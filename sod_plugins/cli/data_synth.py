@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins._common.names import SPLITS
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'generate scenes with salient objects'
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--split', choices=SPLITS, default='train', help='no scene occurs in two splits'
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,7 +31,12 @@ def run(args: argparse.Namespace) -> int:
 
     height, width = args.size
     folder = generate_scenes(
-        args.out, args.count, seed=args.seed, size=(height, width), split=args.split, progress=True
+        args.out,
+        args.count,
+        seed=args.seed,
+        size=(height, width),
+        split=args.split,
+        progress=not args.quiet,
     )
-    print(f'{args.count} scenes in {folder}')
+    report(args, {'out': folder, 'scenes': args.count}, f'{args.count} scenes in {folder}')
     return 0

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         args.pred_dir,
         args.gt_dir,
         curves=('f',) if args.curves else (),
+        progress=not args.quiet,
         **evaluation_options(args),
     )
     row = TableRow(args.method or args.pred_dir.resolve().name, evaluation)

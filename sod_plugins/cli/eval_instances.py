@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
 from sod_plugins.cli.arguments import STDOUT, add_path, require_writable_files
+from sod_plugins.cli.style import print_error
 
 HELP = 'compare salient instances with ground truth'
 
@@ -65,6 +66,6 @@ def run(args: argparse.Namespace) -> int:
         print(evaluation.table(), end='')
     if not evaluation.left_out:
         return 0
-    print(f'sod: error: {len(evaluation.left_out)} entries were left out:', file=sys.stderr)
+    print_error(f'{len(evaluation.left_out)} entries were left out:')
     print(*evaluation.left_out, sep='\n', file=sys.stderr)
     return 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from sod_plugins.cli.arguments import add_path, add_size, require_writable_files
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'write a network for ONNX Runtime or OpenVINO'
 
@@ -16,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_path(parser, '-o', '--out', metavar='FILE.onnx|FILE.xml', required=True, help='the file')
     add_path(parser, '--photo', help='image for checking the file (default: a synthetic scene)')
     add_size(parser, 'input size (default: that of the checkpoint)')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,9 +29,11 @@ def run(args: argparse.Namespace) -> int:
     require_writable_files([args.out])
     size = args.size and tuple(args.size)
     check = export_network(load_network(args.checkpoint), args.out, size=size, photo=args.photo)
-    print(args.out)
-    print(
+    report(
+        args,
+        {'out': args.out, 'photo': args.photo, 'difference': asdict(check)},
+        str(args.out),
         f'differs from torch by {check.saliency:.1e} in saliency and {check.logits:.1e} in logits '
-        f'on {args.photo or "a drawn scene"}'
+        f'on {args.photo or "a drawn scene"}',
     )
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins.cli.arguments import require_writable_files
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'extract the network of a training checkpoint'
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--half', action='store_true', help='write half precision, in about half the bytes'
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable_files([args.out])
     extract_network(args.training_checkpoint, args.out, half=args.half)
-    print(args.out)
+    report(args, {'out': args.out, 'half': args.half}, str(args.out))
     return 0

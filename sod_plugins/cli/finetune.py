@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import nullcontext, redirect_stdout
 
 from sod_plugins.cli.arguments import add_exif, add_path, add_size, import_host, process_count
+from sod_plugins.cli.completion import complete_by, model_names
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'train a model further on your own images and masks'
 SHOWN = {'max_f': 'max F', 'mae': 'MAE', 'weighted_f': 'weighted F', 's_measure': 'S'}
@@ -21,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help='output folder for the network (DIR/model.pth), its config, measures and logs',
     )
-    parser.add_argument('--model', metavar='NAME', help='default: the default model of sod predict')
+    model = parser.add_argument(
+        '--model', metavar='NAME', help='default: the default model of sod predict'
+    )
+    complete_by(model, model_names)
     parser.add_argument(
         '--iterations', type=int, metavar='N', help='default: 15 epochs, but 100 to 5000 iterations'
     )
@@ -47,28 +54,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='default: %(default)s')
     add_exif(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Fine-tune, and print the measures before and after."""
-    result = import_host('openmmlab.finetuning').finetune(
-        args.folder,
-        args.out_dir,
-        args.model,
-        iterations=args.iterations,
-        held_back=args.held_back,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        size=args.size,
-        workers=args.workers,
-        seed=args.seed,
-        exif=args.exif,
-    )
-    print('on the images held back:')
-    print(f'{"":12}before   after')
+    # The host logs to standard output, which with --json takes one document only.
+    with redirect_stdout(sys.stderr) if args.json else nullcontext():
+        result = import_host('openmmlab.finetuning').finetune(
+            args.folder,
+            args.out_dir,
+            args.model,
+            iterations=args.iterations,
+            held_back=args.held_back,
+            learning_rate=args.learning_rate,
+            batch_size=args.batch_size,
+            size=args.size,
+            workers=args.workers,
+            seed=args.seed,
+            exif=args.exif,
+        )
+    lines = ['on the images held back:', f'{"":12}before   after']
     for key, name in SHOWN.items():
-        print(f'{name:12}{result.before[key]:6.4f}  {result.after[key]:6.4f}')
+        lines.append(f'{name:12}{result.before[key]:6.4f}  {result.after[key]:6.4f}')
     if result.after['mae'] > result.before['mae']:
-        print('The error has grown: try a lower --learning-rate, fewer --iterations, more images.')
-    print(f'network: {result.checkpoint}')
+        lines.append(
+            'The error has grown: try a lower --learning-rate, fewer --iterations, more images.'
+        )
+    lines.append(f'network: {result.checkpoint}')
+    document = {name: getattr(result, name) for name in ('checkpoint', 'before', 'after')}
+    report(args, document, *lines)
     return 0

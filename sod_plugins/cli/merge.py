@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from dataclasses import asdict
 from pathlib import Path
+
+from sod_plugins.cli.output import add_json, report, report_unreadable
 
 HELP = 'merge the results of all shards of sod predict --shard'
 
@@ -12,6 +14,7 @@ HELP = 'merge the results of all shards of sod predict --shard'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('out_dir', type=Path, metavar='DIR', help='output folder of the shards')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,10 +22,9 @@ def run(args: argparse.Namespace) -> int:
     from sod_plugins.inference import merge_shards
 
     merged = merge_shards(args.out_dir)
-    print(f'{merged.images} images of {merged.shards} shards joined in {args.out_dir}')
-    if merged.unreadable:
-        print(f'sod: error: unreadable images: {len(merged.unreadable)}', file=sys.stderr)
-        for path, reason in merged.unreadable.items():
-            print(reason if path in reason else f"'{path}': {reason}", file=sys.stderr)
-        return 1
-    return 0
+    report(
+        args,
+        {'out_dir': args.out_dir, **asdict(merged)},
+        f'{merged.images} images of {merged.shards} shards joined in {args.out_dir}',
+    )
+    return report_unreadable(merged.unreadable)

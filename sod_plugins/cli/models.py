@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 
+from sod_plugins.cli.completion import complete_by, model_names
+from sod_plugins.cli.output import print_json
+from sod_plugins.cli.style import paint
+
 HELP = 'list the models of this package, or show the card of one'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('name', nargs='?', metavar='NAME', help='show the card of this model')
+    name = parser.add_argument(
+        'name', nargs='?', metavar='NAME', help='show the card of this model'
+    )
+    complete_by(name, model_names)
     parser.add_argument('--task', help='list the models of one task: saliency or instances')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print JSON')
@@ -23,8 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the models, or show a card."""
-    import json
-
     from sod_plugins.zoo import DEFAULT_MODELS, list_models, model_card
     from sod_plugins.zoo.tables import metafile_entry, models_markdown
 
@@ -36,18 +41,22 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.name:
         card = model_card(args.name)
-        print(json.dumps(card.to_dict(), indent=1) if args.json else card.describe())
+        if args.json:
+            print_json(card.to_dict())
+        else:
+            print(card.describe())
         return 0
     if args.markdown:
         print(models_markdown(args.task or 'saliency'), end='')
         return 0
     cards = [model_card(name) for name in list_models(args.task)]
     if args.json:
-        print(json.dumps([card.to_dict() for card in cards], indent=1))
+        print_json([card.to_dict() for card in cards])
         return 0
     width = max((len(card.name) for card in cards), default=0)
     for card in cards:
         default = ' (default)' if card.name in DEFAULT_MODELS.values() else ''
         facts = f'{card.task:9}  {card.parameters:>10,} parameters'
-        print(f'{card.name:{width}}  {facts}  {card.summary}{default}')
+        name = paint(f'{card.name:{width}}', 'bold')
+        print(f'{name}  {facts}  {card.summary}{paint(default, "green")}')
     return 0

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
+from sod_plugins.cli.style import print_error
+
 
 def add_json(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add ``--json``, by which a verb prints one document."""
@@ -26,6 +28,16 @@ def report(args: argparse.Namespace, document: Mapping[str, Any], *lines: str) -
         print_json(document)
     elif not args.quiet:
         print(*lines, sep='\n')
+
+
+def report_unreadable(unreadable: Mapping[Any, str]) -> int:
+    """Name the images that could not be read, with the reasons, and return the exit status."""
+    if not unreadable:
+        return 0
+    print_error(f'unreadable images: {len(unreadable)}')
+    for path, reason in unreadable.items():
+        print(reason if str(path) in reason else f"'{path}': {reason}", file=sys.stderr)
+    return 1
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:

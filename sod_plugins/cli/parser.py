@@ -14,6 +14,7 @@ from sod_plugins import __version__
 from sod_plugins._common.user_code import add_import_option
 from sod_plugins.cli import (
     attention,
+    completion,
     complexity,
     configs,
     convert,
@@ -57,6 +58,7 @@ VERBS: dict[str, ModuleType] = {
     'attention': attention,
     'complexity': complexity,
     'doctor': doctor,
+    'completion': completion,
 }
 DATA_VERBS: dict[str, ModuleType] = {
     'check': data_check,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sod_plugins.cli.arguments import (
     process_count,
     require_cuda,
 )
+from sod_plugins.cli.output import add_json, report, report_unreadable
 
 if TYPE_CHECKING:
     from sod_plugins.inference import OutputOptions, PredictionSummary
@@ -132,6 +134,7 @@ def _add_running(group: Any) -> None:
         help='default: onnxruntime, if installed, for models of this package, the backend of an '
         'exported file, else torch; all but torch run on the CPU',
     )
+    add_json(group)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -214,17 +217,19 @@ def _predict_maps(args: argparse.Namespace, network: Any) -> int:
     if args.watch:
         if args.shard:
             raise ValueError('--watch predicts whatever comes: it has no shards.')
-        print(f'watching {", ".join(args.paths)}; Ctrl-C ends it', flush=True)
+        if args.json:
+            raise ValueError('--watch has no end at which --json could print a document.')
+        if not args.quiet:
+            print(f'watching {", ".join(args.paths)}; Ctrl-C ends it', flush=True)
         for summary in watch_files(args.paths, args.out_dir, runner, **options):
-            print(f'{len(summary.written)} images predicted', flush=True)
-            _report_left_out(summary)
+            _report(args, summary, f'{len(summary.written)} images predicted')
+            sys.stdout.flush()
     shard = Shard.parse(args.shard) if args.shard else None
-    summary = predict_files(args.paths, args.out_dir, runner, shard=shard, **options)
+    summary = predict_files(
+        args.paths, args.out_dir, runner, shard=shard, progress=not args.quiet, **options
+    )
     what = 'images predicted, their outputs' if args.no_map else 'saliency maps'
-    print(f'{len(summary.written)} {what} written to {args.out_dir}')
-    if args.crf and summary.written:
-        print(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
-    return _report_left_out(summary)
+    return _report(args, summary, f'{len(summary.written)} {what} written to {args.out_dir}')
 
 
 def _predict_stream(args: argparse.Namespace) -> int:
@@ -238,6 +243,8 @@ def _predict_stream(args: argparse.Namespace) -> int:
             'standard input and output take one image and give one output: '
             'sod predict - --cutout > cutout.png'
         )
+    if args.json:
+        raise ValueError('standard output takes the image, so --json cannot print there too.')
     source: Any = sys.stdin.buffer.read() if args.paths[0] == STDIN else Path(args.paths[0])
     network, options = _network(args), output_options(args)
     if getattr(network, 'task', 'saliency') == 'instances':
@@ -271,20 +278,25 @@ def _find_instances(args: argparse.Namespace, network: Any) -> int:
         exif=args.exif or 'apply',
         device=args.device,
         shard=Shard.parse(args.shard) if args.shard else None,
+        progress=not args.quiet,
     )
-    print(f'instances of {len(summary.written)} images written to {args.out_dir}')
-    return _report_left_out(summary)
+    done = f'instances of {len(summary.written)} images written to {args.out_dir}'
+    return _report(args, summary, done)
 
 
-def _report_left_out(summary: PredictionSummary) -> int:
-    """Report which images were not predicted, and return the exit status."""
+def _report(args: argparse.Namespace, summary: PredictionSummary, text: str) -> int:
+    """Report what was predicted and what was not, and return the exit status."""
+    lines = [text]
+    if args.crf and summary.written:
+        lines.append(f'CRF: {summary.crf_seconds / len(summary.written):.2f} s a map')
     if summary.skipped:
-        print(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
+        lines.append(f'{len(summary.skipped)} were there already (--overwrite predicts them again)')
     if summary.earlier:
-        print(f'{len(summary.earlier)} outputs of earlier runs in it were left out')
-    if summary.unreadable:
-        print(f'sod: error: unreadable images: {len(summary.unreadable)}', file=sys.stderr)
-        for path, reason in summary.unreadable.items():
-            print(reason if str(path) in reason else f"'{path}': {reason}", file=sys.stderr)
-        return 1
-    return 0
+        lines.append(f'{len(summary.earlier)} outputs of earlier runs in it were left out')
+    document = {
+        'out_dir': args.out_dir,
+        **asdict(summary),
+        'unreadable': {str(path): reason for path, reason in summary.unreadable.items()},
+    }
+    report(args, document, *lines)
+    return report_unreadable(summary.unreadable)

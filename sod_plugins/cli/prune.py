@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sod_plugins._common.names import PRUNING_RULES
 from sod_plugins.cli.arguments import add_path, require_writable_files
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'remove dispensable channels from a CSNet'
 
@@ -41,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='channels that a layer keeps regardless of the threshold (default: %(default)s)',
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Remove channels from a CSNet."""
-    from sod_plugins.analysis.complexity import count_macs, count_macs_csnet, count_parameters
+    from sod_plugins.analysis.facts import COUNTS, measure_network
     from sod_plugins.checkpoints import load_network, save_network
     from sod_plugins.networks import CSNet
     from sod_plugins.optim import prune
@@ -63,13 +65,11 @@ def run(args: argparse.Namespace) -> int:
         at_least=args.at_least,
     )
     save_network(args.out, pruned)
-    print(args.out)
-    size = network.preprocessing.size
-    for name, count in (
-        ('parameters', count_parameters),
-        ('MACs', lambda net: count_macs(net, size)),
-        ("MACs, CSNet authors' counter", lambda net: count_macs_csnet(net, size)),
-    ):
-        before, after = count(network), count(pruned)
-        print(f'{name + ":":30}{before:,} -> {after:,} ({after / before:.1%} left)')
+    before, after = measure_network(network), measure_network(pruned)
+    document, lines = {'out': args.out}, [str(args.out)]
+    for key, name in COUNTS.items():
+        document[key] = {'before': before[key], 'after': after[key]}
+        left = after[key] / before[key]
+        lines.append(f'{name + ":":30}{before[key]:,} -> {after[key]:,} ({left:.1%} left)')
+    report(args, document, *lines)
     return 0

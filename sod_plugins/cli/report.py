@@ -12,6 +12,7 @@ from sod_plugins.cli.arguments import (
     named_file,
     require_writable_files,
 )
+from sod_plugins.cli.output import add_json, report
 
 HELP = 'write an HTML report of an evaluation'
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_path(parser, '--data', metavar='DIR', required=True, help='data set of the predictions')
     add_path(parser, '-o', '--out', required=True, help='the page')
     add_evaluation_options(parser)
+    add_json(parser)
     parser.add_argument('--title', help='heading (default: METHOD on DIR)')
     add_path(parser, '--checkpoint', help='show the parameters and MACs of this network')
     add_path(parser, '--config', help='show this config')
@@ -58,11 +60,13 @@ def run(args: argparse.Namespace) -> int:
         method=method,
         others=others,
         facts=facts,
+        progress=not args.quiet,
     )
     if args.curves:
         methods = {method: evaluation.curves}
         methods |= {name: scores.curves for name, scores in others.items()}
         curves = {name: drawn for name, drawn in methods.items() if can_draw(drawn)}
         save_curves(args.curves, curves, f'protocol: {args.protocol}')
-    print(args.out)
+    document = {'page': args.out, 'method': method, 'measures': evaluation.measures}
+    report(args, document, str(args.out))
     return 0

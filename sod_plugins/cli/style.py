@@ -23,6 +23,11 @@ def paint(text: str, style: Style, stream: TextIO | None = None) -> str:
     return f'\x1b[{_CODES[style]}m{text}\x1b[0m' if has_colour(stream or sys.stdout) else text
 
 
+def print_error(message: object) -> None:
+    """Print an error on standard error, as every verb does."""
+    print(f'{paint("sod: error:", "red", sys.stderr)} {message}', file=sys.stderr)
+
+
 def has_colour(stream: TextIO) -> bool:
     """Return whether a stream shows colours."""
     if os.environ.get('NO_COLOR') or os.environ.get('TERM') == 'dumb':

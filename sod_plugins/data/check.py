@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -59,6 +60,25 @@ class DatasetReport:
     def ok(self) -> bool:
         """Whether no problem was found; empty and full masks do not count as problems."""
         return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values; the mean area is None without masks."""
+        readable = len(self.foreground)
+        sizes = [
+            {'height': height, 'width': width, 'images': count}
+            for (height, width), count in sorted(self.sizes.items())
+        ]
+        listed = ('soft_masks', 'empty_masks', 'full_masks', 'turned', 'image_dirs', 'mask_dirs')
+        counted = ('image_extensions', 'mask_extensions', 'image_formats', 'mask_formats')
+        return {
+            'pairs': self.count,
+            **{name: [str(path) for path in getattr(self, name)] for name in listed},
+            **{name: dict(getattr(self, name)) for name in counted},
+            'image_sizes': sizes,
+            'mean_salient_area': float(np.mean(self.foreground)) if readable else None,
+            'expected_pairs': self.preset.count if self.preset else None,
+            'problems': list(self.problems),
+        }
 
     def format(self, listed: int = 20) -> str:
         """Write the report as text, listing at most this many problems."""

@@ -164,6 +164,21 @@ def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int, str]:
         return (size[1], size[0]), orientation_of(image), image.mode
 
 
+def stated_pixels(path: str | Path) -> int | None:
+    """Return how many pixels the header of an image states, without decoding them.
+
+    None if the header cannot be read; the image itself may still be, without its metadata.
+    """
+    with (
+        suppress(Exception),  # Pillow's plugins may raise anything on invalid fields
+        open_regular(path) as file,
+        Image.open(file, formats=image_formats()) as image,
+    ):
+        pixels: int = image.width * image.height
+        return pixels
+    return None
+
+
 def orientation_of(image: Image.Image) -> int:
     """Return the stated orientation of an image, from 1 to 8; 1 if it is missing or invalid.
 

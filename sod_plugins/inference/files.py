@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sod_plugins._common.names import OUTPUT_KINDS, ExifRule, OutputKind
 from sod_plugins.data import list_files, require_writable
+from sod_plugins.data.decoding import stated_pixels
 from sod_plugins.data.encoding import FORMATS
 from sod_plugins.inference.collecting import find_images, output_names
 from sod_plugins.inference.image_work import ImageWork, PreparedImage
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from sod_plugins.inference.dense_crf import DenseCRF
 
 Targets = dict[OutputKind, Path]
+
+
+# Of all images in memory together, at 15 to 25 bytes a pixel; a larger one is processed alone.
+MOST_PIXELS = 96_000_000
 
 
 @dataclass
@@ -111,7 +116,8 @@ def predict_files(
         backend: The backend for a file, as for :func:`open_network`.
         device: As for :class:`SaliencyPredictor`.
         workers: Number of threads that decode and encode in parallel to the network, each with one
-            or two images in memory; with 0, nothing overlaps.
+            or two images in memory, of ``MOST_PIXELS`` at most together or alone if it has more;
+            with 0, nothing overlaps.
         batch_size: Number of images that the network processes at once; by default 8 on CUDA,
             else 1.
         shard: The part of the images to predict in this run, if other runs predict the rest.
@@ -166,6 +172,8 @@ def predict_files(
         save,
         workers=workers,
         batch_size=batch_size or runner.batch_size,
+        weigh=_pixels,
+        capacity=MOST_PIXELS,
     )
     with tqdm(
         total=len(mine), initial=len(skipped), desc='predict', unit='image', disable=not progress
@@ -179,6 +187,11 @@ def predict_files(
     summary.crf_seconds = work.crf_seconds
     manifest.finish(**shard.results(names, mine, summary.unreadable))
     return summary
+
+
+def _pixels(image: Path) -> int:
+    """Return the weight of an image: its pixels, or as much as may be if they are not known."""
+    return stated_pixels(image) or MOST_PIXELS
 
 
 def describe_outputs(

@@ -21,6 +21,7 @@ from sod_plugins.data.decoding import (
     image_formats,
     load_upright,
     measure,
+    stated_pixels,
     why_left_out,
 )
 
@@ -424,3 +425,13 @@ def test_random_damage_is_an_image_or_one_sentence():
             except DataError as error:
                 outcomes.add(str(error).count('\n'))
     assert outcomes == {3, 0}
+
+
+def test_pixels_are_read_from_the_header_alone(tmp_path):
+    path = tmp_path / 'a.jpg'
+    content = encode(noise(30, 50, 3), 'JPEG')
+    path.write_bytes(content[: len(content) // 2])  # enough for the header, not for the pixels
+    assert stated_pixels(path) == 1500
+    path.write_bytes(b'no image')
+    assert stated_pixels(path) is None
+    assert stated_pixels(tmp_path / 'none.jpg') is None

@@ -76,6 +76,54 @@ def test_only_so_many_items_are_in_memory(workers):
     assert most[0] <= 2 * max(1, workers) + 1
 
 
+@pytest.mark.parametrize('workers', [0, 1, 3])
+@pytest.mark.parametrize('batch_size', [1, 4])
+def test_weights_are_bounded_and_what_is_too_heavy_goes_alone(workers, batch_size):
+    weights = [1, 5, 4, 20, 3, 3, 3, 3, 1, 11, 9]
+    alive, lock, seen, heaviest = {}, threading.Lock(), [], {}
+
+    def decode(item):
+        with lock:
+            alive[item] = weights[item]
+            seen.append(sum(alive.values()))
+            for other in alive:
+                heaviest[other] = max(heaviest.get(other, 0), len(alive))
+        time.sleep(0.003)
+        if item == 8:
+            with lock:
+                del alive[item]
+            raise ValueError('unreadable, so that it leaves early')
+        return item
+
+    def encode(item, decoded, computed):
+        time.sleep(0.003)
+        with lock:
+            del alive[item]
+        return computed
+
+    options = {'workers': workers, 'batch_size': batch_size, 'capacity': 10}
+    results = list(
+        run_pipeline(range(11), decode, double, encode, weigh=weights.__getitem__, **options)
+    )
+    assert [item for item, _ in results] == list(range(11))
+    assert [result for item, result in results if item != 8] == [2 * i for i in range(11) if i != 8]
+    assert max(total for total in seen if total not in (20, 11)) <= 10
+    assert set(seen) & {20, 11} == {20, 11}
+    assert (heaviest[3], heaviest[9]) == (1, 1)  # each of those alone
+    assert alive == {}
+
+
+def test_light_items_still_overlap_below_the_limit():
+    both = threading.Barrier(2)
+
+    def decode(item):
+        both.wait(20)
+        return item
+
+    results = run_pipeline(range(4), decode, double, tell, weigh=lambda _: 5, capacity=10)
+    assert len(list(results)) == 4
+
+
 def test_stages_overlap():
     """Each item is decoded while the one before it is computed: else this would wait for ever."""
     decoded = [threading.Event() for _ in range(4)]

@@ -36,6 +36,31 @@ def test_inputs_are_those_of_torch(size, antialias):
     np.testing.assert_allclose(prepare(flipped, wanted), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize('antialias', [False, True])
+def test_a_single_pixel_fills_the_input(antialias):
+    mean, std = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
+    wanted = Preprocessing(size=(24, 32), antialias=antialias, mean=mean, std=std)
+    image = np.array([[[12, 40, 190]]], np.uint8)
+    expected = np.broadcast_to(np.reshape([1.0, 5.0, 20.0], (3, 1, 1)), (3, 24, 32))
+    np.testing.assert_array_equal(prepare(image, wanted), expected)
+    # torch weighs its neighbours, whose weights sum to one but for rounding
+    np.testing.assert_allclose(wanted.apply(image)[0].numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize('antialias', [False, True])
+@pytest.mark.parametrize('large', [100, 1 << 20])  # which is resized at once, or by channels
+def test_negative_strides_give_what_a_copy_gives(monkeypatch, antialias, large):
+    monkeypatch.setattr(preparing, 'LARGE', large)
+    wanted = Preprocessing(size=(24, 32), antialias=antialias)
+    image = photo(61, 45)
+    for view in (image[::-1], image[:, ::-1], image[..., ::-1], image[::-2, ::-3, ::-1]):
+        assert min(view.strides) < 0
+        copy = view.copy(order='C')
+        np.testing.assert_array_equal(prepare(view, wanted), prepare(copy, wanted))
+        torch.testing.assert_close(wanted.apply(view), wanted.apply(copy), rtol=0, atol=0)
+        assert np.abs(prepare(view, wanted) - prepare(image, wanted)).max() > 0.1
+
+
 def test_large_images_are_rounded_to_a_level(monkeypatch):
     monkeypatch.setattr(preparing, 'LARGE', 1000)
     wanted = Preprocessing(size=(24, 32), antialias=True)
