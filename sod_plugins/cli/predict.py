@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from sod_plugins.cli.arguments import (
     add_exif,
     add_network_choice,
     add_path,
+    let_threads_sleep,
     process_count,
     require_cuda,
 )
@@ -139,9 +139,7 @@ def _add_running(group: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict saliency maps or instances of images."""
-    # Read when torch is imported. Threads that wait by spinning take each other's cores where other
-    # programs compute: there a photo took 7 to 15 s so, and takes 2.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    let_threads_sleep()
     if STDIN in args.paths or args.out_dir == STDOUT:
         return _predict_stream(args)
     if args.out_dir is None:

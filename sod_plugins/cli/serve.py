@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sod_plugins._common.names import BACKENDS
-from sod_plugins.cli.arguments import add_network_choice, require_cuda
+from sod_plugins.cli.arguments import add_network_choice, let_threads_sleep, require_cuda
 
 HELP = 'predict over HTTP, with a page for the browser'
 
@@ -59,6 +59,7 @@ _LIMITS: tuple[tuple[str, type, float | None, str], ...] = (
 
 def run(args: argparse.Namespace) -> int:
     """Serve until told to end."""
+    let_threads_sleep()
     from sod_plugins.serve import ServiceSettings, open_model, serve
 
     if args.half:

@@ -172,3 +172,16 @@ def test_half_precision_and_batches_on_a_gpu(capsys, photos, tmp_path):
     for number in range(3):
         maps = [read(tmp_path / d / f'{number}.png')[1].astype(int) for d in ('gpu', 'cpu')]
         assert np.abs(maps[0] - maps[1]).mean() < 2  # of 255: half precision has 11 bits
+
+
+@pytest.mark.parametrize('chosen', [None, 'ACTIVE'])
+@pytest.mark.parametrize('verb', ['predict', 'serve'])
+def test_waiting_threads_sleep_unless_the_user_chose(monkeypatch, tmp_path, verb, chosen):
+    """Before anything is opened, as torch reads the variable when it is imported."""
+    monkeypatch.setenv('OMP_WAIT_POLICY', '')  # so that it is restored
+    monkeypatch.delenv('OMP_WAIT_POLICY')
+    if chosen:
+        monkeypatch.setenv('OMP_WAIT_POLICY', chosen)
+    words = ['predict', 'a.jpg', '-o', str(tmp_path)] if verb == 'predict' else ['serve']
+    assert main([*words, '--checkpoint', str(tmp_path / 'none.pth')]) == 2
+    assert os.environ['OMP_WAIT_POLICY'] == (chosen or 'PASSIVE')
