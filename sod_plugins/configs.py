@@ -55,7 +55,8 @@ def config_path(name: str) -> str:
         # Two hosts have configs of one name: that in the folder of its method is meant.
         known = max(found, key=_is_in_folder_of_method)
         return str(config_folder() / (known if known.endswith('.yaml') else f'{known}.py'))
-    near = difflib.get_close_matches(wanted, [n.partition('/')[2] for n in names], n=3)
+    stems = sorted({known.partition('/')[2] for known in names})
+    near = difflib.get_close_matches(wanted, names if '/' in wanted else stems, n=3)
     hint = f' Did you mean {", ".join(map(repr, near))}?' if near else ''
     raise FileNotFoundError(
         f"There is no config '{name}': name a file, or one that sod configs lists.{hint}"

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
+from sod_plugins._common.reading import read_text
 from sod_plugins.cli.arguments import import_host
 from sod_plugins.configs import config_path
 
 YAML = ('.yaml', '.yml')  # OpenMMLab's configs are Python files
 _IMPORT = re.compile(r'^\s*(?:from|import)\s+detectron2\b', re.MULTILINE)
-# Words before one that is not the config.
-_OPTIONS = ('--import', '--work-dir', '--out', '--show-dir')
+# Sections of a yaml file of detectron2, such as MODEL, or a LazyConfig that it has saved as yaml.
+_SECTION = re.compile(r'^[\s{"\']*(?:_BASE_|[A-Z][A-Z0-9_]*)["\']?\s*:|\b_target_["\']?\s*:', re.M)
+# The options of the commands of both hosts: with a value, with several, and without.
+_WITH_VALUE = (
+    *('--work-dir', '--import', '--out', '--show-dir', '--launcher', '--local_rank'),
+    *('--local-rank', '--num-processes', '--num-gpus', '--num-machines', '--machine-rank'),
+    '--dist-url',
+)
+_SWITCHES = ('--amp', '--channels-last', '--crf', '--help', '-h')
 
 
 def run_host_command(name: str, argv: Sequence[str], prog: str) -> int:
     """Run a command of the adapter whose config the words name, and return the exit status.
+
+    A config that cannot be one is refused here, before a host is imported, which takes seconds.
 
     Args:
         name: ``'train_command'`` or ``'test_command'``.
@@ -26,26 +39,78 @@ def run_host_command(name: str, argv: Sequence[str], prog: str) -> int:
     Raises:
         ImportError: The host is not installed.
     """
-    adapter = 'detectron2' if names_detectron2_config(argv) else 'openmmlab'
+    word, options_are_known = config_word(argv)
+    if word is not None and options_are_known:
+        try:
+            require_config(word)
+        except (OSError, ValueError) as error:
+            print(f'{prog}: error: {error}', file=sys.stderr)
+            return 2
+    adapter = 'detectron2' if word and is_detectron2_config(word) else 'openmmlab'
     command = getattr(import_host(f'{adapter}.commands'), name)
     return int(command(argv, prog=prog))
 
 
-def names_detectron2_config(argv: Sequence[str]) -> bool:
-    """Return whether the words of a command line name a config of detectron2.
+def config_word(argv: Sequence[str]) -> tuple[str | None, bool]:
+    """Return the word of a command line that names the config, or None, and whether that is sure.
+
+    It is not where there are options of neither host, which may have values.
+    """
+    # OpenMMLab's --resume takes a checkpoint, if it likes; detectron2's takes none.
+    for resume in ({'nargs': '?'}, {'action': 'store_true'}):
+        try:
+            given, others = _parser(resume).parse_known_args(argv)
+        except ValueError:
+            continue
+        return given.config, not any(word.startswith('-') for word in others)
+    return None, False
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _parser(resume: dict[str, Any]) -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False)
+    parser.add_argument('config')
+    parser.add_argument('--resume', **resume)
+    parser.add_argument('--cfg-options', nargs='+')
+    for option in _WITH_VALUE:
+        parser.add_argument(option)
+    for option in _SWITCHES:
+        parser.add_argument(option, action='store_true')
+    return parser
+
+
+def require_config(word: str) -> None:
+    """Refuse a word that names no config of any host.
+
+    Raises:
+        OSError: There is no such file or name, it is a folder, or it cannot be read.
+        ValueError: The file is empty, or a yaml file that is not detectron2's.
+    """
+    if Path(word).is_dir():
+        raise IsADirectoryError(
+            f"The config '{word}' is a folder: name a file, or one that sod configs lists."
+        )
+    path = Path(word) if Path(word).exists() else Path(config_path(word))
+    text = read_text(path)
+    if not text.strip():
+        raise ValueError(f"The config '{path}' is empty.")
+    if path.suffix in YAML and not _SECTION.search(text):
+        raise ValueError(
+            f"The config '{path}' is for neither host: yaml files of detectron2 have sections such "
+            'as MODEL and SOLVER, and configs of OpenMMLab are Python files.'
+        )
+
+
+def is_detectron2_config(word: str) -> bool:
+    """Return whether a word names a config of detectron2.
 
     That is a yaml file, or a LazyConfig: a Python file that imports detectron2, which a config of
     OpenMMLab never does.
     """
-    previous = ['', *argv]
-    return any(
-        _is_detectron2_config(word)
-        for word, before in zip(argv, previous, strict=False)
-        if before not in _OPTIONS and not word.startswith('-')
-    )
-
-
-def _is_detectron2_config(word: str) -> bool:
     path = Path(word)
     if path.suffix in YAML:
         return True

@@ -67,10 +67,19 @@ class Checkpointer(DetectionCheckpointer):
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load a checkpoint.
 
+        Args:
+            path: A file, a URL, a name of detectron2's model zoo (``detectron2://...``) or of this
+                package's (``zoo:NAME``); empty loads nothing.
+            *args: See ``fvcore.common.checkpoint.Checkpointer.load``.
+            **kwargs: See there.
+
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file is no checkpoint, or does not fit the model.
         """
         source = str(find_model(path)) if path and path.startswith(PREFIX) else path
+        if source and '://' not in source and not Path(source.partition('?')[0]).is_file():
+            raise FileNotFoundError(f"There is no checkpoint '{path}': correct the path.")
         loaded: dict[str, Any] = super().load(source, *args, **kwargs)
         return loaded
 

@@ -1,12 +1,13 @@
 """Training and testing from a config of detectron2: what ``tools/train.py`` and ``test.py`` do.
 
-Exit status: 0 done, 2 the run could not start and nothing was done, 130 interrupted, 143 ended by
-SIGTERM.
+Exit status: 0 done; 1 the training diverged or the disk is full; 2 the run could not start and
+nothing was done; 130 interrupted; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,57 +15,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from detectron2.config import LazyConfig, get_cfg, instantiate
+from detectron2.config import instantiate
 from detectron2.engine import default_setup, launch
 from detectron2.utils import comm
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from sod_plugins._common.signals import interrupt_status, terminable
-from sod_plugins._common.user_code import import_user_code
+from sod_plugins._common.user_code import add_import_option, import_user_code
 from sod_plugins._common.writing import write_text
-from sod_plugins.configs import config_path
 from sod_plugins.data import DataError
 from sod_plugins.detectron2.checkpointer import Checkpointer
-from sod_plugins.detectron2.config import add_sod_plugins_config
+from sod_plugins.detectron2.config_files import (
+    is_lazy,
+    load_config,
+    output_dir,
+    set_evaluator,
+    set_precision,
+)
 from sod_plugins.detectron2.datasets import register_configured
 from sod_plugins.detectron2.trainer import LazyTrainer, Trainer, evaluate_lazily
 
-YAML = ('.yaml', '.yml')
-
-
-def load_config(
-    path: str | Path, options: Sequence[str] = (), work_dir: str | Path | None = None
-) -> Any:
-    """Read a config of detectron2, a yaml file or a LazyConfig.
-
-    Args:
-        path: The config file, or the name of one of this package, such as
-            ``detectron2/csnet-x1_1xb24-300e_duts-224x224``.
-        options: Values to set in it, such as ``SOLVER.MAX_ITER=20`` or ``train.max_iter=20``.
-        work_dir: Where logs and checkpoints go; by default the config's.
-
-    Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: The file is wrong, or an option does not fit it.
-    """
-    path = Path(path if Path(path).is_file() else config_path(str(path)))
-    for option in options:
-        if '=' not in option:
-            raise ValueError(f'--cfg-options takes pairs of the form KEY=VALUE, got {option!r}.')
-    try:
-        if path.suffix in YAML:
-            cfg = get_cfg()
-            add_sod_plugins_config(cfg)
-            cfg.MODEL.DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
-            cfg.merge_from_file(str(path))
-            cfg.merge_from_list([word for option in options for word in option.split('=', 1)])
-            cfg.OUTPUT_DIR = str(work_dir or cfg.OUTPUT_DIR)
-        else:
-            cfg = LazyConfig.apply_overrides(LazyConfig.load(str(path)), list(options))
-            cfg.train.output_dir = str(work_dir or cfg.train.output_dir)
-    except Exception as error:  # a LazyConfig is Python code, which may fail in any way
-        raise ValueError(f"The config '{path}' cannot be used: {error}") from error
-    return cfg
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What a process of several may end with -> the exit status.
+STATUSES = {
+    'FloatingPointError': 1,
+    **dict.fromkeys(('DataError', 'FileNotFoundError', 'ImportError', 'OSError', 'ValueError'), 2),
+}
 
 
 def train(
@@ -72,14 +48,18 @@ def train(
     *,
     work_dir: str | Path | None = None,
     resume: bool = False,
+    amp: bool = False,
+    channels_last: bool = False,
     options: Sequence[str] = (),
-) -> Any:
+) -> Trainer:
     """Train a model as a config of detectron2 says, in this process.
 
     Args:
         config: The config file.
         work_dir: Where logs and checkpoints go; by default the config's.
         resume: Whether to go on with the last checkpoint of that folder.
+        amp: Whether to train in mixed precision, on a GPU.
+        channels_last: Whether to use the memory format channels-last.
         options: Values to set in the config.
 
     Returns:
@@ -88,14 +68,12 @@ def train(
     Raises:
         ValueError: The config, an option, the checkpoint or the machine does not allow it.
         DataError: The data are not usable.
+        FloatingPointError: The loss became NaN or infinite.
     """
     cfg = load_config(config, options, work_dir)
-    default_setup(cfg, _arguments_of_setup(config))
-    if _is_lazy(cfg):
-        trainer: Trainer = LazyTrainer(cfg)
-    else:
-        register_configured(cfg.SOD.DATASETS)
-        trainer = Trainer(cfg)
+    set_precision(cfg, amp, channels_last)
+    _set_up(cfg, config)
+    trainer = LazyTrainer(cfg) if is_lazy(cfg) else Trainer(cfg)
     trainer.resume_or_load(resume)
     trainer.train()
     return trainer
@@ -107,15 +85,19 @@ def test(
     *,
     work_dir: str | Path | None = None,
     out_dir: str | Path | None = None,
+    show_dir: str | Path | None = None,
+    crf: bool = False,
     options: Sequence[str] = (),
 ) -> Mapping[str, Any]:
     """Test a checkpoint as a config of detectron2 says, in this process.
 
     Args:
         config: The config file.
-        checkpoint: The checkpoint, of any host.
+        checkpoint: The checkpoint, of any host, or ``zoo:`` and the name of a model.
         work_dir: Where logs go; by default the config's.
         out_dir: Where to save results and measures.
+        show_dir: Where to save the images overlaid with their saliency or instances.
+        crf: Whether to refine saliency maps by a CRF first.
         options: Values to set in the config.
 
     Returns:
@@ -126,25 +108,27 @@ def test(
         DataError: The data are not usable.
     """
     cfg = load_config(config, options, work_dir)
-    default_setup(cfg, _arguments_of_setup(config))
-    if _is_lazy(cfg):
-        if out_dir is not None:
-            cfg.dataloader.evaluator.output_dir = str(out_dir)
+    _set_up(cfg, config)
+    asked: dict[str, Any] = {'--out': out_dir, '--show-dir': show_dir, '--crf': {} if crf else None}
+    set_evaluator(cfg, {name: value for name, value in asked.items() if value is not None})
+    if is_lazy(cfg):
         model = instantiate(cfg.model).to(cfg.train.device)
-        Checkpointer(model).load(str(checkpoint))
-        results = evaluate_lazily(cfg, model.eval())
     else:
-        register_configured(cfg.SOD.DATASETS)
-        if out_dir is not None:
-            cfg.defrost()
-            cfg.SOD.EVALUATOR.output_dir = str(out_dir)
         model = Trainer.build_model(cfg)
-        Checkpointer(model).load(str(checkpoint))
-        results = Trainer.test(cfg, model.eval())
+    Checkpointer(model).load(str(checkpoint))
+    results = (evaluate_lazily if is_lazy(cfg) else Trainer.test)(cfg, model.eval())
     if comm.is_main_process():
-        target = Path(cfg.train.output_dir if _is_lazy(cfg) else cfg.OUTPUT_DIR)
-        write_text(target / 'test_results.json', json.dumps(results, indent=2) + '\n')
+        written = json.dumps(results, indent=2) + '\n'
+        write_text(output_dir(cfg) / 'test_results.json', written)
     return results
+
+
+def _set_up(cfg: Any, config: str | Path) -> None:
+    """Do what detectron2's own scripts begin with, and register the data sets of a yaml file."""
+    # What it reads of its own command line.
+    default_setup(cfg, argparse.Namespace(config_file=str(config), eval_only=False))
+    if not is_lazy(cfg):
+        register_configured(cfg.SOD.DATASETS)
 
 
 def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> int:
@@ -152,18 +136,17 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
     parser = argparse.ArgumentParser(
         prog=prog, description='Train a model from a config of detectron2.'
     )
-    parser.add_argument('config', help='the config file, a yaml file or a LazyConfig')
+    parser.add_argument('config', help='config file, yaml or LazyConfig, or a name of sod configs')
     parser.add_argument(
         '--resume', action='store_true', help='go on with the last checkpoint of the work folder'
     )
-    given = _parse(parser, argv)
-    return _run(
-        parser,
-        given,
-        train,
-        (given.config,),
-        {'work_dir': given.work_dir, 'resume': given.resume, 'options': given.cfg_options},
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision, on a GPU')
+    parser.add_argument(
+        '--channels-last', action='store_true', help='use the channels-last memory format'
     )
+    given = _parse(parser, argv)
+    named = {name: getattr(given, name) for name in ('resume', 'amp', 'channels_last')}
+    return _run(parser, given, train, (given.config,), named)
 
 
 def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> int:
@@ -171,17 +154,20 @@ def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> in
     parser = argparse.ArgumentParser(
         prog=prog, description='Test a checkpoint by a config of detectron2.'
     )
-    parser.add_argument('config', help='the config file, a yaml file or a LazyConfig')
+    parser.add_argument('config', help='config file, yaml or LazyConfig, or a name of sod configs')
     parser.add_argument('checkpoint', help='the checkpoint file, of any host')
     parser.add_argument('--out', metavar='DIR', help='save results and measures in this folder')
-    given = _parse(parser, argv)
-    return _run(
-        parser,
-        given,
-        test,
-        (given.config, given.checkpoint),
-        {'work_dir': given.work_dir, 'out_dir': given.out, 'options': given.cfg_options},
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='save the images overlaid with their saliency or instances',
     )
+    parser.add_argument(
+        '--crf', action='store_true', help='refine the maps with a fully connected CRF first'
+    )
+    given = _parse(parser, argv)
+    named = {'out_dir': given.out, 'show_dir': given.show_dir, 'crf': given.crf}
+    return _run(parser, given, test, (given.config, given.checkpoint), named)
 
 
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -196,20 +182,45 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
     )
     parser.add_argument(
         '--num-processes',
+        '--num-gpus',
         type=int,
         default=1,
         metavar='N',
-        help='processes to run in, each with a GPU of its own if there are any',
+        help='processes to run in on this machine, each with a GPU of its own if there are any',
+    )
+    parser.add_argument('--num-machines', type=int, default=1, metavar='N', help='machines in all')
+    parser.add_argument(
+        '--machine-rank', type=int, default=0, metavar='N', help='which one this is, from 0'
     )
     parser.add_argument(
-        '--import',
-        dest='imports',
-        action='append',
-        default=[],
-        metavar='MODULE',
-        help='import your own code first, a module or a file *.py; repeatable',
+        '--dist-url',
+        default='auto',
+        metavar='URL',
+        help='where the machines meet, such as tcp://HOST:PORT; needed for several',
     )
-    return parser.parse_args(argv)
+    parser.add_argument('--launcher', help=argparse.SUPPRESS)
+    add_import_option(parser)
+    given = parser.parse_args(argv)
+    if given.launcher not in (None, 'none'):
+        parser.error(
+            '--launcher is for configs of OpenMMLab: detectron2 starts its processes itself, '
+            'see --num-processes.'
+        )
+    _require_machines(parser, given)
+    return given
+
+
+def _require_machines(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuse numbers of processes and machines that cannot be."""
+    if given.num_processes < 1 or not 0 <= given.machine_rank < given.num_machines:
+        parser.error('--num-processes is 1 or more, and --machine-rank below --num-machines.')
+    if given.num_machines > 1 and given.dist_url == 'auto':
+        parser.error('--num-machines needs the same --dist-url=tcp://HOST:PORT on all of them.')
+    if torch.cuda.is_available() and given.num_processes > torch.cuda.device_count():
+        parser.error(
+            f'--num-processes is {given.num_processes}, but there are '
+            f'{torch.cuda.device_count()} GPUs.'
+        )
 
 
 def _run(
@@ -219,28 +230,40 @@ def _run(
     words: tuple[Any, ...],
     named: dict[str, Any],
 ) -> int:
+    """Call a function in the processes that are asked for, and return the exit status."""
+    named |= {'work_dir': given.work_dir, 'options': given.cfg_options}
     try:
         with terminable():
-            load_config(given.config, given.cfg_options)  # before processes start
+            if given.num_processes > 1:  # one sentence, in place of one of each process
+                load_config(given.config, given.cfg_options)
             launch(
                 _import_and_call,
                 given.num_processes,
-                dist_url='auto',
+                given.num_machines,
+                given.machine_rank,
+                given.dist_url,
                 args=(given.imports, function, words, named),
             )
-    except (DataError, ImportError, OSError, ValueError) as error:
-        print(f'{parser.prog}: error: {error}', file=sys.stderr)
-        return 2
     except ProcessRaisedException as error:
         kind, _, message = str(error).strip().splitlines()[-1].partition(': ')
-        if kind.rpartition('.')[2] not in ('DataError', 'ImportError', 'OSError', 'ValueError'):
+        status = STATUSES.get(kind.rpartition('.')[2])
+        if status is None:
             raise
-        print(f'{parser.prog}: error: {message}', file=sys.stderr)
-        return 2
+        print(f'{parser.prog}: {_word(status)}: {message}', file=sys.stderr)
+        return status
     except KeyboardInterrupt as error:
         print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)
         return interrupt_status(error)
+    except (DataError, FloatingPointError, ImportError, OSError, ValueError) as error:
+        full = isinstance(error, OSError) and error.errno in OUT_OF_SPACE
+        status = 1 if full or isinstance(error, FloatingPointError) else 2
+        print(f'{parser.prog}: {_word(status)}: {error}', file=sys.stderr)
+        return status
     return 0
+
+
+def _word(status: int) -> str:
+    return 'error' if status == 2 else 'stopped'
 
 
 def _import_and_call(
@@ -252,12 +275,3 @@ def _import_and_call(
     for source in imports:
         import_user_code(source)
     function(*words, **named)
-
-
-def _is_lazy(cfg: Any) -> bool:
-    return 'dataloader' in cfg
-
-
-def _arguments_of_setup(config: str | Path) -> argparse.Namespace:
-    """Return what detectron2's ``default_setup`` reads of its own command line."""
-    return argparse.Namespace(config_file=str(config), eval_only=False)

@@ -49,6 +49,8 @@ def add_sod_plugins_config(cfg: Any) -> None:
     cfg.SOD.DYNAMIC_WEIGHT_DECAY.enabled = False
     cfg.SOD.PRUNING.enabled = False
     cfg.SOD.EXACT_RESUME = True
+    # Whether a training uses the memory format channels-last.
+    cfg.SOD.CHANNELS_LAST = False
     # How much of SOLVER's rate the backbone learns by.
     cfg.SOD.BACKBONE_LR_FACTOR = 1.0
     # A class of torch.optim, with SOLVER's rate and weight decay; 'SGD' has SOLVER's momentum too.

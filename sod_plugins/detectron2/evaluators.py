@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from detectron2.data import MetadataCatalog
 from detectron2.evaluation import DatasetEvaluator
@@ -19,15 +20,20 @@ from sod_plugins.data import (
     OCCLUSION,
     DataError,
     Instances,
+    read_image,
     read_instances,
     read_mask,
     save_png,
 )
+from sod_plugins.detectron2.adapters import arguments
+from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.metrics import SaliencyEvaluator as Scores
 from sod_plugins.metrics.average_precision import Kind
 from sod_plugins.metrics.instances import KINDS, check_instance_options
 from sod_plugins.metrics.tested_instances import score_tested_instances
 from sod_plugins.networks import to_uint8
+from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
+from sod_plugins.visualization.overlays import tint_saliency
 
 Results = OrderedDict[str, dict[str, float]]
 
@@ -47,8 +53,12 @@ class SaliencyEvaluator(DatasetEvaluator):
             usual ones.
         output_dir: Where to save the maps (``maps/<stem>.png``), ``measures.json`` and
             ``per_image.csv``; None saves nothing.
+        show_dir: Where to save the images tinted by their maps (``<stem>.png``); None saves none.
+        crf: Arguments of the :class:`sod_plugins.inference.dense_crf.DenseCRF` that refines the
+            maps first, by the image; None leaves them as they are.
 
     Raises:
+        ImportError: The library of the CRF is not installed.
         ValueError: There is no such protocol or measure, or a map is not finite.
         DataError: A mask cannot be read or has another size than its map, or two images of equal
             stem would be saved under one name.
@@ -59,9 +69,12 @@ class SaliencyEvaluator(DatasetEvaluator):
         protocol: ProtocolName = 'pysodmetrics',
         measures: Sequence[str] | None = None,
         output_dir: str | Path | None = None,
+        show_dir: str | Path | None = None,
+        crf: Mapping[str, Any] | None = None,
     ) -> None:
         self._scores = Scores(protocol, measures)
-        self.output_dir = None if output_dir is None else Path(output_dir)
+        self.output_dir, self.show_dir = _folder(output_dir), _folder(show_dir)
+        self.crf = None if crf is None else DenseCRF(**arguments(crf))
         self._image_of: dict[str, str] = {}
 
     def reset(self) -> None:
@@ -74,18 +87,30 @@ class SaliencyEvaluator(DatasetEvaluator):
     ) -> None:
         """Score the results of some samples, and save their maps."""
         for sample, output in zip(inputs, outputs, strict=True):
-            path = Path(sample['file_name'])
-            levels = to_uint8(_saliency_of(output, path))
-            if self.output_dir is not None:
-                other = self._image_of.setdefault(path.stem, str(path))
-                if other != str(path):
-                    raise DataError(
-                        f"'{other}' and '{path}' have the same stem, so their maps would have one "
-                        'name. Test them separately.'
-                    )
-                save_png(self.output_dir / 'maps' / f'{path.stem}.png', levels)
-            mask = read_mask(sample['sem_seg_file_name'], sample.get('exif', 'apply'))
-            self._scores.step(levels, mask, path.stem)
+            path, exif = Path(sample['file_name']), sample.get('exif', 'apply')
+            saliency = _saliency_of(output, path)
+            if self.crf is not None:
+                refined = self.crf.refine(read_image(path, exif), saliency.numpy())
+                saliency = torch.from_numpy(refined).clamp(0, 1)
+            levels = to_uint8(saliency)
+            self._save(path, exif, saliency, levels)
+            self._scores.step(levels, read_mask(sample['sem_seg_file_name'], exif), path.stem)
+
+    def _save(self, path: Path, exif: Any, saliency: Tensor, levels: Any) -> None:
+        """Save the map of an image and the image tinted by it, where this is asked for."""
+        if self.output_dir is None and self.show_dir is None:
+            return
+        other = self._image_of.setdefault(path.stem, str(path))
+        if other != str(path):
+            raise DataError(
+                f"'{other}' and '{path}' have the same stem, so their maps would have one name. "
+                'Test them separately.'
+            )
+        if self.output_dir is not None:
+            save_png(self.output_dir / 'maps' / f'{path.stem}.png', levels)
+        if self.show_dir is not None:
+            tinted = tint_saliency(read_image(path, exif), saliency.numpy())
+            save_png(self.show_dir / f'{path.stem}.png', tinted)
 
     def evaluate(self) -> Results | None:
         """Average the scores of all processes; in the main one, return and save them."""
@@ -138,6 +163,8 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         kinds: What is compared: ``'mask'``, ``'box'`` or both.
         occlusion: From which overlap of two boxes on an image counts for ``mask_map_o`` and so on.
         output_dir: Where to save ``instances.json`` and ``measures.json``; None saves nothing.
+        show_dir: Where to save the images overlaid with their instances of a score of 0.4 or more
+            (``<stem>.png``); None saves none.
 
     Raises:
         ValueError: There is no such protocol, or scores or boxes are not finite.
@@ -154,6 +181,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         kinds: Sequence[Kind] = KINDS,
         occlusion: float = OCCLUSION,
         output_dir: str | Path | None = None,
+        show_dir: str | Path | None = None,
     ) -> None:
         if (dataset_name is None) == (ann_file is None):
             raise ValueError('SalientInstanceEvaluator needs either dataset_name or ann_file.')
@@ -163,7 +191,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         self.ann_file, self.skip_bad = str(ann_file), skip_bad
         check_instance_options(protocol, kinds)
         self.protocol, self.kinds, self.occlusion = protocol, tuple(kinds), occlusion
-        self.output_dir = None if output_dir is None else Path(output_dir)
+        self.output_dir, self.show_dir = _folder(output_dir), _folder(show_dir)
         self._found: dict[Any, list[dict[str, Any]]] = {}
 
     def reset(self) -> None:
@@ -178,6 +206,10 @@ class SalientInstanceEvaluator(DatasetEvaluator):
             self._found[sample['image_id']] = _entries(
                 output['instances'], sample['file_name'], self.kinds
             )
+            if self.show_dir is not None:
+                path = Path(sample['file_name'])
+                overlay = _overlay(read_image(path, sample.get('exif', 'apply')), output, path)
+                save_png(self.show_dir / f'{path.stem}.png', overlay)
 
     def evaluate(self) -> Results | None:
         """Measure the instances of all processes; in the main one, return and save them."""
@@ -215,3 +247,17 @@ def _entries(found: Any, path: str, kinds: Sequence[str]) -> list[dict[str, Any]
             )
         masks = found.pred_masks.bool().cpu()
     return Instances(boxes.numpy(), masks.numpy(), scores.numpy(), labels.numpy()).to_coco()
+
+
+def _overlay(image: Any, output: Mapping[str, Any], path: Path) -> Any:
+    """Return an image overlaid with the instances of an output."""
+    found = output['instances']
+    if not found.has('pred_masks'):
+        raise ValueError(f"The model finds no masks to draw over '{path}': leave out show_dir.")
+    parts = (found.pred_masks.bool(), found.scores.float(), found.pred_boxes.tensor.float())
+    masks, scores, boxes = (np.asarray(part.cpu()) for part in parts)
+    return draw_instances(image, masks, scores, boxes, SHOWN)
+
+
+def _folder(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

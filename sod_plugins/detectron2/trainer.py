@@ -57,7 +57,7 @@ class Trainer(DefaultTrainer):
         if not logging.getLogger('detectron2').isEnabledFor(logging.INFO):
             setup_logger()
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
-        model = self.build_model(cfg)
+        model = with_format(self.build_model(cfg), cfg.SOD.CHANNELS_LAST)
         optimizer = self.build_optimizer(cfg, model)
         self._assemble(model, optimizer, self.build_train_loader(cfg), cfg.SOLVER.AMP.ENABLED)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
@@ -66,7 +66,16 @@ class Trainer(DefaultTrainer):
     def _assemble(
         self, model: Any, optimizer: Any, loader: Any, amp: bool, ddp: Mapping[str, Any] = DDP
     ) -> None:
-        """Put the parts of a step together."""
+        """Put the parts of a step together.
+
+        Raises:
+            ValueError: Mixed precision is asked for on a CPU.
+        """
+        if amp and not next(model.parameters()).is_cuda:
+            raise ValueError(
+                'Mixed precision (--amp, SOLVER.AMP.ENABLED, train.amp.enabled) needs a GPU in '
+                'detectron2: leave it out.'
+            )
         trainer = AMPTrainer if amp else SimpleTrainer
         self._trainer = trainer(wrap_model(model, **ddp), loader, optimizer)
 
@@ -157,6 +166,7 @@ class LazyTrainer(Trainer):
         TrainerBase.__init__(self)
         settings = cfg.train
         model = instantiate(cfg.model).to(settings.device)
+        model = with_format(model, settings.get('channels_last', False))
         cfg.optimizer.params.model = model
         optimizer = instantiate(cfg.optimizer)
         for group in optimizer.param_groups:  # omegaconf's lists have no place in a checkpoint
@@ -202,6 +212,11 @@ class LazyTrainer(Trainer):
         """Run the training."""
         TrainerBase.train(self, self.start_iter, self.max_iter)
         return getattr(self, '_last_eval_results', None)
+
+
+def with_format(model: Any, channels_last: bool) -> Any:
+    """Return the model, its weights in the memory format channels-last if asked for."""
+    return model.to(memory_format=torch.channels_last) if channels_last else model
 
 
 def evaluate_lazily(cfg: Any, model: Any) -> Mapping[str, Any]:

@@ -142,5 +142,5 @@ def check_instances(there, here, photo):
     expected, found = expected.pred_instances, found['instances']
     assert len(found) == len(expected) > 0
     torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
-    torch.testing.assert_close(found.pred_boxes.tensor, expected.bboxes, rtol=1e-5, atol=1e-3)
-    assert (found.pred_masks != expected.masks).float().mean() < 1e-4
+    torch.testing.assert_close(found.pred_boxes.tensor, expected.bboxes, rtol=1e-5, atol=1e-5)
+    assert torch.equal(found.pred_masks, expected.masks)

@@ -43,8 +43,8 @@ def photo():
 def check_equal(found, expected):
     assert len(found) == len(expected.scores) > 0
     np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(found.pred_boxes.tensor, expected.boxes, rtol=1e-5, atol=1e-3)
-    assert (found.pred_masks.numpy() != expected.masks).mean() < 1e-4  # those at one half exactly
+    np.testing.assert_allclose(found.pred_boxes.tensor, expected.boxes, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found.pred_masks.numpy(), expected.masks)
     assert set(found.pred_classes.tolist()) == {0}
 
 
