@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -232,6 +233,7 @@ def _run(
 ) -> int:
     """Call a function in the processes that are asked for, and return the exit status."""
     named |= {'work_dir': given.work_dir, 'options': given.cfg_options}
+    logging.raiseExceptions = False  # no traceback for each line that a full disk lacks in the log
     try:
         with terminable():
             if given.num_processes > 1:  # one sentence, in place of one of each process
@@ -245,8 +247,7 @@ def _run(
                 args=(given.imports, function, words, named),
             )
     except ProcessRaisedException as error:
-        kind, _, message = str(error).strip().splitlines()[-1].partition(': ')
-        status = STATUSES.get(kind.rpartition('.')[2])
+        status, message = _last_error(str(error))
         if status is None:
             raise
         print(f'{parser.prog}: {_word(status)}: {message}', file=sys.stderr)
@@ -257,9 +258,21 @@ def _run(
     except (DataError, FloatingPointError, ImportError, OSError, ValueError) as error:
         full = isinstance(error, OSError) and error.errno in OUT_OF_SPACE
         status = 1 if full or isinstance(error, FloatingPointError) else 2
-        print(f'{parser.prog}: {_word(status)}: {error}', file=sys.stderr)
+        # Of a loss that is not finite detectron2 prints all parts, on lines of their own.
+        message = str(error).partition('\nloss_dict')[0]
+        print(f'{parser.prog}: {_word(status)}: {message}', file=sys.stderr)
         return status
     return 0
+
+
+def _last_error(trace: str) -> tuple[int | None, str]:
+    """Return the exit status of what ended a process, if it is known, and its message."""
+    for line in reversed(trace.splitlines()):
+        kind, colon, message = line.partition(': ')
+        status = STATUSES.get(kind.rpartition('.')[2])
+        if colon and status is not None:
+            return status, message
+    return None, ''
 
 
 def _word(status: int) -> str:

@@ -42,6 +42,46 @@ def _defaults():
     return cfg
 
 
+RESNET = """
+  PIXEL_MEAN: [123.675, 116.28, 103.53]
+  PIXEL_STD: [58.395, 57.12, 57.375]
+  WEIGHTS: ''
+  DEVICE: cpu
+  RESNETS:
+    DEPTH: 50
+    NORM: BN
+    STEM_OUT_CHANNELS: 8
+    WIDTH_PER_GROUP: 4
+    RES2_OUT_CHANNELS: 16
+    OUT_FEATURES: [res2, res3, res4, res5]
+"""
+# How yaml files begin: detectron2's own ResNet-50, narrow, below an FPN and as DeepLab has it.
+YAML_BACKBONES = {
+    'FPN': f"""MODEL:{RESNET}
+  BACKBONE: {{NAME: build_resnet_fpn_backbone, FREEZE_AT: 0}}
+  FPN: {{IN_FEATURES: [res2, res3, res4, res5], OUT_CHANNELS: 16}}
+""",
+    'DeepLab': f"""MODEL:{RESNET}    STEM_TYPE: deeplab
+    RES4_DILATION: 2
+    RES5_DILATION: 4
+    RES5_MULTI_GRID: [1, 2, 4]
+  BACKBONE: {{NAME: build_resnet_deeplab_backbone, FREEZE_AT: 0}}
+""",
+}
+
+
+def yaml_config(text, folder):
+    """Read a config as a user's yaml file, with the keys of detectron2's DeepLab where it is."""
+    cfg = _defaults()
+    if 'deeplab' in text:
+        from detectron2.projects.deeplab import add_deeplab_config
+
+        add_deeplab_config(cfg)
+    (folder / 'config.yaml').write_text(text)
+    cfg.merge_from_file(str(folder / 'config.yaml'))
+    return cfg
+
+
 def saliency_config(name, size=(64, 64)):
     _, (backbone, backbone_arguments), (head, head_arguments) = METHODS[name]
     cfg = _defaults()
