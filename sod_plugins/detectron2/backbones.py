@@ -23,8 +23,8 @@ class BackboneAdapter(NetAdapter, Backbone):
     Args:
         freeze_at: How many stages, from the first on, keep their parameters and statistics.
         norm_eval: Whether BatchNorm keeps its statistics while training.
-        size_divisibility: What the sides of images are padded to a multiple of; 0 pads nothing
-            beyond the largest image, which every extractor here takes.
+        size_divisibility: Multiple that the sides of images are padded to. Every backbone here
+            takes images of any size, so the default of 0 pads them only to the largest one.
         weights: A file, a URL or a package with the extractor's own weights, see
             :func:`sod_plugins.checkpoints.backbone_weights.load_backbone_weights`.
 
@@ -79,7 +79,7 @@ class BackboneAdapter(NetAdapter, Backbone):
 
     @property
     def size_divisibility(self) -> int:
-        """What the sides of images are padded to a multiple of; 0 for none."""
+        """Multiple that the sides of images are padded to; 0 for no padding."""
         return self._size_divisibility
 
     def train(self, mode: bool = True) -> BackboneAdapter:

@@ -1,4 +1,4 @@
-"""Checkpoints of detectron2 that say which network they hold, and are read as data."""
+"""Write checkpoints that say which network they hold, and read them as data."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ WEIGHTS = 'state_dict'  # the name by which the weights are found outside detect
 
 
 class Checkpointer(DetectionCheckpointer):
-    """detectron2's checkpointer, towards the other users of a network's checkpoint.
+    """Writes and reads checkpoints that other hosts and plain PyTorch share.
 
     It writes files whole, and the network's description beside the weights, which
     :func:`~sod_plugins.networks.load_network`, the ``sod`` command and other hosts build it by. It
-    loads what these and ``save_network`` write too, and ``zoo:NAME``. Files are read as data:
-    nothing in them is executed, but in those of detectron2's model zoo (``.pkl``).
+    also loads what these and ``save_network`` write, and ``zoo:NAME``. Files are read as data:
+    nothing in them is executed. The exception is detectron2's own model zoo (``.pkl``).
     """
 
     def save(self, name: str, **kwargs: Any) -> None:

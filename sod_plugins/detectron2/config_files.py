@@ -1,4 +1,4 @@
-"""Configs of detectron2 of either kind, as files and as what a command line changes in them."""
+"""Read configs of detectron2 of either kind, and set in them what a command line asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets of this package in detectron2's catalog."""
+"""Register data sets of this package in detectron2's catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which network of this package a model of detectron2 is."""
+"""Describe the network of this package that a model of detectron2 is."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _require_all_maps(model: Any) -> None:
 
 
 def _preprocessing(model: Any) -> Preprocessing:
-    """Return what a model does to images before its network."""
+    """Return the preprocessing of a model."""
     size = getattr(model, 'input_size', (0, 0))
     if not all(size):
         raise ValueError('it has no input_size (SOD.INPUT_SIZE), the size that it is tested at')

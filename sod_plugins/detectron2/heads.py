@@ -20,7 +20,7 @@ IGNORED = 255
 
 
 class DecodeHead(NetAdapter, nn.Module):
-    """A plain decoder, called as detectron2's segmentors call their heads.
+    """Runs a plain decoder as the head of one of detectron2's segmentors.
 
     A config names the class in ``MODEL.SEM_SEG_HEAD.NAME``, the maps in ``.IN_FEATURES`` (none
     for all maps of the backbone) and the decoder's arguments in ``SOD.HEAD``.

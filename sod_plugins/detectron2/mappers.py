@@ -1,4 +1,4 @@
-"""From records of data sets to samples of models."""
+"""Turn records of data sets into samples of models."""
 
 from __future__ import annotations
 

@@ -43,18 +43,18 @@ class PiCANetNeck(NetAdapter, Backbone):
 
     @classmethod
     def from_config(cls, cfg: Any, bottom_up: Backbone) -> dict[str, Any]:
-        """Translate a config: ``SOD.NECK`` has the arguments."""
+        """Translate a config, whose ``SOD.NECK`` has the arguments."""
         return {'bottom_up': bottom_up, **arguments(cfg.SOD.NECK)}
 
     @property
     def size_divisibility(self) -> int:
-        """That of the backbone."""
+        """Multiple that the sides of images are padded to, which is the backbone's."""
         divisibility: int = self.bottom_up.size_divisibility
         return divisibility
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """Those of the backbone."""
+        """Constraints on the padding of images, which are the backbone's."""
         constraints: dict[str, int] = self.bottom_up.padding_constraints
         return constraints
 

@@ -20,7 +20,7 @@ from sod_plugins.ops import resize_bilinear
 
 
 class ImageModel(nn.Module):
-    """What the models here share: images of detectron2's samples become a normalised batch.
+    """Normalises and batches the images of detectron2's samples, for all models of this package.
 
     Args:
         pixel_mean: Mean of each channel, in the order of ``input_format``.
@@ -30,7 +30,7 @@ class ImageModel(nn.Module):
             resizes them; (0, 0) leaves them as they come. With it, hand over images as they are
             (``INPUT.MIN_SIZE_TEST: 0``).
         antialias: Whether that resize antialiases.
-        size_divisibility: What the sides of a batch are padded to a multiple of.
+        size_divisibility: Multiple that the sides of a batch are padded to.
 
     Raises:
         ValueError: There is no such format.
@@ -61,7 +61,7 @@ class ImageModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Device of the model."""
         return self.pixel_mean.device
 
     def batch_of(self, samples: Sequence[Mapping[str, Any]]) -> ImageList:

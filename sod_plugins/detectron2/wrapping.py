@@ -1,4 +1,4 @@
-"""Models in the wrappers for several processes."""
+"""Wrap models for several processes, and unwrap them."""
 
 from __future__ import annotations
 
