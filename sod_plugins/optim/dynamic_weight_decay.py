@@ -254,14 +254,18 @@ def _drop_tiny(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     for group in optimizer.param_groups:
         for parameter in group['params']:
             for tensor in (parameter, *optimizer.state.get(parameter, {}).values()):
-                if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                if not isinstance(tensor, Tensor) or tensor.shape != parameter.shape:
+                    continue
+                if tensor.is_floating_point():
                     alike.setdefault((tensor.device, tensor.dtype), []).append(tensor)
     for tensors in alike.values():
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        kept = (flat.abs() >= TINY).to(flat.dtype)
+        kept = torch.hardshrink(flat, TINY)
+        if torch.equal(kept, flat):  # as in almost every step, and much cheaper than to write
+            continue
         parts = torch.split(kept, [tensor.numel() for tensor in tensors])
         shaped = [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
-        torch._foreach_mul_(tensors, shaped)
+        torch._foreach_copy_(tensors, shaped)
 
 
 def _octave_layers(model: nn.Module, fusion: bool) -> list[tuple[str, nn.Parameter, nn.Module]]:
