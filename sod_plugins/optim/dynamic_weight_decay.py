@@ -261,7 +261,8 @@ def _drop_tiny(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     for tensors in alike.values():
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         kept = torch.hardshrink(flat, TINY)
-        if torch.equal(kept, flat):  # as in almost every step, and much cheaper than to write
+        # As in almost every step, where nothing need be written. To ask waits for other devices.
+        if flat.device.type == 'cpu' and torch.equal(kept, flat):
             continue
         parts = torch.split(kept, [tensor.numel() for tensor in tensors])
         shaped = [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
