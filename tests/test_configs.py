@@ -252,7 +252,7 @@ def test_training_parts_build_and_fit(leaf):
     assert leaf.data_preprocessor == leaf.model.data_preprocessor
     dataset = leaf.train_dataloader.dataset
     for part in dataset.get('datasets', [dataset]):
-        for step in part.pipeline:
+        for step in part.get('dataset', part).pipeline:  # one that is repeated holds another
             TRANSFORMS.build(dict(step))
     for hook in [*leaf.default_hooks.values(), *leaf.get('custom_hooks', [])]:
         with HOOKS.switch_scope_and_registry(leaf.default_scope) as registry:
