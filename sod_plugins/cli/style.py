@@ -20,7 +20,8 @@ def paint(text: str, style: Style, stream: TextIO | None = None) -> str:
         style: The style.
         stream: Where it is printed; standard output by default.
     """
-    return f'\x1b[{_CODES[style]}m{text}\x1b[0m' if has_colour(stream or sys.stdout) else text
+    coloured = text and has_colour(stream or sys.stdout)
+    return f'\x1b[{_CODES[style]}m{text}\x1b[0m' if coloured else text
 
 
 def print_error(message: object) -> None:

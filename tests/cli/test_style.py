@@ -29,6 +29,7 @@ def environment(monkeypatch):
 def test_a_terminal_gets_colours_and_a_file_none():
     assert paint('text', 'red', Terminal()) == '\x1b[31mtext\x1b[0m'
     assert paint('text', 'red', io.StringIO()) == 'text'
+    assert paint('', 'red', Terminal()) == ''
 
 
 @pytest.mark.parametrize(
