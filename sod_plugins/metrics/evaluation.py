@@ -27,7 +27,7 @@ from sod_plugins.data import (
 from sod_plugins.metrics.protocols import Protocol
 from sod_plugins.metrics.registry import MEASURES, Measure, find_measures
 from sod_plugins.metrics.results import Evaluation
-from sod_plugins.metrics.saliency import ImageScores, SaliencyEvaluator, score_image
+from sod_plugins.metrics.saliency import ImageScores, SaliencyEvaluator, ScoreSummary, score_image
 
 Pair = tuple[str, Path, Path]
 Result = TypeVar('Result')
@@ -148,6 +148,11 @@ class _Outcome:
     white: int = 1
     scale: int | None = None
 
+    @property
+    def is_small(self) -> bool:
+        """Return whether the map was read as scaled to fewer values than its file can hold."""
+        return self.scale is not None and self.scale < self.white
+
 
 class _Scorer:
     """Scores pairs. After the first failure it only looks for further failures."""
@@ -204,35 +209,40 @@ def _evaluate(
     progress: bool,
     exif: ExifRule,
 ) -> Evaluation:
+    summary = ScoreSummary(evaluator.protocol, evaluator.measures)
+    problems: list[str] = []
+    small: list[tuple[Pair, _Outcome]] = []
+    bright: set[int] = set()
     with process_pool(workers) as pool:
         outcomes = _apply(_Scorer(evaluator, exif), pairs, pool, 'score', progress)
-        problems = [outcome.problem for outcome in outcomes if outcome.problem]
-        if problems:
-            raise DataError(
-                f'{len(problems)} of {len(pairs)} pairs cannot be scored:\n'
-                f'{list_problems(problems)}'
-            )
-        scores = {o.scores.stem: o.scores for o in outcomes if o.scores is not None}
-        dark = _dark_pairs(pairs, outcomes)
+        for pair, outcome in zip(pairs, outcomes, strict=True):
+            if outcome.problem:
+                problems.append(outcome.problem)
+            elif outcome.is_small:
+                small.append((pair, outcome))
+            elif outcome.scores is not None:
+                summary.add(outcome.scores)
+                if outcome.scale == outcome.white:
+                    bright.add(outcome.white)
+        _refuse(problems, pairs)
+        # If all maps of a folder hold only 0 and 1, 1 means white. Beside brighter maps, such a
+        # map is dark.
+        dark = [pair for pair, outcome in small if outcome.white in bright]
         rescorer = _Scorer(evaluator, exif, full_scale=True)
-        again = _apply(rescorer, dark, pool, 'dark maps', progress)
-        scores |= {o.scores.stem: o.scores for o in again if o.scores is not None}
-    evaluator.per_image += scores.values()
-    return replace(evaluator.evaluation(), dark=tuple(stem for stem, *_ in dark))
+        again = list(_apply(rescorer, dark, pool, 'dark maps', progress))
+    _refuse([outcome.problem for outcome in again if outcome.problem], pairs)
+    for outcome in (*again, *(o for _, o in small if o.white not in bright)):
+        if outcome.scores is not None:
+            summary.add(outcome.scores)
+    return replace(summary.evaluation(), dark=tuple(stem for stem, *_ in dark))
 
 
-def _dark_pairs(pairs: Sequence[Pair], outcomes: Sequence[_Outcome]) -> list[Pair]:
-    """Return the pairs whose map is dark but was read as scaled to fewer values.
-
-    If all maps of a folder hold only 0 and 1, 1 means white. Beside brighter maps, such a map is
-    dark.
-    """
-    bright = {outcome.white for outcome in outcomes if outcome.scale == outcome.white}
-    return [
-        pair
-        for pair, outcome in zip(pairs, outcomes, strict=True)
-        if outcome.scale is not None and outcome.scale < outcome.white and outcome.white in bright
-    ]
+def _refuse(problems: Sequence[str], pairs: Sequence[Pair]) -> None:
+    """Raise ``DataError`` about pairs that cannot be scored, if there are any."""
+    if problems:
+        raise DataError(
+            f'{len(problems)} of {len(pairs)} pairs cannot be scored:\n{list_problems(problems)}'
+        )
 
 
 def _levels(decoded: DecodedMask) -> NDArray[Any]:
@@ -262,9 +272,8 @@ def _apply(
     pool: Executor | None,
     title: str,
     progress: bool,
-) -> list[Result]:
+) -> Iterator[Result]:
     """Apply a function to every pair, in order, in this process or in the pool."""
-    if not pairs:
-        return []
-    results = map(function, pairs) if pool is None else pool.map(function, pairs, chunksize=8)
-    return list(tqdm(results, title, total=len(pairs), unit='image', disable=not progress))
+    if pairs:
+        results = map(function, pairs) if pool is None else pool.map(function, pairs, chunksize=8)
+        yield from tqdm(results, title, total=len(pairs), unit='image', disable=not progress)

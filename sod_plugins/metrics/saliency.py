@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sod_plugins._common.names import ProtocolName
 from sod_plugins.data import DataError
 from sod_plugins.metrics import measures
 from sod_plugins.metrics.comparison import CURVE_NAMES, Comparison
+from sod_plugins.metrics.exact_sums import ExactSum
 from sod_plugins.metrics.protocols import FloatArray, Protocol, get_protocol
 from sod_plugins.metrics.registry import Measure, find_measures
 from sod_plugins.metrics.results import Evaluation
@@ -100,32 +102,10 @@ class SaliencyEvaluator:
         Raises:
             DataError: No image was scored.
         """
-        scored = [scores for scores in self.per_image if scores.measures]
-        if not scored:
-            raise DataError(
-                f"Protocol '{self.protocol.name}' scored no image. Give it images whose masks "
-                'are not empty.'
-                if self.per_image
-                else 'No image was scored. Call step() first.'
-            )
-        curves = _mean_curves([scores.curves for scores in scored], self.protocol)
-        return Evaluation(
-            protocol=self.protocol.name,
-            count=len(scored),
-            measures={
-                measure.key: _value(measure, curves)
-                if measure.averaging == 'curves'
-                else _exact_mean([scores.measures[measure.key] for scores in scored])
-                for measure in self.measures
-            },
-            curves=curves,
-            per_image=tuple(
-                {'stem': scores.stem, **scores.measures}
-                for scores in sorted(scored, key=lambda scores: scores.stem)
-            ),
-            skipped=tuple(sorted(s.stem for s in self.per_image if not s.measures)),
-            about={measure.key: measure.info() for measure in self.measures},
-        )
+        summary = ScoreSummary(self.protocol, self.measures)
+        for scores in self.per_image:
+            summary.add(scores)
+        return summary.evaluation()
 
     def results(self) -> dict[str, float]:
         """Return the data set's measures by key, fractions from 0 to 1."""
@@ -134,6 +114,79 @@ class SaliencyEvaluator:
     def curves(self) -> dict[str, FloatArray]:
         """Return the data set's curves, as in ``Evaluation.curves``."""
         return self.evaluation().curves
+
+
+class ScoreSummary:
+    """Averages the scores of images, of whose curves it keeps the sums alone.
+
+    Args:
+        protocol: The protocol of the scores.
+        measures: Their measures.
+    """
+
+    def __init__(self, protocol: Protocol, measures: Sequence[Measure]) -> None:
+        self.protocol = protocol
+        self.measures = measures
+        self._scored: list[tuple[str, dict[str, float]]] = []
+        self._skipped: list[str] = []
+        self._sums: dict[str, ExactSum] = {}
+
+    def add(self, scores: ImageScores) -> None:
+        """Add an image."""
+        if not scores.measures:
+            self._skipped.append(scores.stem)
+            return
+        self._scored.append((scores.stem, scores.measures))
+        curves = dict(scores.curves)
+        if 'precision' in curves and not self.protocol.f_of_means:
+            curves['f'] = self._f(curves)
+        for name, curve in curves.items():
+            self._sums.setdefault(name, ExactSum()).add(curve)
+
+    def evaluation(self) -> Evaluation:
+        """Return the means.
+
+        Raises:
+            DataError: No image was scored.
+        """
+        if not self._scored:
+            raise DataError(
+                f"Protocol '{self.protocol.name}' scored no image. Give it images whose masks "
+                'are not empty.'
+                if self._skipped
+                else 'No image was scored. Call step() first.'
+            )
+        curves = self._mean_curves()
+        return Evaluation(
+            protocol=self.protocol.name,
+            count=len(self._scored),
+            measures={
+                measure.key: _value(measure, curves)
+                if measure.averaging == 'curves'
+                else math.fsum(own[measure.key] for _, own in self._scored) / len(self._scored)
+                for measure in self.measures
+            },
+            curves=curves,
+            per_image=tuple(
+                {'stem': stem, **own} for stem, own in sorted(self._scored, key=itemgetter(0))
+            ),
+            skipped=tuple(sorted(self._skipped)),
+            about={measure.key: measure.info() for measure in self.measures},
+        )
+
+    def _mean_curves(self) -> dict[str, FloatArray]:
+        """Average the curves; F is that of the means or the mean, as the protocol says."""
+        means = {name: sums.mean() for name, sums in self._sums.items()}
+        if not means:
+            return {}
+        curves = {'thresholds': np.asarray(self.protocol.thresholds)}
+        if 'precision' in means:
+            f = means.pop('f') if 'f' in means else self._f(means)
+            curves |= {name: means.pop(name) for name in ('precision', 'recall')} | {'f': f}
+        return curves | means
+
+    def _f(self, curves: Mapping[str, FloatArray]) -> FloatArray:
+        return measures.f_measure(curves['precision'], curves['recall'], self.protocol.f_epsilon)
 
 
 def score_image(
@@ -177,34 +230,3 @@ def _value(measure: Measure, source: Comparison | Mapping[str, FloatArray]) -> f
             f"The measure '{measure.key}' is {value}, not a finite number. Correct its function."
         )
     return value
-
-
-def _mean_curves(
-    images: Sequence[Mapping[str, FloatArray]], protocol: Protocol
-) -> dict[str, FloatArray]:
-    """Average the images' curves; F is that of the means or the mean, as the protocol says."""
-    names = list(images[0])
-    if not names:
-        return {}
-    stacked = {name: np.stack([curves[name] for curves in images]) for name in names}
-    means = {name: _exact_mean_curve(rows) for name, rows in stacked.items()}
-    curves = {'thresholds': np.asarray(protocol.thresholds)}
-    if 'precision' in means:
-        source = means if protocol.f_of_means else stacked
-        f = measures.f_measure(source['precision'], source['recall'], protocol.f_epsilon)
-        curves |= {
-            'precision': means.pop('precision'),
-            'recall': means.pop('recall'),
-            'f': f if protocol.f_of_means else _exact_mean_curve(f),
-        }
-    return curves | means
-
-
-def _exact_mean(numbers: Iterable[float]) -> float:
-    numbers = list(numbers)
-    return math.fsum(numbers) / len(numbers)
-
-
-def _exact_mean_curve(rows: FloatArray) -> FloatArray:
-    """Average rows (N, T) over N; exact sums make the order of the rows irrelevant."""
-    return np.array([_exact_mean(column.tolist()) for column in rows.T])

@@ -70,17 +70,26 @@ def test_a_users_measure_is_read_where_its_code_is_missing(tmp_path):
 
 def test_cells_are_no_formulas_to_a_spreadsheet(tmp_path):
     evaluator = SaliencyEvaluator(measures=['cohen_kappa'])
-    stems = ['=1+2', '+a', '-b', '@c', 'd-e', '\tf']
+    stems = ['=1+2', '+a', '-b', '@c', 'd-e', '\tf', '\ng', '\uff1dh']  # the last: full width
     for stem in stems:
         evaluator.step(np.array([[0, 255]], np.uint8), np.array([[True, False]]), stem)
     found = evaluator.evaluation()
     found.write_per_image_csv(tmp_path / 'images.csv')
     with (tmp_path / 'images.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
-    assert {row['stem'] for row in rows} == {"'=1+2", "'+a", "'-b", "'@c", 'd-e', "'\tf"}
+    assert {row['stem'] for row in rows} == {
+        "'=1+2",
+        "'+a",
+        "'-b",
+        "'@c",
+        'd-e',
+        "'\tf",
+        "'\ng",
+        "'\uff1dh",
+    }
     assert {row['cohen_kappa'] for row in rows} == {'-1.0'}  # numbers stay numbers
     table = evaluation_table([TableRow('=cmd()', found, '-x')], style='csv')
-    assert table.splitlines()[1] == "'=cmd(),'-x,pysodmetrics,6,-1.0000"
+    assert table.splitlines()[1] == "'=cmd(),'-x,pysodmetrics,8,-1.0000"
 
 
 def test_names_that_are_no_utf_8_are_kept(tmp_path):
