@@ -18,7 +18,7 @@ from sod_plugins.data import DataError
 from sod_plugins.metrics.protocols import FloatArray
 from sod_plugins.metrics.registry import MEASURES, MeasureInfo
 
-# A spreadsheet reads a cell that starts with one of these, the last four of full width, as a formula.
+# A spreadsheet reads a cell that begins with one of these, or with one of full width, as a formula.
 _FORMULA_SIGNS = tuple('=+-@\t\r\n\uff1d\uff0b\uff0d\uff20')
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import random
+import runpy
 import struct
 import sys
 import zipfile
@@ -24,11 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from hostile_runs import Corpus, Reader, clean, main
+from hostile_runs import Corpus, Reader, clean, command, main
 
-from sod_plugins.checkpoints.reading import DESCRIPTION
 from sod_plugins.networks import CSNet, save_network
 
+DESCRIPTION = 'sod_plugins'  # the key of a network's description
 SMALL = {'width': 0.1, 'stage_blocks': (1, 1, 1, 1), 'weight_scale': 1.0}
 CANARY = os.environ.get('HOSTILE_CANARY', 'canary')
 TOUCH = f'open({CANARY!r}, "w").close()'
@@ -598,10 +599,16 @@ def write_corpus(folder: Path, part: int = 1) -> list[str]:
 # --- the readers ---------------------------------------------------------------------------------
 
 
-def main_of(*words: object) -> None:
-    from sod_plugins.cli import main as command
+def convert(method: str, *words: object) -> None:
+    """Call ``sod convert``, or the script that was there before."""
+    import sod_plugins
 
-    command([str(word) for word in words])
+    script = Path(sod_plugins.__file__).parents[1] / f'tools/model_converters/{method}.py'
+    if not script.exists():
+        command('convert', method, *words)
+        return
+    sys.argv = [str(script), *map(str, words)]
+    runpy.run_path(str(script), run_name='__main__')
 
 
 def load(path: Path, folder: Path) -> None:
@@ -623,31 +630,31 @@ def backbone(path: Path, folder: Path) -> None:
 
 
 def extract(path: Path, folder: Path) -> None:
-    main_of('extract', path, folder / 'out.pth')
+    command('extract', path, folder / 'out.pth')
 
 
 def prune(path: Path, folder: Path) -> None:
-    main_of('prune', path, '-o', folder / 'out.pth', '--ratio', '0.5')
+    command('prune', path, '-o', folder / 'out.pth', '--ratio', '0.5')
 
 
 def complexity(path: Path, folder: Path) -> None:
-    main_of('complexity', path)
+    command('complexity', path)
 
 
 def predict(path: Path, folder: Path) -> None:
-    main_of('predict', folder / 'data/images', '-o', folder / 'maps', '--checkpoint', path)
+    command('predict', folder / 'data/images', '-o', folder / 'maps', '--checkpoint', path)
 
 
 def convert_samnet(path: Path, folder: Path) -> None:
-    main_of('convert', 'samnet', path, folder / 'out.pth')
+    convert('samnet', path, folder / 'out.pth')
 
 
 def convert_csnet(path: Path, folder: Path) -> None:
-    main_of('convert', 'csnet', path, folder / 'good.bin', folder / 'out.pth')
+    convert('csnet', path, folder / 'good.bin', folder / 'out.pth')
 
 
 def widths(path: Path, folder: Path) -> None:
-    main_of('convert', 'csnet', folder / 'good.pth', path, folder / 'out.pth')
+    convert('csnet', folder / 'good.pth', path, folder / 'out.pth')
 
 
 def test(path: Path, folder: Path) -> None:

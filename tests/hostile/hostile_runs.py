@@ -4,6 +4,10 @@ A file is refused in a sentence, or read. Counted are, for each reader: files tr
 or files written elsewhere than where the reader writes (``executed``), processes that died
 (``crash``), errors that are no sentence (``traceback``) and readers that did not come back
 (``hang``).
+
+An older version is measured by its folder in front, and by the readers that it has::
+
+    PYTHONPATH=../older python tests/hostile/checkpoint_files.py --part 4 --readers load extract
 """
 
 from __future__ import annotations
@@ -157,6 +161,18 @@ def lines(stream: int, patience: float) -> Iterator[bytes | None]:
         yield from whole
         if not data:
             return
+
+
+def command(*words: object) -> int:
+    """Call ``sod`` and return its status; a command line that it does not know is an error here."""
+    from sod_plugins.cli import main as run
+
+    try:
+        status = run([str(word) for word in words])
+    except SystemExit as error:
+        raise AssertionError(f'{words} is no command line') from error
+    assert status in (0, 1, 2)
+    return status
 
 
 def clean(name: str) -> str:

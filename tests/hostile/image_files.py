@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile_runs import Corpus, Reader, clean, main
+from hostile_runs import Corpus, Reader, clean, command, main
 from PIL import Image
 
 SIZE = (40, 30)  # width, height
@@ -156,12 +156,6 @@ def put(path: Path, folder: Path, role: str) -> Path:
     return data
 
 
-def command(*words: object) -> None:
-    from sod_plugins.cli import main as run
-
-    assert run([str(word) for word in words]) in (0, 1, 2)
-
-
 def predict(path: Path, folder: Path) -> None:
     pictures = ('--cutout', '--overlay', '--backend', 'torch')
     shutil.rmtree(folder / 'out', ignore_errors=True)
@@ -191,7 +185,7 @@ def check_masks(path: Path, folder: Path) -> None:
 
 def evaluate_predictions(path: Path, folder: Path) -> None:
     data = put(path, folder, 'masks')
-    command('eval', data / 'masks', folder / 'data/masks', '--skip-bad')
+    command('eval', data / 'masks', folder / 'data/masks')
     command('eval', data / 'masks', data / 'masks')
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile_runs import Corpus, Reader, clean, main
+from hostile_runs import Corpus, Reader, clean, command, main
 from onnx import TensorProto, helper
 
 SIDE = 16
@@ -313,12 +313,11 @@ def openvino_files() -> tuple[bytes, bytes]:
 
 
 def predict(path: Path, folder: Path, *words: str) -> None:
-    from sod_plugins.cli import main as command
     from sod_plugins.inference import engines
 
     engines.TRIAL_SECONDS = TRIAL
-    where = [str(folder / 'data/images'), '-o', str(folder / 'out'), '--overwrite']
-    status = command(['predict', *where, '--checkpoint', str(path), *words])
+    where = (folder / 'data/images', '-o', folder / 'out', '--overwrite')
+    status = command('predict', *where, '--checkpoint', path, *words)
     assert path.stem != 'good' or status == 0
 
 
