@@ -9,7 +9,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,14 +22,13 @@ from sod_plugins._common.choices import require_choice
 from sod_plugins._common.reading import read_bytes, why
 from sod_plugins.checkpoints.description import check_preprocessing
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
+from sod_plugins.inference.onnx_file import OnnxContent
 from sod_plugins.inference.sharing import Lender, keep_in_forks
 from sod_plugins.networks import Preprocessing
 
 Precision = Literal['f32', 'bf16']
 LARGEST_FILE = 1 << 31  # bytes; protocol buffers, of which ONNX's files are, have no more
 TRIAL_SECONDS = 60.0  # for one image, which no network of this package takes a tenth of
-LATEST_OPSET = 1000
-FIXED = {1: 8, 5: 4}  # bytes of values of fixed width, by the type in protocol buffers
 LARGEST_MAP = 1 << 31
 ENDLESS = {'Loop', 'TensorIterator'}
 TOO_LONG = 'it computes one image for more than {:g} seconds, and may never end'
@@ -209,6 +208,7 @@ class OpenVINONetwork(ExportedNetwork):
 class _OnnxRuntime(Engine):
     def __init__(self, content: bytes, threads: int | None) -> None:
         onnxruntime = require_engine('onnxruntime', 'export')
+        OnnxContent(content).refuse_absurd_graphs()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         super().__init__()
@@ -241,7 +241,10 @@ class _OpenVINO(Engine):
     def __init__(self, files: tuple[bytes, ...], threads: int | None, precision: str) -> None:
         super().__init__()
         self._core = _core_of(os.getpid())
-        _refuse_absurd_opsets(files[0])
+        if files[0].lstrip()[:1] != b'<':  # ONNX
+            content = OnnxContent(files[0])
+            content.refuse_absurd_opsets()
+            content.refuse_absurd_graphs()
         self._model = self._core.read_model(*files)
         if any(op.get_type_name() in ENDLESS for op in self._model.get_ops()):
             # OpenVINO cannot be stopped within one, nor freed.
@@ -289,51 +292,6 @@ def _core_of(process: int) -> Any:
     whichever thread frees the plugin: the next signal would then kill the process.
     """
     return require_engine('openvino', 'openvino').Core()
-
-
-def _refuse_absurd_opsets(content: bytes) -> None:
-    """Refuse an ONNX file of an opset that OpenVINO would count up to.
-
-    Raises:
-        ValueError: If it is one.
-    """
-    if content.lstrip()[:1] == b'<':
-        return
-    for field, value in _fields(content):
-        if field == 8 and isinstance(value, bytes):
-            versions = [number for key, number in _fields(value) if key == 2]
-            if any(not isinstance(number, int) or number > LATEST_OPSET for number in versions):
-                raise ValueError(f'it is of opset {versions[0]!r:.20}, which there is not')
-
-
-def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the numbered fields of a message of protocol buffers, up to a damaged one."""
-    at = 0
-
-    def number() -> int:
-        nonlocal at
-        value = shift = 0
-        while at < len(content):
-            byte = content[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        return value
-
-    while at < len(content):
-        key = number()
-        if key & 7 == 0:
-            yield key >> 3, number()
-        elif key & 7 == 2:
-            length = number()
-            yield key >> 3, content[at : at + length]
-            at += length
-        elif key & 7 in FIXED:
-            at += FIXED[key & 7]
-        else:
-            return
 
 
 def _refuse_absurd_maps(model: Any) -> None:

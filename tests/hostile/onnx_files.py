@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from hostile_runs import Corpus, Reader, clean, command, main
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper
 
 SIDE = 16
 DESCRIBED = {
@@ -87,6 +87,23 @@ def loop(count: int, body: list[Any], inner: tuple[Any, ...] = ()) -> list[Any]:
     ]
 
 
+def multiplied(levels: int = 9) -> bytes:
+    """Return a file whose functions call each other ten times a level."""
+    opsets = [helper.make_opsetid('', 17), helper.make_opsetid('own', 1)]
+    functions = []
+    for level in range(levels):
+        kind = ('Sin', '') if not level else (f'F{level - 1}', 'own')
+        nodes = [
+            helper.make_node(kind[0], [f'x{k}'], [f'x{k + 1}'], domain=kind[1]) for k in range(10)
+        ]
+        functions.append(helper.make_function('own', f'F{level}', ['x0'], ['x10'], nodes, opsets))
+    call = helper.make_node(f'F{levels - 1}', ['mean'], ['logits'], domain='own')
+    whole = ModelProto.FromString(model([GOOD_MEAN, call]))
+    whole.opset_import.append(opsets[1])
+    whole.functions.extend(functions)
+    return bytes(whole.SerializeToString())
+
+
 def graph_files() -> Iterator[tuple[str, bytes]]:
     """Yield graphs that never end, take all memory, or fit nothing."""
     step = [helper.make_node('Sin', ['state'], ['next'])]
@@ -142,9 +159,11 @@ def graph_files() -> Iterator[tuple[str, bytes]]:
         )
     short = TensorProto(name='w', data_type=TensorProto.FLOAT, dims=[2**20, 2**20], raw_data=b'12')
     yield 'short-weights', model([GOOD_MEAN, ('Mul', ['mean', 'w'], ['logits'], {})], (short,))
-    chain = [('Sin', [f'x{k}'], [f'x{k + 1}'], {}) for k in range(1_000)]
-    start = ('ReduceMean', ['image'], ['x0'], mean)
-    yield 'long', model([start, *chain, ('Identity', ['x1000'], ['logits'], {})])
+    for count in (1_000, 10_000):
+        chain = [('Sin', [f'x{k}'], [f'x{k + 1}'], {}) for k in range(count)]
+        start = ('ReduceMean', ['image'], ['x0'], mean)
+        yield f'long-{count}', model([start, *chain, ('Identity', [f'x{count}'], ['logits'], {})])
+    yield 'functions', multiplied()
     nested: list[Any] = step
     for _ in range(12):
         inner = loop(2, nested)[1:]
