@@ -210,9 +210,10 @@ def test_eval_refuses_bad_folders_and_files(capsys, dataset):
     status, output, errors = sod(capsys, 'eval', predictions, masks, *options)
     assert (status, output) == (2, '')  # before the evaluation, which may take minutes
     assert "file' is a file, so nothing can be written below it" in one_error(errors)
-    status, output, errors = sod(capsys, 'eval', predictions, masks, '--workers', '-1')
-    assert (status, output) == (2, '')
-    assert "'-1' is not a number of processes" in one_error(errors)
+    for count in ('-1', '1001', '9' * 20):
+        status, output, errors = sod(capsys, 'eval', predictions, masks, '--workers', count)
+        assert (status, output) == (2, '')
+        assert f"'{count}' is not a number of processes from 0 to 1,000" in one_error(errors)
     (predictions / 'b.png').unlink()
     status, _, errors = sod(capsys, 'eval', predictions, masks)
     assert status == 2

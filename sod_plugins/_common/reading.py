@@ -62,6 +62,18 @@ def read_bytes(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> byt
         return file.read()
 
 
+def read_stream(stream: BinaryIO, largest: int = LARGEST_TEXT) -> bytes:
+    """Read a stream to its end, such as standard input.
+
+    Raises:
+        ValueError: It does not end within ``largest`` bytes.
+    """
+    content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f'The input does not end within {largest:,} bytes. Name a file instead.')
+    return content
+
+
 def read_text(path: str | os.PathLike[str], largest: int = LARGEST_TEXT) -> str:
     """Read a text file as editors on any system write it.
 

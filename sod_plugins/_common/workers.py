@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
+from sod_plugins._common.limits import MOST_WORKERS, require_number
 from sod_plugins._common.user_code import import_all_user_code, imported_user_code
 
 
@@ -27,8 +28,9 @@ def process_pool(workers: int) -> Iterator[Executor | None]:
 
     Raises:
         ChildProcessError: A worker was killed.
+        ValueError: ``workers`` is negative or absurd.
     """
-    if not workers:
+    if not require_number('workers', workers, 0, MOST_WORKERS):
         yield None
         return
     # Spawned workers inherit no threads and no locks of this process.

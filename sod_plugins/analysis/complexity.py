@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sod_plugins._common.limits import require_size
 from sod_plugins.layers.goctconv import GOctConv, ParallelDilatedConv
 from sod_plugins.ops.octave_conv import Maps, scale_sizes
 
@@ -74,6 +75,7 @@ def count_macs_csnet(network: nn.Module, size: tuple[int, int] = (224, 224)) -> 
 
 
 def _run(network: nn.Module, size: tuple[int, int]) -> None:
+    require_size(size)
     parameter = next(network.parameters())
     training = network.training
     network.eval()

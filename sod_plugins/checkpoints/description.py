@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from sod_plugins._common.limits import require_size
 from sod_plugins.networks.base import DescribedNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.registry import find_network, network_of_parts
@@ -244,10 +245,10 @@ def check_preprocessing(values: Any) -> Preprocessing:
     """
     try:
         preprocessing = Preprocessing.from_dict(values)
-        height, width = preprocessing.size
+        require_size(preprocessing.size)
         numbers = [*preprocessing.mean, *preprocessing.std]
         fits = (
-            all(type(side) is int and 1 <= side <= 1 << 14 for side in (height, width))
+            all(type(side) is int for side in preprocessing.size)
             and len(preprocessing.mean) == len(preprocessing.std) == 3
             and all(isinstance(number, int | float) for number in numbers)
             and all(preprocessing.std)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sod_plugins._common.limits import MOST_WORKERS
 from sod_plugins._common.names import EXIF_RULES, PROTOCOLS
 from sod_plugins.cli.completion import complete_by, model_names
 from sod_plugins.cli.style import paint
@@ -131,8 +132,9 @@ def comma_separated(text: str) -> list[str]:
 
 def process_count(text: str) -> int:
     """Parse a number of processes, for ``type`` of an argument."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processes")
+    if not text.isdecimal() or len(text) > 9 or int(text) > MOST_WORKERS:
+        message = f"'{text:.40}' is not a number of processes from 0 to {MOST_WORKERS:,}"
+        raise argparse.ArgumentTypeError(message)
     return int(text)
 
 

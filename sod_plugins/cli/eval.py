@@ -39,12 +39,11 @@ def run(args: argparse.Namespace) -> int:
     """Score a folder of saliency maps."""
     from sod_plugins.data import list_files
     from sod_plugins.metrics import TableRow, evaluate_folders, evaluation_table
-    from sod_plugins.visualization.curves import require_matplotlib
+    from sod_plugins.visualization.curves import curve_files, require_matplotlib
 
-    require_writable_files(
-        [args.json, args.per_image, args.csv, args.markdown, args.latex, args.curves]
-    )
+    require_writable_files([args.json, args.per_image, args.csv, args.markdown, args.latex])
     if args.curves:
+        require_writable_files(curve_files(args.curves))
         require_matplotlib()
     evaluation = evaluate_folders(
         args.pred_dir,

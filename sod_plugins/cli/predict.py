@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, OUTPUT_KINDS
+from sod_plugins._common.reading import read_stream
 from sod_plugins.cli.arguments import (
     STDOUT,
     add_exif,
@@ -243,7 +244,7 @@ def _predict_stream(args: argparse.Namespace) -> int:
         )
     if args.json:
         raise ValueError('standard output takes the image, so --json cannot print there too.')
-    source: Any = sys.stdin.buffer.read() if args.paths[0] == STDIN else Path(args.paths[0])
+    source: Any = read_stream(sys.stdin.buffer) if args.paths[0] == STDIN else Path(args.paths[0])
     network, options = _network(args), output_options(args)
     if getattr(network, 'task', 'saliency') == 'instances':
         product = asked[0] if asked else 'instances'

@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
     from sod_plugins._common.reading import read_text
     from sod_plugins.analysis.facts import network_facts
     from sod_plugins.metrics import read_json
-    from sod_plugins.visualization.curves import can_draw, save_curves
+    from sod_plugins.visualization.curves import can_draw, curve_files, save_curves
     from sod_plugins.visualization.report import report_folder
 
-    require_writable_files([args.out, args.curves])
+    require_writable_files([args.out, *(curve_files(args.curves) if args.curves else ())])
     others = {name: read_json(path) for name, path in args.compare}
     facts = network_facts(args.checkpoint) if args.checkpoint else {}
     if args.config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins._common.limits import require_number, require_size
 from sod_plugins._common.names import SPLITS, Split
 from sod_plugins.data.errors import DataError
 from sod_plugins.data.sampling import sample_rng
@@ -13,6 +14,8 @@ from sod_plugins.data.scenes import Scene, draw_scene
 
 _VERSION = 1  # increase whenever the same seed gives different scenes
 _LEAST_SIZE = 32
+_MOST_PIXELS = 1 << 24  # drawn in floating point, four times as fine where lines are
+_MOST_SCENES = 10_000_000
 
 
 def generate_scenes(
@@ -62,10 +65,8 @@ def generate_scenes(
 
 
 def _check_arguments(count: int, seed: int, size: tuple[int, int], split: Split) -> None:
-    if count < 1:
-        raise DataError(f'count is {count}. Ask for 1 scene or more.')
+    require_number('count', count, 1, _MOST_SCENES, 'scenes', DataError)
     if seed < 0:
         raise DataError(f'seed is {seed}. Give 0 or a positive number.')
-    if len(size) != 2 or min(size) < _LEAST_SIZE:
-        raise DataError(f'size is {size}. Give (height, width) of {_LEAST_SIZE} pixels or more.')
+    require_size(size, _LEAST_SIZE, _MOST_PIXELS, DataError)
     require_choice('split', split, SPLITS, DataError)

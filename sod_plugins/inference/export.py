@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sod_plugins._common.limits import require_size
 from sod_plugins._common.reading import why
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import draw_scene, read_image
@@ -92,9 +93,9 @@ def export_network(
     if not isinstance(preprocessing, Preprocessing):
         raise ValueError(f'{type(network).__name__} needs an attribute `preprocessing`.')
     if size is not None:
-        if min(size) < 1:
-            raise ValueError(f'size needs two positive lengths, got {size}.')
-        preprocessing = replace(preprocessing, size=size)
+        preprocessing = replace(preprocessing, size=require_size(size))
+    if isinstance(photo, (str, Path)):
+        photo = read_image(photo)
     description = describe(type(network).__name__, preprocessing)
     with torch.no_grad():
         reference(torch.zeros(1, 3, *preprocessing.size))  # reports sizes that it cannot take
@@ -108,7 +109,7 @@ def export_network(
             reason = why(error).replace(folder, str(path.parent))
             raise type(error)(error.errno, reason) from error
         check = check_exported(engine(unfinished), reference, photo)
-        for file in Path(folder).iterdir():
+        for file in sorted(Path(folder).iterdir()):  # .xml, which is read first, after .bin
             file.replace(path.parent / file.name)
     return check
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from sod_plugins._common.limits import MOST_IN_BATCH, MOST_WORKERS, require_number
 from sod_plugins._common.names import OUTPUT_KINDS, ExifRule, OutputKind
 from sod_plugins.data import list_files, require_writable
 from sod_plugins.data.decoding import stated_pixels
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from sod_plugins.inference.dense_crf import DenseCRF
 
+LONGEST_NAME = 255  # bytes, of file systems in common use
 Targets = dict[OutputKind, Path]
 
 
@@ -138,10 +141,11 @@ def predict_files(
     asked = {'map': map, 'mask': mask, 'cutout': cutout, 'overlay': overlay}
     kinds = [kind for kind in OUTPUT_KINDS if asked[kind]]
     check_outputs(kinds, options)
-    if workers < 0:
-        raise ValueError(f'workers is {workers}. Give 0 or more.')
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
+    require_number('workers', workers, 0, MOST_WORKERS)
+    if batch_size is not None:
+        require_number('batch_size', batch_size, 1, MOST_IN_BATCH, 'images')
+    if {'/', os.sep, '\0'} & set(suffix):
+        raise ValueError(f'suffix is {suffix!r}. Give text that may stand within a file name.')
     found = find_images(paths, recursive=recursive, out_dir=out_dir)
     names = output_names(found.names)
     targets = {
@@ -225,7 +229,7 @@ def check_targets(targets: Mapping[Path, Mapping[Any, Path]]) -> None:
         targets: The output paths of each image, by kind.
 
     Raises:
-        ValueError: A file would be overwritten.
+        ValueError: A file would be overwritten, or its name would be too long.
     """
     sources = defaultdict(list)
     for image, outputs in targets.items():
@@ -237,6 +241,11 @@ def check_targets(targets: Mapping[Path, Mapping[Any, Path]]) -> None:
                 f"{list_files(images)} would be saved under one name, '{target}'. "
                 'Keep their folders (recursive=True, --recursive), rename them, or predict them '
                 'into different folders.'
+            )
+        if len(os.fsencode(target.name)) > LONGEST_NAME:
+            raise ValueError(
+                f"'{target}' would have a name of more than {LONGEST_NAME} bytes. Shorten that of "
+                f"'{images[0]}', or the suffix."
             )
     originals = {image.resolve() for image in targets}
     for image, outputs in targets.items():

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sod_plugins._common.limits import MOST_IN_BATCH, require_number
 from sod_plugins.data import DecodedImage, ImageSource, decode_image
 
 PredictorInput: TypeAlias = 'ImageSource | NDArray[np.uint8] | Tensor'
@@ -59,11 +60,9 @@ def check_batch_size(batch_size: int) -> int:
     """Check a batch size and return it.
 
     Raises:
-        ValueError: It is less than 1.
+        ValueError: It is less than 1, or absurd.
     """
-    if batch_size < 1:
-        raise ValueError(f'batch_size is {batch_size}. Give 1 or more.')
-    return batch_size
+    return require_number('batch_size', batch_size, 1, MOST_IN_BATCH, 'images')
 
 
 def in_batches(

@@ -117,7 +117,11 @@ def read_json(path: str | Path) -> Evaluation:
             about=about,
             dark=tuple(record.get('dark', ())),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except OSError as error:
+        raise DataError(
+            f"Cannot read the evaluation '{path}': {reading.why(error)}. Correct the path."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(
             f"Cannot read the evaluation '{path}': {error!r}. Write it anew with sod eval --json."
         ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from sod_plugins._common.limits import MOST_IN_BATCH, MOST_WORKERS, require_number
 from sod_plugins._common.names import ExifRule
 from sod_plugins._common.reading import read_text
 from sod_plugins._common.writing import write_text
@@ -145,10 +146,9 @@ def _require_arguments(
 ) -> None:
     if iterations is not None and iterations < 2:
         raise ValueError(f'iterations is {iterations}. Give 2 or more.')
-    if batch_size < 2:  # one image's coarsest map has no useful statistics
-        raise ValueError(f'batch_size is {batch_size}. Give 2 or more.')
-    if workers < 0:
-        raise ValueError(f'workers is {workers}. Give 0 or more.')
+    # One image's coarsest map has no useful statistics.
+    require_number('batch_size', batch_size, 2, MOST_IN_BATCH, 'images')
+    require_number('workers', workers, 0, MOST_WORKERS)
     if not 0 < learning_rate < math.inf:
         raise ValueError(f'learning_rate is {learning_rate}. Give a number above 0.')
     if Path(folder).resolve() == out.resolve():

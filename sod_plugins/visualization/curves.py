@@ -97,13 +97,18 @@ def save_curves(path: str | Path, methods: Mapping[str, Curves], title: str = ''
 
     An extension ``.png`` or ``.pdf`` of ``path`` is dropped first. Returns the two paths.
     """
-    path = Path(path)
-    stem = path.name[: -len(path.suffix)] if path.suffix in ('.png', '.pdf') else path.name
     figure = draw_curves(methods, title)
-    saved = [path.with_name(f'{stem}.png'), path.with_name(f'{stem}.pdf')]
+    saved = curve_files(path)
     for target in saved:
         save_figure(figure, target, dpi=150)
     return saved
+
+
+def curve_files(path: str | Path) -> list[Path]:
+    """Return the two files that :func:`save_curves` writes."""
+    path = Path(path)
+    stem = path.name[: -len(path.suffix)] if path.suffix in ('.png', '.pdf') else path.name
+    return [path.with_name(f'{stem}.png'), path.with_name(f'{stem}.pdf')]
 
 
 def save_figure(figure: Figure, path: str | Path, dpi: int) -> None:

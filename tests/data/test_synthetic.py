@@ -115,9 +115,9 @@ def test_damaged_manifest_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'count': 0}, 'count is 0. Ask for 1 scene or more.'),
+        ({'count': 0}, 'count is 0. Give 1 to 10,000,000 scenes.'),
         ({'seed': -1}, 'seed is -1. Give 0 or a positive number.'),
-        ({'size': (16, 64)}, r'size is \(16, 64\). Give \(height, width\) of 32'),
+        ({'size': (16, 64)}, r'size is \(16, 64\)\. Give a height and a width of 32'),
         ({'split': 'dev'}, "split must be one of 'train', 'val', 'test', got 'dev'."),
     ],
 )

@@ -271,6 +271,7 @@ def data_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     described = folder / 'described.pth'
     save_network(described, CSNet(**SMALL))
     network = torch.load(described, weights_only=True)
+    description = network.get(DESCRIPTION, network)
     widths = {
         'backbone': {'block_widths': [[2, 2], [8], [8], [8]]},
         'decode_head': {
@@ -286,7 +287,7 @@ def data_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
     def described_by(**changes: Any) -> Any:
         content = copy.deepcopy(network)
-        content[DESCRIPTION].update(changes)
+        content.get(DESCRIPTION, content).update(changes)  # flat in older versions
         return content
 
     def trained_by(*path: str, value: Any) -> Any:
@@ -319,7 +320,7 @@ def data_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             )
         for name in ('pruned_model', 'exact_resume', 'param_schedulers', 'ema_state_dict'):
             yield f'trained-{name}-{index}.pth', torch_file({**good(), name: value})
-        arguments = {**network[DESCRIPTION]['arguments'], 'width': value}
+        arguments = {**description['arguments'], 'width': value}
         yield f'width-{index}.pth', torch_file(described_by(arguments=arguments))
     absurd = {
         'width': 1e5,
@@ -332,10 +333,10 @@ def data_files(folder: Path) -> Iterator[tuple[str, bytes]]:
         'other': 3,
     }
     for name, value in absurd.items():
-        arguments = {**network[DESCRIPTION]['arguments'], name: value}
+        arguments = {**description['arguments'], name: value}
         yield f'absurd-{name}.pth', torch_file(described_by(arguments=arguments))
     for size in ((0, 0), (-1, 5), (10**9, 10**9), (1.5, 2), 'ab', (1,)):
-        preprocessing = {**network[DESCRIPTION]['preprocessing'], 'size': size}
+        preprocessing = {**description['preprocessing'], 'size': size}
         yield f'size-{size}.pth', torch_file(described_by(preprocessing=preprocessing))
     registry = [
         {'type': 'mmseg.CrossEntropyLoss'},

@@ -30,7 +30,6 @@ DESCRIBED = {
         'size': [SIDE, SIDE],
         'mean': [1.0, 2.0, 3.0],
         'std': [4.0, 5.0, 6.0],
-        'antialias': False,
     },
 }
 GOOD = [('ReduceMean', ['image'], ['logits'], {'axes': [1], 'keepdims': 1})]

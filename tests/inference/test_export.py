@@ -164,7 +164,7 @@ def test_what_cannot_be_exported_or_opened_is_refused(samnet, tmp_path):
         export_network(samnet, 'net.pt')
     with pytest.raises(ValueError, match='Linear needs an attribute `preprocessing`'):
         export_network(nn.Linear(3, 3), tmp_path / 'linear.onnx')
-    with pytest.raises(ValueError, match=r'size needs two positive lengths, got \(0, 9\)'):
+    with pytest.raises(ValueError, match=r'size is \(0, 9\)\. Give a height'):
         export_network(samnet, tmp_path / 'net.onnx', size=(0, 9))
     with pytest.raises(ValueError, match='16'):
         export_network(settled(CSNet()), tmp_path / 'net.onnx', size=(8, 8))
