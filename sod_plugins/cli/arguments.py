@@ -38,10 +38,14 @@ def add_path(
     verb.add_argument(*names, type=Path, metavar=metavar, help=help, required=required)
 
 
-def add_quiet(verb: argparse.ArgumentParser) -> None:
-    """Add ``--quiet``."""
+def add_quiet(verb: argparse.ArgumentParser, default: Any = False) -> None:
+    """Add ``--quiet``; the default ``argparse.SUPPRESS`` keeps what an outer verb was told."""
     verb.add_argument(
-        '-q', '--quiet', action='store_true', help='show no progress, print results and errors only'
+        '-q',
+        '--quiet',
+        action='store_true',
+        default=default,
+        help='show no progress, print results and errors only',
     )
 
 

@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     samnet.set_defaults(network='samnet')
     for verb in (csnet, samnet):
         add_json(verb)
-        add_quiet(verb)
-        verb.set_defaults(quiet=argparse.SUPPRESS)  # keeps what is said before NETWORK
+        add_quiet(verb, default=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:

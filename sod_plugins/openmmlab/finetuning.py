@@ -122,6 +122,10 @@ def recipe_of(card: ModelCard) -> Config:
     cfg.model.backbone.pop('init_cfg', None)
     for name in ('data_root', 'image_size', 'test_size', 'train_pipeline', 'test_pipeline'):
         cfg.pop(name, None)
+    data = cfg.train_dataloader.dataset
+    while 'pipeline' not in data:  # several data sets: those of one folder take their place
+        data = data.dataset if 'dataset' in data else data.datasets[0]
+    cfg.train_dataloader.dataset = data
     return cfg
 
 

@@ -17,13 +17,13 @@ from sod_plugins.networks import load_network
 from sod_plugins.openmmlab import finetuning
 from sod_plugins.openmmlab.finetuning import finetune
 
-QUICK = dict(iterations=4, held_back=3, batch_size=2, size=(64, 64), workers=0)
+QUICK = dict(iterations=4, held_back=3, batch_size=2, size=(128, 128), workers=0)
 
 
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('scenes')
-    generate_scenes(folder, 8, size=(60, 80))
+    generate_scenes(folder, 8, size=(120, 160))
     return folder
 
 
@@ -37,7 +37,7 @@ def test_it_begins_with_the_model_and_changes_it(tuned):
     result, _ = tuned
     network, model = load_network(result.checkpoint), zoo.load('sod-small')
     assert network.arguments == model.arguments
-    assert network.preprocessing.size == (64, 64)
+    assert network.preprocessing.size == (128, 128)
     assert network.preprocessing.mean == model.preprocessing.mean
     distances = [
         float((weight - old).detach().abs().max() / old.detach().abs().max())
@@ -134,6 +134,6 @@ def test_what_it_cannot_use_is_one_sentence(scenes, tmp_path, capsys):
 
 
 def test_a_folder_with_too_few_images_is_refused(tmp_path):
-    generate_scenes(tmp_path / 'few', 3, size=(60, 80))
+    generate_scenes(tmp_path / 'few', 3, size=(120, 160))
     with pytest.raises(ValueError, match='has 3 images with masks: give 4 or more'):
         finetune(tmp_path / 'few', tmp_path / 'out')

@@ -162,7 +162,7 @@ def test_the_tests_have_every_extra() -> None:
     of_hosts = {extra for line in LINES.values() for extra in (line.extra, line.detection_extra)}
     offered = set(distribution('sod-plugins').metadata.get_all('Provides-Extra'))
     assert offered - of_hosts - set(TEST.extras) == {
-        *('fast', 'instances', 'numba', 'ray')  # in dev
+        *('completion', 'fast', 'instances', 'numba', 'ray')  # in dev
     }
 
 
