@@ -104,7 +104,7 @@ def test_the_command_says_what_it_reached(scenes, tmp_path, capsys):
     words = [photo, '-o', tmp_path / 'maps', '--checkpoint', tmp_path / 'out/model.pth']
     assert main(['predict', *map(str, words)]) == 0
     with Image.open(tmp_path / 'maps' / f'{photo.stem}.png') as saliency:
-        assert saliency.size == (80, 60)
+        assert saliency.size == (160, 120)
 
 
 def error_of(capsys, *words):
