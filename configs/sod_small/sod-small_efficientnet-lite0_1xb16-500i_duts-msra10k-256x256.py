@@ -16,7 +16,7 @@ train_dataloader = dict(dataset=dict(datasets=datasets))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=800, T_max=780),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=500, T_max=480),
 ]
 custom_hooks = [
     dict(
@@ -27,4 +27,4 @@ custom_hooks = [
     ),
 ]
 randomness = dict(seed=4)  # another order than the seventh stage's
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=800, val_interval=800)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=500, val_interval=500)
