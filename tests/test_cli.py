@@ -281,6 +281,8 @@ def test_extract_and_complexity(capsys, tmp_path, checkpoint):
     facts = dict(line.split(':', 1) for line in output.splitlines())
     assert facts['parameters'].strip() == '210,985'
     assert facts["MACs, CSNet authors' counter"].strip() == '0.6106 G'
+    status, _, errors = sod(capsys, 'complexity', out, '--size', 8192, 8192)
+    assert (status, 'at most 16,777,216 pixels in all' in one_error(errors)) == (2, True)
     status, _, errors = sod(capsys, 'extract', Path(__file__), tmp_path / 'x.pth')
     assert (status, 'test_cli.py' in one_error(errors)) == (2, True)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 LONGEST_SIDE = 1 << 14  # pixels
-MOST_PIXELS = 1 << 26  # of an input of a network, whose maps of 64 channels then take 17 GB
+MOST_PIXELS = 1 << 24  # of an input of a network, whose maps of 64 channels then take 4.3 GB
 MOST_WORKERS = 1000
 MOST_IN_BATCH = 1 << 16
 
@@ -58,3 +61,21 @@ def require_size(
         f'size is {tuple(size)}. Give a height and a width of {least:,} to {LONGEST_SIDE:,} '
         f'pixels, and at most {most:,} pixels in all.'
     )
+
+
+@contextlib.contextmanager
+def fitting_memory(what: str) -> Iterator[None]:
+    """Name what torch finds no memory for, of which its error gives bytes only.
+
+    Args:
+        what: The subject of the message.
+
+    Raises:
+        ValueError: torch could not allocate memory within the block.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if 'allocate memory' not in str(error) and 'out of memory' not in str(error):
+            raise
+        raise ValueError(f'{what} does not fit into memory. Choose a smaller size.') from error

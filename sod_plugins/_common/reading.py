@@ -139,6 +139,12 @@ def why(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def sentence(error: OSError) -> str:
+    """Return an error as a sentence: the file that it names, and the reason without number."""
+    file = error.filename2 or error.filename
+    return why(error) if file is None else f"'{file}' cannot be used: {why(error)}"
+
+
 def _encoding(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return 'utf-16'

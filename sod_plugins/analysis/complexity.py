@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sod_plugins._common.limits import require_size
+from sod_plugins._common.limits import fitting_memory, require_size
 from sod_plugins.layers.goctconv import GOctConv, ParallelDilatedConv
 from sod_plugins.ops.octave_conv import Maps, scale_sizes
 
@@ -80,7 +80,7 @@ def _run(network: nn.Module, size: tuple[int, int]) -> None:
     training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), fitting_memory(f'an input of {size[0]} x {size[1]} pixels'):
             network(torch.zeros(1, 3, *size, dtype=parameter.dtype, device=parameter.device))
     finally:
         network.train(training)

@@ -12,6 +12,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins.cli.completion import answer, is_asked
 from sod_plugins.cli.output import OutputError, discard_output, telling_output
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         discard_output()
         return BROKEN_PIPE
     except OSError as error:
-        print_error(error)
+        print_error(sentence(error))
         return 1 if error.errno in OUT_OF_SPACE else 2
     except (ValueError, ImportError) as error:
         print_error(error)

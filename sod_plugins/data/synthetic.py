@@ -14,7 +14,6 @@ from sod_plugins.data.scenes import Scene, draw_scene
 
 _VERSION = 1  # increase whenever the same seed gives different scenes
 _LEAST_SIZE = 32
-_MOST_PIXELS = 1 << 24  # drawn in floating point, four times as fine where lines are
 _MOST_SCENES = 10_000_000
 
 
@@ -68,5 +67,5 @@ def _check_arguments(count: int, seed: int, size: tuple[int, int], split: Split)
     require_number('count', count, 1, _MOST_SCENES, 'scenes', DataError)
     if seed < 0:
         raise DataError(f'seed is {seed}. Give 0 or a positive number.')
-    require_size(size, _LEAST_SIZE, _MOST_PIXELS, DataError)
+    require_size(size, _LEAST_SIZE, error=DataError)
     require_choice('split', split, SPLITS, DataError)

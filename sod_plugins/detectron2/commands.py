@@ -21,6 +21,7 @@ from detectron2.engine import default_setup, launch
 from detectron2.utils import comm
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import add_import_option, import_user_code
 from sod_plugins._common.writing import write_text
@@ -259,7 +260,8 @@ def _run(
         full = isinstance(error, OSError) and error.errno in OUT_OF_SPACE
         status = 1 if full or isinstance(error, FloatingPointError) else 2
         # Of a loss that is not finite detectron2 prints all parts, on lines of their own.
-        message = str(error).partition('\nloss_dict')[0]
+        words = sentence(error) if isinstance(error, OSError) else str(error)
+        message = words.partition('\nloss_dict')[0]
         print(f'{parser.prog}: {_word(status)}: {message}', file=sys.stderr)
         return status
     return 0

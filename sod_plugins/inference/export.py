@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sod_plugins._common.limits import require_size
+from sod_plugins._common.limits import fitting_memory, require_size
 from sod_plugins._common.reading import why
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import draw_scene, read_image
@@ -97,8 +97,9 @@ def export_network(
     if isinstance(photo, (str, Path)):
         photo = read_image(photo)
     description = describe(type(network).__name__, preprocessing)
-    with torch.no_grad():
-        reference(torch.zeros(1, 3, *preprocessing.size))  # reports sizes that it cannot take
+    height, width = preprocessing.size
+    with torch.no_grad(), fitting_memory(f'an input of {height} x {width} pixels'):
+        reference(torch.zeros(1, 3, height, width))  # reports sizes that it cannot take
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.', dir=path.parent) as folder:
         unfinished = Path(folder, path.name)

@@ -69,6 +69,8 @@ def merge_shards(out_dir: str | Path) -> MergedShards:
 
 def _read_parts(out_dir: Path) -> tuple[list[Shard], list[dict[str, Any]]]:
     """Return the shards in a folder and their records, checked to belong to one job."""
+    if not out_dir.is_dir():
+        raise NotADirectoryError(f"'{out_dir}' is no folder. Name the one the shards wrote to.")
     found = [_PART.fullmatch(path.name) for path in out_dir.iterdir()]
     counts = {int(match[2]) for match in found if match}
     if not counts:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins._common.limits import fitting_memory
 from sod_plugins._common.names import OUTPUT_KINDS, OutputKind
 from sod_plugins.checkpoints import load_network
 from sod_plugins.inference.devices import input_dtype, move_network, zero_denormals
@@ -165,10 +166,12 @@ class SaliencyPredictor:
         """Return the saliency (N, h, w) of normalised inputs (N, 3, h, w), at network size.
 
         Raises:
-            ValueError: The network outputs NaN.
+            ValueError: The network outputs NaN, or the batch does not fit into memory.
         """
-        batch = torch.from_numpy(inputs)
-        logits = self.network(batch.to(self.device, input_dtype(self.network))).float()
+        count, _, height, width = inputs.shape
+        with fitting_memory(f'a batch of {count} inputs of {height} x {width} pixels'):
+            batch = torch.from_numpy(inputs).to(self.device, input_dtype(self.network))
+            logits = self.network(batch).float()
         if logits.isnan().any():
             raise ValueError(
                 'The network gives NaN: its weights are broken. Use another checkpoint.'

@@ -16,6 +16,7 @@ from typing import Any
 import torch.distributed
 from mmengine.config import DictAction
 
+from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import add_import_option, import_user_code
 from sod_plugins.data import DataError
@@ -140,7 +141,7 @@ def _run(
     except OSError as error:  # a full disk; what was written before is there
         named = error.filename is not None or 'cannot write' in str(error)
         where = '' if named else ', while it wrote to the work folder'
-        print(f'{parser.prog}: stopped: {error}{where}', file=sys.stderr)
+        print(f'{parser.prog}: stopped: {sentence(error)}{where}', file=sys.stderr)
         return 1
     except DivergenceError as error:
         print(f'{parser.prog}: stopped: {error}', file=sys.stderr)

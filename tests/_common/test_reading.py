@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 
-from sod_plugins._common.reading import open_regular, read_bytes, read_text, why
+from sod_plugins._common.reading import (
+    open_regular,
+    read_bytes,
+    read_stream,
+    read_text,
+    sentence,
+    why,
+)
 
 TEXT = 'images/café.jpg\nimages/b.jpg\n'
 
@@ -65,3 +73,28 @@ def test_a_file_larger_than_allowed_is_not_read(tmp_path):
     assert read_bytes(tmp_path / 'big', largest=5) == b'12345'
     with pytest.raises(OSError, match='5 bytes, more than the 4 that'):
         read_bytes(tmp_path / 'big', largest=4)
+
+
+def test_a_stream_is_read_to_its_end_or_a_gigabyte():
+    class Endless:
+        def read(self, count: int) -> range:  # has a length and takes no memory
+            return range(count)
+
+    assert read_stream(io.BytesIO(b'whole'), 5) == b'whole'
+    with pytest.raises(ValueError, match='does not end within 4 bytes'):
+        read_stream(io.BytesIO(b'whole'), 4)
+    with pytest.raises(ValueError, match=r'within 1,073,741,824 bytes\. Name a file'):
+        read_stream(Endless())
+
+
+@pytest.mark.parametrize(
+    ('error', 'words'),
+    [
+        (OSError(20, 'Not a directory', 'a'), "'a' cannot be used: Not a directory"),
+        (OSError(21, 'Is a directory', 'a', None, 'b'), "'b' cannot be used: Is a directory"),
+        (OSError(28, "cannot write 'a': full"), "cannot write 'a': full"),
+        (FileNotFoundError('There is no a.'), 'There is no a.'),
+    ],
+)
+def test_errors_of_the_system_are_sentences(error, words):
+    assert sentence(error) == words

@@ -19,6 +19,7 @@ from PIL import Image
 from sod_plugins._common import user_code
 from sod_plugins.cli import main
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
+from sod_plugins.visualization.curves import curve_files
 
 OWN_MEASURE = """
 from sod_plugins.metrics import Measure, register_measure
@@ -199,6 +200,32 @@ def test_maps_that_are_taken_as_dark_are_named(capsys, dataset):
     assert 'b' in errors.splitlines()[-1]
     assert '1 maps hold no values above 1' in errors
     assert '1 maps' not in output
+
+
+def test_pipes_are_named_and_not_waited_for(capsys, dataset):
+    os.mkfifo(dataset / 'pipe')
+    words = ['report', dataset / 'maps', '--data', dataset, '-o', dataset / 'page.html']
+    for options in (['--compare', f'other={dataset / "pipe"}'], ['--config', dataset / 'pipe']):
+        status, output, errors = sod(capsys, *words, *options)
+        assert (status, output) == (2, '')
+        (line,) = errors.splitlines()
+        assert re.match(f"sod: error: .*'{dataset / 'pipe'}'.*: it is a pipe or a device", line)
+    assert not (dataset / 'page.html').exists()
+
+
+@pytest.mark.parametrize(
+    ('named', 'stem'), [('c', 'c'), ('c.png', 'c'), ('c.pdf', 'c'), ('v1.2', 'v1.2')]
+)
+def test_curves_have_two_files_by_any_name(named, stem):
+    assert curve_files(f'new/{named}') == [Path(f'new/{stem}.png'), Path(f'new/{stem}.pdf')]
+
+
+@pytest.mark.parametrize('taken', ['c.png', 'c.pdf'])
+def test_names_of_curves_that_are_taken_are_refused_before_work(capsys, dataset, taken):
+    (dataset / taken).mkdir()
+    words = ['eval', dataset / 'absent', dataset / 'masks', '--curves', dataset / 'c']
+    status, _, errors = sod(capsys, *words)
+    assert (status, f"'{dataset / taken}' is a folder. Name a file" in errors) == (2, True)
 
 
 def test_what_was_computed_is_printed_though_a_file_cannot_be_written(capsys, dataset, monkeypatch):

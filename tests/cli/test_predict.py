@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,6 +67,46 @@ def test_streams_refuse_what_they_cannot_do(photos):
     for words in (['--cutout', '--mask'], ['another.jpg'], ['-o', 'folder']):
         status, output, errors = stream(b'', *words)
         assert (status, output) == (2, b'') and 'take one image and give one output' in errors
+
+
+def test_a_stream_that_does_not_end_is_refused(capsys, monkeypatch):
+    class Endless:
+        def read(self, count: int) -> range:  # has a length and takes no memory
+            return range(count)
+
+    monkeypatch.setattr(sys, 'stdin', SimpleNamespace(buffer=Endless()))
+    status, output, errors = sod(capsys, 'predict', '-')
+    assert (status, output) == (2, '') and 'within 1,073,741,824 bytes' in errors
+
+
+@pytest.mark.parametrize('length', [246, 247, 251])
+def test_names_of_outputs_as_long_as_file_systems_allow(capsys, photos, tmp_path, length):
+    stem = 'n' * length
+    (photos / '0.jpg').rename(photos / f'{stem}.jpg')
+    out = tmp_path / 'out'
+    words = ['--no-map', '--mask', '--overlay']
+    assert sod(capsys, 'predict', photos / f'{stem}.jpg', '-o', out, *words)[0] == 0
+    names = {str(path.relative_to(out)) for path in out.rglob('*') if path.is_file()}
+    assert names == {f'mask/{stem}.png', f'overlay/{stem}.jpg', 'sod-predict.json'}
+    table = tmp_path / f'{stem}.csv'
+    assert sod(capsys, 'eval', out / 'mask', out / 'mask', '--csv', table)[0] == 0
+    assert len(table.read_text().splitlines()) == 2
+
+
+def test_a_name_of_an_output_longer_than_file_systems_allow_is_refused(capsys, photos, tmp_path):
+    stem = 'n' * 250
+    (photos / '0.jpg').rename(photos / f'{stem}.jpg')
+    words = [photos / f'{stem}.jpg', '-o', tmp_path / 'out', '--suffix', '_sal']
+    status, _, errors = sod(capsys, 'predict', *words)
+    assert status == 2 and 'would have a name of more than 255 bytes. Shorten' in errors
+
+
+def test_a_merge_of_what_is_no_folder_is_refused(capsys, photos):
+    status, _, errors = sod(capsys, 'merge', photos / '0.jpg')
+    assert (status, errors) == (
+        2,
+        f"sod: error: '{photos / '0.jpg'}' is no folder. Name the one the shards wrote to.\n",
+    )
 
 
 def test_a_file_to_standard_output(photos, tmp_path):

@@ -200,9 +200,8 @@ def load_for_training(path: Path, folder: Path) -> None:
 
 def label_instances(path: Path, folder: Path) -> None:
     data = put(path, folder, 'masks')
-    command(
-        'data', 'instances', data, '-o', folder / 'out/instances.json', '--label-format', 'numbers'
-    )
+    # The former name of --label-format, which older versions have.
+    command('data', 'instances', data, '-o', folder / 'out/instances.json', '--coding', 'numbers')
 
 
 READERS: tuple[Reader, ...] = (
@@ -218,7 +217,7 @@ READERS: tuple[Reader, ...] = (
 
 
 def make_good_files(folder: Path) -> None:
-    """Write a network and a data set of one pair for the readers."""
+    """Write a network and a data set of one pair, and a program ``gs`` that tells of its start."""
     import torch
 
     from sod_plugins.data import generate_scenes
@@ -228,6 +227,10 @@ def make_good_files(folder: Path) -> None:
     network = CSNet(width=0.4, stage_blocks=(1, 1, 1, 1), weight_scale=1.0)
     save_network(folder / 'network.pth', network, Preprocessing(size=(32, 32)))
     generate_scenes(folder / 'data', 1, size=(32, 40))
+    (folder / 'bin').mkdir()
+    (folder / 'bin/gs').write_text('#!/bin/sh\ntouch "$HOSTILE_CANARY"\n')
+    (folder / 'bin/gs').chmod(0o755)
+    os.environ['PATH'] = f'{folder / "bin"}{os.pathsep}{os.environ["PATH"]}'
 
 
 CORPUS = Corpus(write_corpus, make_good_files, READERS, memory=8 << 30)

@@ -14,6 +14,7 @@ from sod_plugins.inference import (
     OnnxRuntimeNetwork,
     OpenVINONetwork,
     SaliencyPredictor,
+    export,
     export_network,
     open_network,
 )
@@ -182,3 +183,28 @@ def test_a_foreign_network_is_told_apart(onnx_file, tmp_path):
     onnx.save(model, tmp_path / 'foreign.onnx')
     with pytest.raises(ValueError, match='does not say how its input is preprocessed'):
         OnnxRuntimeNetwork(tmp_path / 'foreign.onnx')
+
+
+def test_a_broken_photo_is_named_before_any_work(samnet, tmp_path, monkeypatch):
+    monkeypatch.setitem(export.WRITERS, '.onnx', (pytest.fail, pytest.fail))
+    (tmp_path / 'photo.jpg').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'photo\.jpg'):
+        export_network(samnet, tmp_path / 'net.onnx', photo=tmp_path / 'photo.jpg')
+
+
+def test_the_file_that_is_read_first_gets_its_name_last(samnet, tmp_path, monkeypatch):
+    """So an .xml never stands without its .bin, here under a name that is taken."""
+
+    def write(network, size, description, path):
+        for suffix in ('.xml', '.bin'):
+            path.with_suffix(suffix).write_text('content')
+
+    monkeypatch.setitem(export.WRITERS, '.xml', (write, lambda path: path))
+    monkeypatch.setattr(export, 'check_exported', lambda *_: None)
+    (tmp_path / 'net.bin').mkdir()
+    with pytest.raises(OSError, match='directory'):
+        export_network(samnet, tmp_path / 'net.xml')
+    assert [path.name for path in tmp_path.iterdir()] == ['net.bin']
+    (tmp_path / 'net.bin').rmdir()
+    export_network(samnet, tmp_path / 'net.xml')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['net.bin', 'net.xml']
