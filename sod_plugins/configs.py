@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+YAML = ('.yaml', '.yml')  # all other configs are Python files
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -39,8 +40,28 @@ def list_configs() -> list[str]:
     )
 
 
+def listed_path(name: str) -> Path:
+    """Return the path of a config that :func:`list_configs` names."""
+    return config_folder() / (name if name.endswith(YAML) else f'{name}.py')
+
+
+def find_config(config: str | Path) -> Path:
+    """Return the path of a config that a user names: a file, or a name as in :func:`config_path`.
+
+    Raises:
+        IsADirectoryError: It is a folder.
+        FileNotFoundError: There is neither such a file nor such a name.
+    """
+    path = Path(config)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"The config '{config}' is a folder: name a file, or one that sod configs lists."
+        )
+    return path if path.exists() else Path(config_path(str(config)))
+
+
 def config_path(name: str) -> str:
-    """Return the path of a config.
+    """Return the path of a config of this package.
 
     Args:
         name: As in :func:`list_configs`, with or without ``.py``. The folder may be left out; of
@@ -53,8 +74,7 @@ def config_path(name: str) -> str:
     names = list_configs()
     if found := [known for known in names if wanted in (known, known.partition('/')[2])]:
         # Two hosts have configs of one name: that in the folder of its method is meant.
-        known = max(found, key=_is_in_folder_of_method)
-        return str(config_folder() / (known if known.endswith('.yaml') else f'{known}.py'))
+        return str(listed_path(max(found, key=_is_in_folder_of_method)))
     stems = sorted({known.partition('/')[2] for known in names})
     near = difflib.get_close_matches(wanted, names if '/' in wanted else stems, n=3)
     hint = f' Did you mean {", ".join(map(repr, near))}?' if near else ''

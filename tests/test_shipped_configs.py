@@ -38,6 +38,11 @@ def test_a_config_is_found_by_its_name(name, capsys):
     assert capsys.readouterr().out.splitlines() == [str(ROOT / 'configs/csnet' / f'{NAME}.py')]
 
 
+@pytest.mark.parametrize('name', [NAME, f'csnet/{NAME}', ROOT / 'configs/csnet' / f'{NAME}.py'])
+def test_a_name_with_or_without_its_folder_stands_for_a_file(name):
+    assert configs.find_config(name) == ROOT / 'configs/csnet' / f'{NAME}.py'
+
+
 def test_a_misspelt_name_gets_the_nearest_ones(capsys):
     assert main(['configs', NAME.replace('450i', '45i')]) == 2
     assert f"Did you mean '{NAME}'" in capsys.readouterr().err

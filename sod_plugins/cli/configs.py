@@ -21,11 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the configs, or print a path."""
-    from sod_plugins.configs import config_path, list_configs
+    from sod_plugins.configs import config_path, list_configs, listed_path
 
-    names = [args.name] if args.name else list_configs()
-    if args.json:
-        print_json([{'name': name, 'path': config_path(name)} for name in names])
+    if args.name:
+        paths = {args.name: config_path(args.name)}
     else:
-        print(config_path(args.name) if args.name else '\n'.join(names))
+        paths = {name: str(listed_path(name)) for name in list_configs()}
+    if args.json:
+        print_json([{'name': name, 'path': path} for name, path in paths.items()])
+    else:
+        print('\n'.join(paths.values() if args.name else paths))
     return 0

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
-from sod_plugins.cli.completion import complete_by, config_names
-from sod_plugins.cli.train_test import run_host_command
+from sod_plugins.cli.train_test import add_arguments, run_host_command
 
+__all__ = ['HELP', 'add_arguments', 'run']
 HELP = 'train a model from a config'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what a shell may complete: the host's command parses its own arguments."""
-    complete_by(parser.add_argument('words', nargs='*'), config_names)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 from sod_plugins._common.reading import read_text
 from sod_plugins.cli.arguments import import_host
-from sod_plugins.configs import config_path
+from sod_plugins.cli.completion import complete_by, config_names
+from sod_plugins.configs import YAML, find_config
 
-YAML = ('.yaml', '.yml')  # OpenMMLab's configs are Python files
 _IMPORT = re.compile(r'^\s*(?:from|import)\s+detectron2\b', re.MULTILINE)
 # Sections of a yaml file of detectron2, such as MODEL, or a LazyConfig that it has saved as yaml.
 _SECTION = re.compile(r'^[\s{"\']*(?:_BASE_|[A-Z][A-Z0-9_]*)["\']?\s*:|\b_target_["\']?\s*:', re.M)
@@ -24,6 +24,11 @@ _WITH_VALUE = (
     '--dist-url',
 )
 _SWITCHES = ('--amp', '--channels-last', '--crf', '--help', '-h')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a shell may complete: the host's command parses its own arguments."""
+    complete_by(parser.add_argument('words', nargs='*'), config_names)
 
 
 def run_host_command(name: str, argv: Sequence[str], prog: str) -> int:
@@ -90,11 +95,7 @@ def require_config(word: str) -> None:
         OSError: There is no such file or name, it is a folder, or it cannot be read.
         ValueError: The file is empty, or a yaml file that is not detectron2's.
     """
-    if Path(word).is_dir():
-        raise IsADirectoryError(
-            f"The config '{word}' is a folder: name a file, or one that sod configs lists."
-        )
-    path = Path(word) if Path(word).exists() else Path(config_path(word))
+    path = find_config(word)
     text = read_text(path)
     if not text.strip():
         raise ValueError(f"The config '{path}' is empty.")
@@ -111,14 +112,10 @@ def is_detectron2_config(word: str) -> bool:
     That is a yaml file, or a LazyConfig: a Python file that imports detectron2, which a config of
     OpenMMLab never does.
     """
-    path = Path(word)
-    if path.suffix in YAML:
-        return True
-    if not path.is_file():
-        try:
-            path = Path(config_path(word))
-        except FileNotFoundError:
-            return False
+    try:
+        path = find_config(word)
+    except OSError:  # the host refuses it
+        return Path(word).suffix in YAML
     if path.suffix != '.py':
         return path.suffix in YAML
     return bool(_IMPORT.search(path.read_text('utf-8', 'replace')))

@@ -13,11 +13,10 @@ from detectron2.config import LazyConfig, get_cfg
 from detectron2.utils.registry import locate
 
 from sod_plugins._common.reading import read_text
-from sod_plugins.configs import config_path
+from sod_plugins.configs import YAML, find_config
 from sod_plugins.detectron2.config import add_sod_plugins_config
 from sod_plugins.detectron2.trainer import kind_of
 
-YAML = ('.yaml', '.yml')
 SECTIONS = ('model', 'dataloader', 'train', 'optimizer', 'lr_multiplier')  # of a LazyConfig
 # The options of a test -> the argument of an evaluator by which it follows them.
 EVALUATOR_OPTIONS = {'--out': 'output_dir', '--show-dir': 'show_dir', '--crf': 'crf'}
@@ -36,10 +35,10 @@ def load_config(
         work_dir: Where logs and checkpoints go; by default the config's.
 
     Raises:
-        FileNotFoundError: There is no such config.
+        OSError: There is no such config, or it is a folder.
         ValueError: The file is wrong, or an option does not fit it.
     """
-    path = Path(path if Path(path).is_file() else config_path(str(path)))
+    path = find_config(path)
     for option in options:
         if '=' not in option:
             raise ValueError(f'--cfg-options takes pairs of the form KEY=VALUE, got {option!r}.')

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
-from sod_plugins.configs import config_path
+from sod_plugins.configs import find_config
 from sod_plugins.data import require_writable
 from sod_plugins.inference.dense_crf import DenseCRF
 from sod_plugins.openmmlab.errors import LaunchError
@@ -42,7 +42,10 @@ def load_config(
         LaunchError: The file is missing or invalid, an option does not match the config, or the
             work folder cannot be written to.
     """
-    path = _existing_config(path)
+    try:
+        path = find_config(path)
+    except OSError as error:
+        raise LaunchError(str(error)) from error
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is Python code, which may raise anything
@@ -68,17 +71,6 @@ def _drop_options_of_workers(cfg: Config) -> None:
         if isinstance(loader, dict) and loader.get('num_workers') == 0:
             loader.pop('persistent_workers', None)
             loader.pop('prefetch_factor', None)
-
-
-def _existing_config(path: str | Path) -> Path:
-    if Path(path).is_file():
-        return Path(path)
-    if Path(path).name == str(path):  # otherwise it also names a folder
-        try:
-            return Path(config_path(str(path)))
-        except FileNotFoundError as error:
-            raise LaunchError(str(error)) from error
-    raise LaunchError(f"There is no config '{path}': correct the path.")
 
 
 def require_writable_folder(folder: str | Path) -> None:
