@@ -8,6 +8,7 @@ complete: on a full disk, after a kill, and while another process writes the sam
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -73,6 +74,12 @@ def write_text(path: str | Path, content: str) -> None:
     """Write text to a file in UTF-8; see :func:`writing`."""
     with writing_text(path) as file:
         file.write(content)
+
+
+def is_out_of_space(error: BaseException) -> bool:
+    """Return whether an error says that the disk, a quota or the largest size of a file is full."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return isinstance(error, OSError) and error.errno in full
 
 
 @contextlib.contextmanager

@@ -7,19 +7,18 @@ by SIGTERM: files written so far are complete.
 
 from __future__ import annotations
 
-import errno
 import io
 import sys
 from collections.abc import Sequence
 
 from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
+from sod_plugins._common.writing import is_out_of_space
 from sod_plugins.cli.completion import answer, is_asked
 from sod_plugins.cli.output import OutputError, discard_output, telling_output
 from sod_plugins.cli.parser import build_parser, run_host_verb
 from sod_plugins.cli.style import print_error
 
-OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what was written before is there
 BROKEN_PIPE = 128 + 13  # the status in a shell of a program ended by SIGPIPE
 
 
@@ -49,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except OSError as error:
         print_error(sentence(error))
-        return 1 if error.errno in OUT_OF_SPACE else 2
+        return 1 if is_out_of_space(error) else 2  # what was written before is there
     except (ValueError, ImportError) as error:
         print_error(error)
         return 2

@@ -7,7 +7,6 @@ nothing was done; 130 interrupted; 143 ended by SIGTERM.
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import logging
 import sys
@@ -24,7 +23,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import add_import_option, import_user_code
-from sod_plugins._common.writing import write_text
+from sod_plugins._common.writing import is_out_of_space, write_text
 from sod_plugins.data import DataError
 from sod_plugins.detectron2.checkpointer import Checkpointer
 from sod_plugins.detectron2.config_files import (
@@ -37,7 +36,6 @@ from sod_plugins.detectron2.config_files import (
 from sod_plugins.detectron2.datasets import register_configured
 from sod_plugins.detectron2.trainer import LazyTrainer, Trainer, evaluate_lazily
 
-OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What a process of several may end with -> the exit status.
 STATUSES = {
     'FloatingPointError': 1,
@@ -257,8 +255,7 @@ def _run(
         print(f'{parser.prog}: interrupted; --resume goes on with a training', file=sys.stderr)
         return interrupt_status(error)
     except (DataError, FloatingPointError, ImportError, OSError, ValueError) as error:
-        full = isinstance(error, OSError) and error.errno in OUT_OF_SPACE
-        status = 1 if full or isinstance(error, FloatingPointError) else 2
+        status = 1 if is_out_of_space(error) or isinstance(error, FloatingPointError) else 2
         # Of a loss that is not finite detectron2 prints all parts, on lines of their own.
         words = sentence(error) if isinstance(error, OSError) else str(error)
         message = words.partition('\nloss_dict')[0]
