@@ -130,10 +130,9 @@ def load_reduced(
         DataError: As there.
     """
     require_choice('exif', exif, EXIF_RULES, DataError)
-    (width, height), image = _decode(source, role, least)
+    size, image = _decode(source, role, least)
     upright, orientation = _turned(image, exif)
-    turned = exif == 'apply' and orientation > 4
-    return upright, (height, width) if turned else (width, height)
+    return upright, upright_size(size, orientation, exif)
 
 
 def _turned(image: Image.Image, exif: ExifRule) -> tuple[Image.Image, int]:
@@ -145,6 +144,11 @@ def _turned(image: Image.Image, exif: ExifRule) -> tuple[Image.Image, int]:
     if orientation > 4 and isinstance(upright.info.get('dpi'), tuple):  # x and y swap
         upright.info['dpi'] = upright.info['dpi'][::-1]
     return upright, orientation
+
+
+def upright_size(size: tuple[int, int], orientation: int, exif: ExifRule) -> tuple[int, int]:
+    """Return a stored size, in either order, as it is after a rule has turned the image."""
+    return size[::-1] if exif == 'apply' and orientation > 4 else size
 
 
 def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int, str]:

@@ -35,6 +35,7 @@ from sod_plugins.data.decoding import (
     load_upright,
     measure,
     refuse,
+    upright_size,
 )
 
 _LARGEST_OF_12_BITS = 4095
@@ -108,10 +109,10 @@ def check_image_file(source: str | Path, exif: ExifRule = 'apply') -> tuple[int,
     Raises:
         DataError: As for :func:`read_image`.
     """
-    (height, width), orientation, mode = measure(source, 'image')
+    size, orientation, mode = measure(source, 'image')
     if mode in (*INTEGER_MODES, 'F'):
         decode_image(source, exif)
-    return (width, height) if orientation > 4 and exif == 'apply' else (height, width)
+    return upright_size(size, orientation, exif)
 
 
 def read_reduced(

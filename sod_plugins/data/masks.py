@@ -47,6 +47,7 @@ from sod_plugins.data.decoding import (
     load_upright,
     measure,
     refuse,
+    upright_size,
 )
 
 # PASCAL-S, the softest of the common data sets, has no object below 1/12 (grey 21).
@@ -110,8 +111,8 @@ def read_size(source: ImageSource, exif: ExifRule = 'apply') -> tuple[int, int]:
     Raises:
         DataError: The file is missing, damaged or not an image.
     """
-    (height, width), orientation, _ = measure(source, 'image')
-    return (width, height) if orientation > 4 and exif == 'apply' else (height, width)
+    size, orientation, _ = measure(source, 'image')
+    return upright_size(size, orientation, exif)
 
 
 def read_mask(source: ImageSource, exif: ExifRule = 'apply') -> NDArray[np.float32]:
