@@ -14,7 +14,7 @@ from sod_plugins.checkpoints.old_formats import read_preprocessing
 from sod_plugins.networks import Preprocessing
 from sod_plugins.networks.base import DescribedNetwork
 from sod_plugins.openmmlab.models.net_adapter import NetAdapter
-from sod_plugins.openmmlab.unwrapping import unwrapped
+from sod_plugins.openmmlab.unwrapping import unwrapped, unwrapped_dataset
 
 # The transform that resizes images to the network's input size, by the network's task.
 RESIZE = {'instances': 'Resize'}
@@ -67,9 +67,7 @@ def _preprocessing(
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
     if not loader:
         raise ValueError('its config has no test, whose pipeline tells the size of the input')
-    dataset = loader['dataset']
-    while 'pipeline' not in dataset and 'dataset' in dataset:  # wrapped, for example to repeat it
-        dataset = dataset['dataset']
+    dataset = unwrapped_dataset(loader['dataset'])
     preprocessor = getattr(model, 'data_preprocessor', None)
     short = {}
     for name in ('mean', 'std'):

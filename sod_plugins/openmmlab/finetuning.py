@@ -19,6 +19,7 @@ from sod_plugins.configs import config_path
 from sod_plugins.data import find_pairs, hold_back, require_writable
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.launch import test, train
+from sod_plugins.openmmlab.unwrapping import unwrapped_dataset
 from sod_plugins.zoo import ModelCard, default_model, find_model, list_models, model_card
 
 PASSES = 15  # epochs, if no number of iterations is given
@@ -122,10 +123,8 @@ def recipe_of(card: ModelCard) -> Config:
     cfg.model.backbone.pop('init_cfg', None)
     for name in ('data_root', 'image_size', 'test_size', 'train_pipeline', 'test_pipeline'):
         cfg.pop(name, None)
-    data = cfg.train_dataloader.dataset
-    while 'pipeline' not in data:  # several data sets: those of one folder take their place
-        data = data.dataset if 'dataset' in data else data.datasets[0]
-    cfg.train_dataloader.dataset = data
+    # Of several data sets, the first one's config remains, for those of one folder.
+    cfg.train_dataloader.dataset = unwrapped_dataset(cfg.train_dataloader.dataset)
     return cfg
 
 

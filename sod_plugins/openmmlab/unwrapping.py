@@ -1,8 +1,8 @@
-"""Unwrap models from their wrappers for several processes."""
+"""Unwrap models and data sets."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from mmengine.model import is_model_wrapper
 from torch import nn
@@ -11,3 +11,10 @@ from torch import nn
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the model inside mmengine's wrapper, or an unwrapped model unchanged."""
     return cast(nn.Module, model.module) if is_model_wrapper(model) else model
+
+
+def unwrapped_dataset(dataset: Any) -> Any:
+    """Return the first data set's config in that of one which may repeat or concatenate others."""
+    while 'pipeline' not in dataset and ('dataset' in dataset or dataset.get('datasets')):
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    return dataset
