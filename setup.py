@@ -154,7 +154,7 @@ setup(
     package_data={
         'sod_plugins': [
             'py.typed',
-            'cli/checks/*.json',
+            'cli/doctor/*.json',
             'serve/page/*',
             'zoo/cards/*.json',
             'zoo/weights/*',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sod_plugins.cli.checks.finding import Finding
+from sod_plugins.cli.doctor.finding import Finding
 from sod_plugins.zoo.cards import ModelCard, list_models, model_card
 from sod_plugins.zoo.resolver import local_file, verify
 

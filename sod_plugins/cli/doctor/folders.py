@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sod_plugins._common.reading import sha256_of
 from sod_plugins.checkpoints.downloads import cache_dir
-from sod_plugins.cli.checks.finding import Finding
+from sod_plugins.cli.doctor.finding import Finding
 from sod_plugins.zoo.resolver import PACKAGE
 
 SECTION = 'folders'

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sod_plugins._common.names import BACKENDS, Backend
-from sod_plugins.cli.checks.finding import Finding
-from sod_plugins.cli.checks.probe import run_child, tell
-from sod_plugins.cli.checks.scene import FORMULA, build_network, mean_cells, read_expected
+from sod_plugins.cli.doctor.finding import Finding
+from sod_plugins.cli.doctor.probe import run_child, tell
+from sod_plugins.cli.doctor.scene import FORMULA, build_network, mean_cells, read_expected
 from sod_plugins.zoo.cards import default_model, model_card
 
 SECTION = 'predictions'

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sod_plugins.cli.checks.hosts import MODULES, check_hosts
-from sod_plugins.cli.checks.probe import Probed
+from sod_plugins.cli.doctor.hosts import MODULES, check_hosts
+from sod_plugins.cli.doctor.probe import Probed
 
 ABSENT = {name: Probed(f"ModuleNotFoundError: No module named '{name}'") for name in MODULES}
 WORKING = {name: Probed(version='1.0') for name in MODULES}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sod_plugins.cli.checks.finding import Finding
-from sod_plugins.cli.checks.folders import check_folders
-from sod_plugins.cli.checks.gpu import check_gpu
-from sod_plugins.cli.checks.hosts import MODULES, check_hosts
-from sod_plugins.cli.checks.models import check_models
-from sod_plugins.cli.checks.packages import (
+from sod_plugins.cli.doctor.finding import Finding
+from sod_plugins.cli.doctor.folders import check_folders
+from sod_plugins.cli.doctor.gpu import check_gpu
+from sod_plugins.cli.doctor.hosts import MODULES, check_hosts
+from sod_plugins.cli.doctor.models import check_models
+from sod_plugins.cli.doctor.packages import (
     REQUIRED,
     check_duplicates,
     check_extras,
@@ -18,8 +18,8 @@ from sod_plugins.cli.checks.packages import (
     check_required,
     installed_versions,
 )
-from sod_plugins.cli.checks.predictions import check_predictions
-from sod_plugins.cli.checks.probe import probe
+from sod_plugins.cli.doctor.predictions import check_predictions
+from sod_plugins.cli.doctor.probe import probe
 
 
 def examine() -> Iterator[Finding]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sod_plugins.cli.checks.gpu import check_gpu, supports
-from sod_plugins.cli.checks.probe import Probed
+from sod_plugins.cli.doctor.gpu import check_gpu, supports
+from sod_plugins.cli.doctor.probe import Probed
 
 DRIVER = 'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023'
 H100 = {'name': 'H100', 'capability': [9, 0]}

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from sod_plugins.cli import checks, main
-from sod_plugins.cli.checks import Finding
+from sod_plugins.cli import main
+from sod_plugins.cli.doctor import examination
+from sod_plugins.cli.doctor.finding import Finding
 
 FINE = Finding('Python', 'Python', 'ok', '3.11')
 ODD = Finding('packages', 'OpenCV', 'note', 'two of them', 'Mind them.')
@@ -26,7 +27,7 @@ WRONG = Finding('models', 'sod-small', 'problem', 'truncated', 'Install it again
     ],
 )
 def test_status_and_text(capsys, monkeypatch, words, findings, status, output):
-    monkeypatch.setattr(checks, 'examine', lambda: iter(findings))
+    monkeypatch.setattr(examination, 'examine', lambda: iter(findings))
     assert main(['doctor', *words]) == status
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in output if not any(text.startswith(line) for text in lines)] == []
@@ -36,7 +37,7 @@ def test_status_and_text(capsys, monkeypatch, words, findings, status, output):
 
 
 def test_json_is_one_document(capsys, monkeypatch):
-    monkeypatch.setattr(checks, 'examine', lambda: iter([FINE, WRONG]))
+    monkeypatch.setattr(examination, 'examine', lambda: iter([FINE, WRONG]))
     assert main(['doctor', '--json']) == 1
     document = json.loads(capsys.readouterr().out)
     assert document['healthy'] is False

@@ -1,4 +1,7 @@
-"""``sod doctor``: examine the installation."""
+"""``sod doctor``: examine packages, hosts, GPU, folders, weights and predictions.
+
+Hosts are found by the metadata of installed packages, and imported in a child process only.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from sod_plugins.cli.output import add_json, print_json
 from sod_plugins.cli.style import Style, paint
 
 if TYPE_CHECKING:
-    from sod_plugins.cli.checks import Finding
+    from sod_plugins.cli.doctor.finding import Finding
 
 HELP = 'examine the installation: packages, GPU, folders, models, backends'
 _STYLES: Mapping[str, Style] = {'ok': 'green', 'note': 'yellow', 'problem': 'red'}
@@ -24,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine, and return 1 if something is wrong."""
-    from sod_plugins.cli.checks import examine, is_healthy
+    from sod_plugins.cli.doctor.examination import examine, is_healthy
 
     findings = list(examine()) if args.json else _print_all(examine(), args.quiet)
     healthy = is_healthy(findings)

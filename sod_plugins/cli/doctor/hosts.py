@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sod_plugins.cli.checks.finding import Finding, Status
-from sod_plugins.cli.checks.packages import Versions, check_import
-from sod_plugins.cli.checks.probe import Probed
+from sod_plugins.cli.doctor.finding import Finding, Status
+from sod_plugins.cli.doctor.packages import Versions, check_import
+from sod_plugins.cli.doctor.probe import Probed
 
 SECTION = 'hosts'
 # Project of the onedl line, project of the upstream line, module.

@@ -5,8 +5,8 @@ import tempfile
 
 import pytest
 
-from sod_plugins.cli.checks import folders
-from sod_plugins.cli.checks.folders import check_downloads, check_folder, check_folders
+from sod_plugins.cli.doctor import folders
+from sod_plugins.cli.doctor.folders import check_downloads, check_folder, check_folders
 
 
 def test_a_folder_that_is_there_and_one_that_is_not_yet(tmp_path):

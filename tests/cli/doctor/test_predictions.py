@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sod_plugins._common.names import BACKENDS
-from sod_plugins.cli.checks import predictions, scene
-from sod_plugins.cli.checks.predictions import TOLERANCE, check_backend, check_predictions
-from sod_plugins.cli.checks.scene import FORMULA, build_network, draw_scene, mean_cells
+from sod_plugins.cli.doctor import predictions, scene
+from sod_plugins.cli.doctor.predictions import TOLERANCE, check_backend, check_predictions
+from sod_plugins.cli.doctor.scene import FORMULA, build_network, draw_scene, mean_cells
 from sod_plugins.inference.runners import open_runner
 from sod_plugins.zoo import default_model, model_card
 

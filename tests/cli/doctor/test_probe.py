@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sod_plugins.cli.checks import probe as probing
-from sod_plugins.cli.checks.probe import probe, run_child
+from sod_plugins.cli.doctor import probe as probing
+from sod_plugins.cli.doctor.probe import probe, run_child
 
 BROKEN = {
     'toy_raises': 'raise RuntimeError("two lines,\\nof which this is one")',

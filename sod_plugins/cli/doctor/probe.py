@@ -16,7 +16,7 @@ _MARK = '@sod '  # begins a line of ours among what modules print
 _CODE = (
     'import json, sys\n'
     'sys.path[:] = json.loads(sys.argv[1])\n'
-    'from sod_plugins.cli.checks.{module} import {function}\n'
+    'from sod_plugins.cli.doctor.{module} import {function}\n'
     '{function}(json.loads(sys.argv[2]))\n'
 )
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sod_plugins.cli.checks.finding import Finding, Status
-from sod_plugins.cli.checks.probe import Probed
+from sod_plugins.cli.doctor.finding import Finding, Status
+from sod_plugins.cli.doctor.probe import Probed
 
 SECTION = 'GPU'
 DRIVER = Path('/proc/driver/nvidia/version')

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sod_plugins.cli.checks import models
-from sod_plugins.cli.checks.models import check_exported, check_models, check_weights
+from sod_plugins.cli.doctor import models
+from sod_plugins.cli.doctor.models import check_exported, check_models, check_weights
 from sod_plugins.zoo import find_model, model_card, resolver
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from sod_plugins.cli.checks import packages
-from sod_plugins.cli.checks.packages import (
+from sod_plugins.cli.doctor import packages
+from sod_plugins.cli.doctor.packages import (
     REQUIRED,
     check_duplicates,
     check_extras,
@@ -17,7 +17,7 @@ from sod_plugins.cli.checks.packages import (
     installed_versions,
     read_extras,
 )
-from sod_plugins.cli.checks.probe import Probed
+from sod_plugins.cli.doctor.probe import Probed
 
 SOUND = {name: '1.0' for name in REQUIRED}
 IMPORTED = {module: Probed(version='1.0') for module in REQUIRED.values()}

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from sod_plugins import __version__
-from sod_plugins.cli.checks.finding import Finding
-from sod_plugins.cli.checks.probe import Probed
+from sod_plugins.cli.doctor.finding import Finding
+from sod_plugins.cli.doctor.probe import Probed
 
 PROJECT = 'sod-plugins'
 OLDEST_PYTHON = (3, 10)
