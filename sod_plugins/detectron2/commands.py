@@ -257,8 +257,9 @@ def _run(
     except (DataError, FloatingPointError, ImportError, OSError, ValueError) as error:
         status = 1 if is_out_of_space(error) or isinstance(error, FloatingPointError) else 2
         # Of a loss that is not finite detectron2 prints all parts, on lines of their own.
-        words = sentence(error) if isinstance(error, OSError) else str(error)
-        message = words.partition('\nloss_dict')[0]
+        message = str(error).partition('\nloss_dict')[0]
+        if isinstance(error, OSError):
+            message = sentence(error)
         print(f'{parser.prog}: {_word(status)}: {message}', file=sys.stderr)
         return status
     return 0

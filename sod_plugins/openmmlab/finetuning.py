@@ -38,7 +38,7 @@ class FineTuned:
     Attributes:
         checkpoint: The network with its description, for predictors and ``sod predict``.
         before: Measures of the model on the held-back images, by key.
-        after: Measures of the fine-tuned network, likewise.
+        after: Measures of the fine-tuned network on the same images, by key.
     """
 
     checkpoint: Path

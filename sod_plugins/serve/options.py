@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,7 +11,6 @@ from sod_plugins._common.names import ImageFormat, Product
 from sod_plugins.serve.refusals import Refusal
 
 Options = TypeVar('Options', bound=BaseModel)
-Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class PredictOptions(BaseModel):

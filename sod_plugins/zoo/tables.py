@@ -9,8 +9,6 @@ from sod_plugins.zoo.cards import ModelCard, list_models, model_card
 from sod_plugins.zoo.resolver import PACKAGE
 
 DATASETS = ('ECSSD', 'DUTS-TE')
-BEGIN = '<!-- models: written by `sod models --markdown` -->'
-END = '<!-- end of models -->'
 
 
 def models_markdown(task: str = 'saliency') -> str:
@@ -29,19 +27,6 @@ def models_markdown(task: str = 'saliency') -> str:
     rows = [header, ['---'] * len(header)]
     rows += [_row(card, measured) for card in cards]
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows) + '\n'
-
-
-def insert_table(page: str, table: str) -> str:
-    """Insert a table between the two marks of a page.
-
-    Raises:
-        ValueError: The page lacks the marks.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f'The page lacks the marks {BEGIN} and {END}.')
-    return f'{before}{begin}\n{table}{end}{after}'
 
 
 def metafile_entry(card: ModelCard, collection: str) -> str:

@@ -92,7 +92,7 @@ class Study(NamedTuple):
         options: Values to set in it.
         out_dir: Where everything goes.
         training: Category of each training image, by stem.
-        test: Category of each test image, likewise.
+        test: Category of each test image, by stem.
         pairs: The test images.
         protocol: How they are scored.
     """

@@ -1,4 +1,4 @@
-# CamVid in small: 240x180 pixels, train/images/*.jpg beside train/labels/*.png, and val/ likewise.
+# CamVid in small: 240x180 pixels, {train,val}/images/*.jpg beside {train,val}/labels/*.png.
 # Labels count 11 classes from 0; 11 is void and does not count.
 data_root = 'data/camvid'
 void = 11

@@ -21,8 +21,8 @@ class DynamicWeightDecayConstructor(DefaultOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: The optimizer and its wrapper, as for ``DefaultOptimWrapperConstructor``.
-        paramwise_cfg: Factors on groups of parameters, likewise; the entry ``dynamic_weight_decay``
-            holds the arguments ``layers`` and ``fusion`` of the hook, if they are not the defaults.
+        paramwise_cfg: Factors on groups of parameters, as there. The entry ``dynamic_weight_decay``
+            holds the hook's arguments ``layers`` and ``fusion``, if they are not the defaults.
     """
 
     def __init__(

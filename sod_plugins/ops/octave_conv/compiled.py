@@ -228,8 +228,8 @@ def resize(
 ) -> None:
     """Resize maps (C, H, W) bilinearly to ``out``, or add the result to its values.
 
-    Row i of the output lies ``row_shares[i]`` of the way from row ``rows[i]`` to the next; columns
-    likewise.
+    Row i of the output lies ``row_shares[i]`` of the way from row ``rows[i]`` to the next. The same
+    holds for columns.
     """
     channels, height, width = x.shape
     doubled = out.shape[2] == 2 * width
