@@ -1,10 +1,10 @@
-"""The HTTP service and its web page, for any predictor: nothing of a network is known here."""
+"""The HTTP service and its web page, for any predictor; it knows nothing about networks."""
 
 try:
     import fastapi as _fastapi  # noqa: F401
 except ImportError as error:  # pragma: no cover (the tests' environment has it)
     raise ImportError(
-        "the service needs packages more: run pip install 'sod-plugins[serve]'."
+        "the service needs more packages: run pip install 'sod-plugins[serve]'."
     ) from error
 
 from sod_plugins.serve.app import create_app

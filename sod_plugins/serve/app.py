@@ -27,7 +27,7 @@ from sod_plugins.serve.routes import make_router
 from sod_plugins.serve.service import PredictionService
 from sod_plugins.serve.settings import ServiceSettings
 
-_DRAINED = 4  # times the largest body, read of one that is refused
+_DRAINED = 4  # largest bodies that are read of one that is refused
 _ABOUT = 'Finds what catches the eye first in photos: saliency maps, cut-outs, instances.'
 
 
@@ -36,12 +36,12 @@ def create_app(
     settings: ServiceSettings | None = None,
     fetcher: Fetcher | None = None,
 ) -> FastAPI:
-    """Return the service of a model, to be run by any ASGI server.
+    """Return the service of a model as an application for any ASGI server.
 
     Args:
-        model: What predicts.
+        model: The model to serve.
         settings: The limits.
-        fetcher: What fetches URLs where they are allowed.
+        fetcher: Fetches images from URLs, if the settings allow them.
     """
     settings = settings or ServiceSettings()
     metrics = Metrics()
@@ -93,7 +93,7 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 
 
 async def _not_there(request: Request, error: Any) -> JSONResponse:
-    """Tell wrong methods from wrong paths, which the page's folder at the root hides."""
+    """Distinguish wrong methods from wrong paths, which the page's mount at the root hides."""
     described = request.app.openapi()['paths'].get(request.url.path, {})
     allowed = sorted(method.upper() for method in described)
     if not allowed:
@@ -103,6 +103,6 @@ async def _not_there(request: Request, error: Any) -> JSONResponse:
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    """Answer what no one foresaw; the traceback goes to the log alone."""
+    """Answer an unexpected error; only the log receives the traceback."""
     sentence = f'The service failed on this request ({type(error).__name__}); see its log.'
     return JSONResponse({'detail': sentence}, 500)

@@ -1,4 +1,4 @@
-"""Images of several requests, through the network at once."""
+"""Batches of images from several requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class _Job(NamedTuple):
 
 
 class Batcher:
-    """Gathers what waits while the network is busy, and predicts it in one thread, in order.
+    """Collects images while the network is busy and predicts them in one thread, in order.
 
-    Where a batch fails, its images are predicted one by one: only those at fault fail.
+    If a batch fails, its images are predicted one by one, so that only the faulty ones fail.
 
     Args:
-        predict: Images to as many results.
-        batch_size: The most images of a batch.
-        linger: Seconds to wait for more images where a batch is not full.
+        predict: Maps images to as many results.
+        batch_size: The largest number of images in a batch.
+        linger: Seconds to wait for more images if a batch is not full.
         observe: Called with the number of images of each batch.
     """
 
@@ -44,7 +44,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='network')
 
     async def predict(self, image: Any) -> Any:
-        """Return the result of an image, or raise what its prediction raises."""
+        """Return the result for an image, or raise the error of its prediction."""
         job = _Job(image, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         if self._runner is None:
@@ -52,7 +52,7 @@ class Batcher:
         return await job.result
 
     def close(self) -> None:
-        """End the thread when what it does is done."""
+        """End the thread after its current work."""
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
@@ -62,7 +62,7 @@ class Batcher:
                     await asyncio.sleep(self._linger)
                 count = min(self._batch_size, len(self._waiting))
                 jobs = [self._waiting.popleft() for _ in range(count)]
-                jobs = [job for job in jobs if not job.result.done()]  # whose request was given up
+                jobs = [job for job in jobs if not job.result.done()]  # not of an abandoned request
                 if jobs:
                     self._observe(len(jobs))
                     await self._compute(jobs)
@@ -74,7 +74,7 @@ class Batcher:
         try:
             images = [job.image for job in jobs]
             results = await loop.run_in_executor(self._thread, self._predict, images)
-        except Exception as error:  # whatever a network raises is its request's answer
+        except Exception as error:  # any error of a network belongs to its request
             if len(jobs) > 1:
                 for job in jobs:
                     await self._compute([job])

@@ -1,4 +1,4 @@
-"""What the API's description says beyond what its types say."""
+"""The parts of the API's description that do not follow from its types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BINARY = {'type': 'string', 'format': 'binary'}
 
 
 class HealthBody(BaseModel):
-    """How the service is."""
+    """The state of the service."""
 
     status: str
     model: str
@@ -75,7 +75,7 @@ REMOVE_ANSWER = {
 
 
 def _form(options: type[BaseModel], **files: Any) -> dict[str, Any]:
-    """Return the schema of a form of files and options, which may be missing but not null."""
+    """Return the schema of a form of files and options, which may be absent but not null."""
     fields = options.model_json_schema()['properties']
     for name, schema in fields.items():
         if 'anyOf' in schema:

@@ -1,4 +1,4 @@
-"""Reads the rest of a body that is refused, so that its sender gets to see the answer."""
+"""Reads the rest of a refused body, so that its sender receives the answer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SECONDS = 10.0
 
 
 class Draining:
-    """Middleware that, before an error is answered, reads what is left of the request and drops it.
+    """Middleware that discards the rest of a request before it sends an error.
 
-    A client that is cut off while it sends reports a broken connection, not the answer. Bodies of
-    absurd length are cut off all the same.
+    A client that is cut off while sending reports a broken connection instead of the answer. Bodies
+    of absurd length are cut off nevertheless.
 
     Args:
-        app: What answers.
-        most: Bytes of a body that are read at most.
+        app: The inner application.
+        most: The largest number of bytes to read.
     """
 
     def __init__(self, app: ASGIApp, most: int) -> None:

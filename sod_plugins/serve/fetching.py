@@ -1,4 +1,4 @@
-"""Images from URLs that strangers name: from public addresses alone, and within limits."""
+"""Fetches images from untrusted URLs: from public addresses only, and within limits."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _MOST_REDIRECTS = 5
 _HEADERS = [
     (b'User-Agent', b'sod_plugins'),
     (b'Accept', b'image/*'),
-    (b'Accept-Encoding', b'identity'),  # what is not unpacked cannot be a bomb
+    (b'Accept-Encoding', b'identity'),  # nothing to unpack, so no decompression bomb
     (b'Connection', b'close'),
 ]
 _TIMEOUTS = dict.fromkeys(('connect', 'read', 'write', 'pool'), 10.0)  # seconds
 _NAT64 = ipaddress.ip_network('64:ff9b::/96')
-# Special by IANA's registries, and not yet by those of every Python.
+# Special-purpose ranges of IANA that not every version of Python knows.
 _SPECIAL = tuple(
     map(
         ipaddress.ip_network,
@@ -43,14 +43,14 @@ class NotPublicError(Exception):
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one of the public internet.
+    """Return whether an address belongs to the public internet.
 
-    Addresses of IPv6 that hold one of IPv4 (mapped, NAT64) count as that one; those of tunnels
-    (6to4, Teredo) are not public, whatever they hold.
+    An IPv6 address that contains an IPv4 address (mapped, NAT64) is judged by the latter. Addresses
+    of tunnels (6to4, Teredo) are never public.
     """
     try:
         address: Address = ipaddress.ip_address(text)
-    except ValueError:  # with a zone, as link-local ones have it
+    except ValueError:  # with a zone, as link-local addresses have
         return False
     if isinstance(address, ipaddress.IPv6Address):
         if address.sixtofour is not None or address.teredo is not None:
@@ -71,14 +71,14 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 class PublicNetwork(httpcore.AnyIOBackend):
-    """Connects to public addresses alone.
+    """Connects to public addresses only.
 
-    A name is resolved once for each connection, every address of it is checked, and the connection
-    goes to one that was: a name that resolves otherwise a moment later changes nothing.
+    Each connection resolves the name once, checks all its addresses and uses one of them. A name
+    that resolves to another address a moment later (DNS rebinding) therefore has no effect.
 
     Args:
-        resolve: Host and port to addresses.
-        is_public: Whether an address may be connected to.
+        resolve: Maps host and port to addresses.
+        is_public: Returns whether connections to an address are allowed.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class PublicNetwork(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to a host, see the class.
+        """Connect to a host; see the class.
 
         Raises:
-            NotPublicError: It has an address that is not public.
-            httpcore.ConnectError: It has none, or does not answer.
+            NotPublicError: One of its addresses is not public.
+            httpcore.ConnectError: It has no address, or does not answer.
         """
         try:
             addresses = await anyio.to_thread.run_sync(self._resolve, host, port)
@@ -119,7 +119,7 @@ class PublicNetwork(httpcore.AnyIOBackend):
         raise httpcore.ConnectError('the name has no address')
 
     async def connect_unix_socket(self, *arguments: Any, **options: Any) -> Any:
-        """Refuse: a socket of the machine is never public."""
+        """Refuse: a local socket is never public."""
         raise NotPublicError
 
 
@@ -127,10 +127,10 @@ class Fetcher:
     """Fetches images from URLs.
 
     Args:
-        max_body: Bytes; more is refused.
-        time_limit: Seconds for all, redirects included.
-        network: What connects.
-        ports: The ports that URLs may name.
+        max_body: The largest number of bytes.
+        time_limit: Seconds in total, including redirects.
+        network: Opens the connections.
+        ports: The allowed ports.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ class Fetcher:
         self._ports = frozenset(ports)
 
     async def fetch(self, url: str) -> bytes:
-        """Return what a URL holds.
+        """Return the content of a URL.
 
         Raises:
-            Refusal: 403: it, or where it leads, is not public; 413: it is too large; 422: it is no
-                URL of HTTP; 502: its server did not give it; 504: not in time.
+            Refusal: 403: the URL or a redirect is not public; 413: the content is too large; 422:
+                it is not an HTTP URL; 502: the server failed; 504: it was too slow.
         """
         try:
             with anyio.fail_after(self._time_limit):
@@ -180,7 +180,7 @@ class Fetcher:
         raise Refusal(502, f'The URL redirects more than {_MOST_REDIRECTS} times.')
 
     def _checked(self, text: str) -> httpcore.URL:
-        """Return a URL to ask for."""
+        """Parse and check a URL."""
         try:
             parts = urlsplit(text)
             port = parts.port or _PORTS.get(parts.scheme)
@@ -217,7 +217,7 @@ class Fetcher:
 
 
 def _joined(url: str, location: str) -> str:
-    """Return where a URL redirects to."""
+    """Return the target of a redirect."""
     try:
         return urljoin(url, location)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Room for so much at once, given in the order in which it was asked for."""
+"""A weighted semaphore that is fair: first come, first served."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections import deque
 class Gate:
     """A semaphore with weights.
 
-    Whoever asks waits until all who asked before have been let in, so that small ones cannot keep a
-    large one out. A weight above the capacity counts as the capacity.
+    A task waits until all earlier ones have entered, so that small tasks cannot starve a large one.
+    A weight above the capacity counts as the capacity.
 
     Args:
-        capacity: The weights that may be inside together.
+        capacity: The largest sum of weights inside.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -22,7 +22,7 @@ class Gate:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def enter(self, weight: int) -> int:
-        """Wait for room, and return the weight to leave with."""
+        """Wait for room, and return the weight for :meth:`leave`."""
         weight = min(weight, self.capacity)
         if not self._waiting and self.inside + weight <= self.capacity:
             self.inside += weight
@@ -32,7 +32,7 @@ class Gate:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # let in, and given up at the same time
+            if turn.done() and not turn.cancelled():  # let in and cancelled at the same time
                 self.leave(weight)
             else:
                 self._waiting.remove((weight, turn))
@@ -41,7 +41,7 @@ class Gate:
         return weight
 
     def leave(self, weight: int) -> None:
-        """Give room back."""
+        """Release a weight."""
         self.inside -= weight
         self._let_in()
 

@@ -1,4 +1,4 @@
-"""Bodies of requests, taken in within limits of size, time and memory."""
+"""Reads the bodies of requests within limits of size, time and memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.types import Message
 from sod_plugins.serve.refusals import Refusal
 from sod_plugins.serve.settings import ServiceSettings
 
-# Where a file of a form is looked for; the first is what rembg and curl's examples say.
+# Form fields that may hold the image; the first is that of rembg and of curl's examples.
 FILE_FIELDS = ('file', 'image')
 _RAW_TYPES = ('application/octet-stream', 'application/x-www-form-urlencoded', '')
 _MOST_FIELDS, _LARGEST_FIELD = 32, 16 * 1024
@@ -23,7 +23,7 @@ _MOST_FIELDS, _LARGEST_FIELD = 32, 16 * 1024
 
 @dataclass
 class Upload:
-    """What a request brought: the image, and the fields of its form."""
+    """The content of a request: the image, and the fields of its form."""
 
     image: bytes
     fields: dict[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Upload:
 
 
 class Intake:
-    """Reads bodies and knows how many bytes of them are in memory."""
+    """Reads bodies and counts their bytes in memory."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
@@ -39,7 +39,7 @@ class Intake:
 
     @asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[Upload]:
-        """Read the image of a request, and hold it in the account until the block ends.
+        """Read the image of a request, and count its bytes until the block ends.
 
         Raises:
             Refusal: 400, 408, 413, 415, 422 or 503.
@@ -83,7 +83,7 @@ class _Body:
         """Return the next part of the body.
 
         Raises:
-            Refusal: 413: there is more than one may have; 503: than all may have together.
+            Refusal: 413: the body is too large; 503: all bodies together are.
         """
         message = await self._receive()
         count = len(message.get('body', b''))
@@ -100,7 +100,7 @@ class _Body:
 
 
 def stated_length(headers: Headers) -> int:
-    """Return the length of a body that its request states, 0 where it states none."""
+    """Return the stated length of a body, or 0 if none is stated."""
     text = headers.get('content-length', '')
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
@@ -114,7 +114,7 @@ async def _read_form(request: Request) -> Upload:
         form = await request.form(
             max_files=2, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD
         )
-    except HTTPException as error:  # Starlette's, of a form that is none
+    except HTTPException as error:  # from Starlette, for an invalid form
         raise Refusal(400, f'The form cannot be read: {error.detail}') from None
     files = {key: part for key, part in form.multi_items() if isinstance(part, UploadFile)}
     try:

@@ -1,4 +1,4 @@
-"""What the service counts and measures, for Prometheus."""
+"""Counters and timings of the service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Metrics:
         self.pixels = Counter('sod_pixels', 'Pixels of images decoded.', registry=self.registry)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is read when it is asked for."""
+        """Add a gauge whose value is computed on request."""
         Gauge(name, text, registry=self.registry).set_function(value)
 
     def text(self) -> bytes:

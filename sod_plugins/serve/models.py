@@ -1,4 +1,4 @@
-"""The one model of a service: a name, a card, and images in, results out."""
+"""The model of a service: its name, its card and its prediction."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class ServedModel:
     """A model behind the service.
 
     Attributes:
-        name: What users call it.
+        name: The name shown to users.
         task: ``'saliency'`` or ``'instances'``.
-        predict: Prepared images to as many results: maps from 0 to 1, of the images' size or the
-            network's, or :class:`~sod_plugins.data.Instances`. It is called from one thread.
-        card: What is known about it, as :meth:`sod_plugins.zoo.ModelCard.to_dict` has it.
-        prepare: RGB (H, W, 3) of uint8 to what ``predict`` takes. It is called from several
-            threads, and makes what waits small.
-        batch_size: How many images it is best given at once.
-        least: (height, width) down to which a photo may be reduced as it is decoded, where only
-            its map is asked for; None where it may not.
+        predict: Maps prepared images to as many results: saliency maps in [0, 1] of the images' or
+            the network's size, or :class:`~sod_plugins.data.Instances`. Called from one thread.
+        card: Facts about the model, as :meth:`sod_plugins.zoo.ModelCard.to_dict` returns them.
+        prepare: Maps RGB (H, W, 3) of uint8 to an input of ``predict``, which is smaller and so
+            saves memory in the queue. Called from several threads.
+        batch_size: The best number of images at once.
+        least: (height, width) to which decoding may reduce an image if only its map is requested;
+            None if it may not.
     """
 
     name: str
@@ -57,17 +57,17 @@ def open_model(
     half: bool = False,
     batch_size: int | None = None,
 ) -> ServedModel:
-    """Open a model for the service: without torch where ``sod predict`` needs none, too.
+    """Open a model for the service; where ``sod predict`` needs no torch, this needs none either.
 
     Args:
         model: A name that ``sod models`` lists, with ``zoo:`` before it, or a checkpoint or
             exported file; by default the default model of the task.
-        task: Which default model.
+        task: The task of the default model.
         backend: As for :func:`sod_plugins.inference.open_network`.
         device: As for :class:`sod_plugins.inference.SaliencyPredictor`.
-        half: Whether to compute in half precision, which GPUs are made for.
-        batch_size: Images that go through the network at once; by default 8 on a GPU, and 1 on a
-            CPU, which gains nothing by more.
+        half: Whether to compute in half precision, for GPUs.
+        batch_size: Images per batch; by default 8 on a GPU and 1 on a CPU, which does not gain from
+            batches.
 
     Raises:
         OSError: There is no such file.

@@ -1,4 +1,4 @@
-"""Counts, times and protects every answer."""
+"""Counts and times all answers, and adds security headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# The description's page carries a script of its own.
+# The API's description page has an inline script.
 _OF_DOCS = _STRICT.replace("'self';", "'self' 'unsafe-inline';")
 _HEADERS = {
     'X-Content-Type-Options': 'nosniff',
@@ -35,7 +35,7 @@ class Observer:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 499  # the client went before its answer
+        status = 499  # the client left before its answer
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -51,7 +51,7 @@ class Observer:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            status = 500  # which is answered further out
+            status = 500  # answered by an outer layer
             raise
         finally:
             route = getattr(scope.get('route'), 'path', '') or 'page'

@@ -1,4 +1,4 @@
-"""The parameters of requests: names, ranges and their words in the API's description."""
+"""The parameters of requests: names, ranges and descriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Options = TypeVar('Options', bound=BaseModel)
 
 
 class PredictOptions(BaseModel):
-    """What ``POST /api/predict`` is asked for."""
+    """The options of ``POST /api/predict``."""
 
     model_config = ConfigDict(extra='forbid')
 
@@ -24,31 +24,31 @@ class PredictOptions(BaseModel):
     )
     quality: int | None = Field(None, ge=1, le=100, description='Of JPEG, WebP and AVIF.')
     threshold: float | None = Field(
-        None, gt=0, le=1, description='Saliency from which on masks and cut-outs take a pixel.'
+        None, gt=0, le=1, description='Saliency from which masks and cut-outs include a pixel.'
     )
     grow: int = Field(
-        0, ge=-64, le=64, description='Pixels by which what is salient grows; negative: shrinks.'
+        0, ge=-64, le=64, description='Pixels by which the salient region grows; negative: shrinks.'
     )
     edges: bool = Field(False, description="Let the map follow the photo's edges.")
-    crop: bool = Field(False, description='Keep only the frame around what is salient.')
+    crop: bool = Field(False, description='Crop to the bounding box of the salient region.')
     background: str | None = Field(
         None,
         max_length=64,
-        description='Behind cut-outs: a colour of CSS, or `blur`.',
+        description='Background of cut-outs: a CSS colour, or `blur`.',
         json_schema_extra={'format': 'color'},
     )
     foreground: bool = Field(
         False, description='Estimate the colours of cut-outs under soft edges.'
     )
-    segmentation: Literal['rle', 'polygons'] = Field('rle', description='How instances are given.')
-    min_score: float = Field(0.0, ge=0, le=1, description='Instances below are left out.')
+    segmentation: Literal['rle', 'polygons'] = Field('rle', description='Form of the masks.')
+    min_score: float = Field(0.0, ge=0, le=1, description='Lowest score of an instance.')
 
 
 class RemoveOptions(BaseModel):
-    """What rembg's server takes, under its names; what else is sent is ignored, as it does."""
+    """The parameters of rembg's server; like rembg, the service ignores others."""
 
     model: str = Field(
-        '', max_length=200, description='Names of other models than this one take this one.'
+        '', max_length=200, description='Other names than that of the served model have no effect.'
     )
     a: bool = Field(False, description="Alpha matting: here, let the map follow the photo's edges.")
     af: int = Field(240, ge=0, le=255, description='Ignored.')
@@ -67,7 +67,7 @@ class RemoveOptions(BaseModel):
 
     @property
     def ignored(self) -> list[str]:
-        """What was asked for and is not done."""
+        """The requested options that have no effect."""
         return [name for name in ('vm', 'extras') if getattr(self, name)]
 
     @property
@@ -75,7 +75,7 @@ class RemoveOptions(BaseModel):
         """The background's colour.
 
         Raises:
-            Refusal: 422, it is none.
+            Refusal: 422, it is not a colour.
         """
         if not self.bgc:
             return None
@@ -94,7 +94,7 @@ def read_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     """Read options from the fields of a request.
 
     Raises:
-        Refusal: 422, with every field that is wrong in a sentence.
+        Refusal: 422, with a sentence about every wrong field.
     """
     try:
         return kind.model_validate(values)
@@ -103,7 +103,7 @@ def read_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
 
 
 def describe_errors(errors: Any) -> str:
-    """Put the errors of pydantic into sentences that name the fields."""
+    """Turn the errors of pydantic into sentences that name the fields."""
     return ' '.join(
         f'{".".join(str(part) for part in error["loc"] if part not in ("query", "body"))}: '
         f'{error["msg"]}.'

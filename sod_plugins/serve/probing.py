@@ -1,4 +1,4 @@
-"""What an upload is, before any pixel of it is decoded."""
+"""Checks an upload before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sod_plugins.data.decoding import image_formats
 from sod_plugins.data.metadata import without_metadata
 from sod_plugins.serve.refusals import Refusal
 
-# What cameras, phones and browsers make. Every further parser is one more that strangers can reach.
+# Formats of cameras, phones and browsers. Each further parser would enlarge the attack surface.
 _TAKEN = ('JPEG', 'PNG', 'WEBP', 'AVIF', 'HEIF', 'GIF', 'TIFF', 'BMP', 'MPO')
-# A progressive JPEG has about ten; each costs as much time as all pixels of a plain one.
+# A progressive JPEG has about ten; each takes as long as a whole baseline JPEG.
 _MOST_SCANS = 100
 
 
@@ -28,13 +28,13 @@ class Header(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """The number of pixels."""
         return self.width * self.height
 
 
 @cache
 def taken_formats() -> tuple[str, ...]:
-    """Return the formats that the service reads, of those that this installation can."""
+    """Return the formats that the service reads in this installation."""
     return tuple(name for name in image_formats() if name in _TAKEN)
 
 
@@ -42,8 +42,8 @@ def probe(image: bytes, max_pixels: int) -> Header:
     """Read the header of an image.
 
     Raises:
-        Refusal: 422 for nothing or a damaged file, 415 for another format or no image, 413 for too
-            many pixels.
+        Refusal: 422: the file is empty or damaged; 415: it has another format, or is no image; 413:
+            it has too many pixels.
     """
     if not image:
         raise Refusal(422, 'The image is empty. Send the bytes of a file.')
@@ -58,7 +58,7 @@ def probe(image: bytes, max_pixels: int) -> Header:
             raise Refusal(
                 415, f'This is no image of {", ".join(taken_formats())}. Send one of these.'
             ) from None
-    except Exception as error:  # whatever wrong fields lead Pillow's plugins to
+    except Exception as error:  # Pillow's plugins may raise anything on invalid fields
         header = _without_metadata(image)
         if header is None:
             reason = ' '.join(str(error).split()) or type(error).__name__

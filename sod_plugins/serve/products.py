@@ -1,4 +1,4 @@
-"""From a request's options to what makes its answer of a photo and a result."""
+"""Turns the options of a request into the function that renders its answer."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _LARGEST_BACKGROUND = 12_000_000  # pixels
 
 _OF_PHOTOS = ('cutout', 'overlay')
 _OF_MAPS = ('map', 'mask', *_OF_PHOTOS)
-# Images of instances show those together that overlays draw.
+# Images of instances show the same ones as overlays.
 OUTPUTS = {'saliency': _OF_MAPS, 'instances': (*_OF_MAPS, 'instances')}
 
 
 class Renderer(NamedTuple):
-    """Makes the answer to a request.
+    """Renders the answer to a request.
 
     Attributes:
-        encode: Image and result to the bytes of the answer; called in a thread.
-        shows_photo: Whether it needs more of the photo than its size.
+        encode: Maps image and result to the bytes of the answer; called in a thread.
+        shows_photo: Whether it needs the pixels of the image, not only its size.
     """
 
     encode: Callable[[DecodedImage, Any], Encoded]
@@ -42,15 +42,15 @@ class Renderer(NamedTuple):
 def predict_renderer(
     model: ServedModel, options: PredictOptions, background: bytes | None
 ) -> Renderer:
-    """Return what makes the answer of ``/api/predict``.
+    """Return the renderer for ``/api/predict``.
 
     Args:
         model: The model.
-        options: What is asked for.
-        background: The bytes of an image to put behind cut-outs.
+        options: The options of the request.
+        background: The bytes of an image for the background of cut-outs.
 
     Raises:
-        Refusal: 422: the model does not give it, or an option cannot be used.
+        Refusal: 422: the model has no such output, or an option cannot be used.
     """
     outputs = OUTPUTS[model.task]
     if options.output not in outputs:
@@ -79,10 +79,10 @@ def predict_renderer(
 
 
 def remove_renderer(options: RemoveOptions) -> Renderer:
-    """Return what makes the answer of ``/api/remove``: always a PNG.
+    """Return the renderer for ``/api/remove``, whose answer is always a PNG.
 
     Raises:
-        Refusal: 422: the background is no colour.
+        Refusal: 422: the background is not a colour.
     """
     colour = options.background
     appearance = _output_options(
@@ -109,7 +109,7 @@ def _above(found: Instances, min_score: float) -> Instances:
 
 
 def _together(found: Instances) -> NDArray[np.uint8]:
-    """Return the instances that overlays draw as one map (H, W) of 8 bits."""
+    """Return the instances that overlays draw, merged into one 8-bit map (H, W)."""
     shown = found.masks[found.scores >= SHOWN].any(0)
     return np.where(shown, np.uint8(255), np.uint8(0))
 
@@ -134,7 +134,7 @@ def _output_options(**values: Any) -> OutputOptions:
 
 
 def _background(name: str | None, image: bytes | None) -> Background | None:
-    """Return what is put behind cut-outs: a name never is that of a file of the server's."""
+    """Return the background of cut-outs; a name never refers to a file on the server."""
     if image is not None:
         probe(image, _LARGEST_BACKGROUND)
         try:

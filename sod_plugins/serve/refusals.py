@@ -1,4 +1,4 @@
-"""The one exception that ends a request with an answer."""
+"""The exception that ends a request with an error response."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pydantic import BaseModel
 
 
 class Refusal(Exception):  # noqa: N818 (it is an answer, not an error of the service)
-    """A request that is not done, and why.
+    """A request that is refused, and the reason.
 
     Args:
         status: The HTTP status.
         sentence: What is wrong and what to do.
-        retry_after: Seconds after which the same request may do, for 429 and 503.
+        retry_after: Seconds after which to repeat the request, for 429 and 503.
     """
 
     def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
@@ -22,6 +22,6 @@ class Refusal(Exception):  # noqa: N818 (it is an answer, not an error of the se
 
 
 class ErrorBody(BaseModel):
-    """The body of every answer that is an error."""
+    """The body of every error."""
 
     detail: str

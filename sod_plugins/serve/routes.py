@@ -97,9 +97,9 @@ def make_router(
     async def remove_from_url(
         request: Request,
         options: Annotated[RemoveOptions, Query()],
-        url: Annotated[str, Query(max_length=2000, description='Of the image.')],
+        url: Annotated[str, Query(max_length=2000, description='URL of the image.')],
     ) -> Response:
-        """As the form, for an image that the service fetches; only where it was told to."""
+        """Fetch the image from a URL, if the service allows it, and answer as for a form."""
         if not settings.allow_urls:
             raise Refusal(
                 403, 'This service fetches no URLs. Send the image, or start it with --allow-urls.'
@@ -120,7 +120,7 @@ def make_router(
 
     @router.get('/api/model', summary="The model's card", tags=['about'])
     async def card() -> dict[str, Any]:
-        """What is known about the model, and the service's limits."""
+        """Return the model card and the limits of the service."""
         return {
             'model': {**model.card, 'name': model.name, 'task': model.task},
             'limits': {'bytes': settings.max_body, 'pixels': settings.max_pixels},
@@ -129,7 +129,7 @@ def make_router(
 
     @router.get('/healthz', summary='Whether the service works', tags=['about'])
     async def health() -> HealthBody:
-        """Answer as long as the service takes requests."""
+        """Answer as long as the service accepts requests."""
         return HealthBody(status='ok', model=model.name, version=__version__, queued=service.queued)
 
     @router.get(
@@ -140,17 +140,17 @@ def make_router(
         responses={200: {'content': {'text/plain': {'schema': {'type': 'string'}}}}},
     )
     async def show_metrics() -> Response:
-        """Counts and times since the start."""
+        """Return counts and times since the start."""
         return Response(metrics.text(), media_type='text/plain; version=1.0.0; charset=utf-8')
 
     return router
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Wait for work as long as the client waits for it.
+    """Wait for work as long as the client stays connected.
 
     Raises:
-        Refusal: 499, as nginx has it, which nobody sees: the client went.
+        Refusal: 499, as in nginx: the client left, so nobody receives it.
     """
     working, watching = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
@@ -170,6 +170,6 @@ async def _gone(request: Request) -> None:
 
 
 def _merged(request: Request, fields: dict[str, str]) -> dict[str, Any]:
-    """Return the options of a form, which go before those of the URL."""
+    """Return the options of a form, which take precedence over those of the URL."""
     query: QueryParams = request.query_params
     return {**query, **fields}

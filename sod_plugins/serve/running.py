@@ -1,4 +1,4 @@
-"""Runs the service until it is told to end."""
+"""Runs the service until it is told to stop."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def serve(
     settings: ServiceSettings | None = None,
     log_level: str = 'info',
 ) -> None:
-    """Serve a model over HTTP until Ctrl-C or SIGTERM, and finish what was taken before.
+    """Serve a model over HTTP until Ctrl-C or SIGTERM, and finish accepted requests first.
 
     Args:
         model: The model.
-        host: The address to listen at; by default this machine alone can reach it.
-        port: The port; 0 takes a free one, which the log names.
+        host: The address to listen on; by default only this machine can reach it.
+        port: The port; 0 selects a free one, which the log names.
         settings: The limits.
         log_level: Of uvicorn: ``'critical'`` to ``'trace'``.
 
     Raises:
-        OSError: The address cannot be listened at.
+        OSError: The address is not available.
         ValueError: There is no such port.
     """
     settings = settings or ServiceSettings()
@@ -48,7 +48,7 @@ def serve(
         timeout_graceful_shutdown=int(settings.time_limit + settings.body_time_limit) + 5,
         backlog=512,
     )
-    # uvicorn ends in order and then raises the signal anew, which here is no interruption.
+    # uvicorn shuts down in order and then raises the signal again, which is no interruption here.
     with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
         address, taken = listener.getsockname()[:2]
         name = f'[{address}]' if ':' in address else address
@@ -60,10 +60,10 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to an address.
 
     Raises:
-        OSError: It is taken, or not one of this machine.
+        OSError: It is in use, or does not belong to this machine.
         ValueError: There is no such port.
     """
-    if not 0 <= port <= 65535:  # which the system would take the lower bits of
+    if not 0 <= port <= 65535:  # of which the system would use the lower bits
         raise ValueError(f'port is {port}. Give 0 to 65535.')
     try:
         family, *_, address = socket.getaddrinfo(

@@ -1,4 +1,4 @@
-"""From an upload to a result: queue, decoding, network, encoding, with nothing unbounded."""
+"""Turns an upload into a result: queue, decoding, network and encoding, all bounded."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from sod_plugins.serve.refusals import Refusal
 from sod_plugins.serve.settings import ServiceSettings
 
 T = TypeVar('T')
-_FIRST_GUESS = 0.2  # seconds of work on an image, before one has been measured
+_FIRST_GUESS = 0.2  # seconds per image, until one has been measured
 _LONGEST_WAIT = 60  # seconds, in Retry-After
 
 
 class Done(NamedTuple):
-    """A result, and the seconds of each stage."""
+    """A result, and the duration of each stage in seconds."""
 
     result: Any
     seconds: dict[str, float]
 
 
 class PredictionService:
-    """One model, and the threads and limits around it.
+    """A model with its threads and limits.
 
-    A request waits in the queue until the pixels at work leave room for its own. Then it is decoded
-    in a thread, goes through the network in a batch with others, and is encoded in a thread. What
-    has begun is finished, also where its client no longer waits, and leaves its room only then.
+    A request waits in the queue until the pixels in progress leave room for its own. Then it is
+    decoded in a thread, passes the network in a batch with others, and is encoded in a thread. Work
+    that has begun is finished even if the client has left, and only then frees its room.
 
     Args:
         model: The model.
         settings: The limits.
-        metrics: Where it counts.
+        metrics: Receives counts and times.
     """
 
     def __init__(self, model: ServedModel, settings: ServiceSettings, metrics: Metrics) -> None:
@@ -63,7 +63,7 @@ class PredictionService:
         metrics.watch('sod_pixels_at_work', 'Pixels worked on.', lambda: self._gate.inside)
 
     def require_room(self) -> None:
-        """Refuse a request where the queue is full.
+        """Refuse a request if the queue is full.
 
         Raises:
             Refusal: 429.
@@ -74,7 +74,7 @@ class PredictionService:
             )
 
     def retry_after(self) -> int:
-        """Return the seconds after which about a quarter of the queue will be done."""
+        """Estimate the seconds until a quarter of the queue is done."""
         seconds = self.queued / 4 * self._seconds_of_work / self.settings.workers
         return min(max(1, math.ceil(seconds)), _LONGEST_WAIT)
 
@@ -84,14 +84,14 @@ class PredictionService:
         return await loop.run_in_executor(self._threads, function, *arguments)
 
     async def predict(self, image: bytes, render: Renderer) -> Done:
-        """Predict an image and render what was asked for.
+        """Predict an image and render the answer.
 
         Args:
             image: The bytes of a file.
-            render: Makes the answer of photo and result.
+            render: Renders image and result.
 
         Raises:
-            Refusal: 413, 415, 422: the image cannot be used; 429, 503: there is too much to do.
+            Refusal: 413, 415, 422: the image cannot be used; 429, 503: the service is overloaded.
         """
         self.require_room()
         self.queued += 1
@@ -115,7 +115,7 @@ class PredictionService:
             self.queued -= 1
 
     async def close(self) -> None:
-        """Finish what has begun, and end the threads."""
+        """Finish the current work and end the threads."""
         if self._work:
             await asyncio.wait(self._work)
         self._batcher.close()
@@ -139,7 +139,7 @@ class PredictionService:
         return Done(result, stages)
 
     def _decode(self, image: bytes, shows_photo: bool) -> tuple[DecodedImage, Any]:
-        """Return a photo, black where nothing of it is shown, and what the model takes."""
+        """Return an image, black if the answer does not show it, and the model's input."""
         try:
             if shows_photo or self.model.least is None:
                 photo = decode_image(image)
@@ -154,4 +154,4 @@ class PredictionService:
         self._work.discard(task)
         self._gate.leave(weight)
         if not task.cancelled():
-            task.exception()  # whoever waited has it; where nobody did, it is no news
+            task.exception()  # the waiting request has it; without one, it is of no interest

@@ -10,19 +10,19 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """What the service takes, and how much of it at once.
+    """The limits of a service.
 
     Args:
-        max_body: Bytes of a request's body; more is answered with 413.
-        max_pixels: Pixels of an image by its header, before it is decoded; more is 413.
-        max_queue: Requests that wait or are worked on; one more is 429.
-        max_held: Bytes of bodies in memory; a request that would exceed it is 503.
-        max_pixels_at_work: Pixels that are decoded at once; what does not fit waits.
-        time_limit: Seconds from the whole body to the answer; later is 503.
-        body_time_limit: Seconds that a body may take to arrive; later is 408.
+        max_body: Bytes of a request's body; beyond it 413.
+        max_pixels: Pixels of an image by its header, before it is decoded; beyond it 413.
+        max_queue: Requests that wait or are in progress; beyond it 429.
+        max_held: Bytes of all bodies in memory; beyond it 503.
+        max_pixels_at_work: Pixels decoded at once; further images wait.
+        time_limit: Seconds from the complete body to the answer; beyond it 503.
+        body_time_limit: Seconds for a body to arrive; beyond it 408.
         workers: Threads that decode and encode.
-        batch_size: Images that go through the network at once.
-        linger: Seconds that a batch waits to be filled.
+        batch_size: Images per batch of the network.
+        linger: Seconds to wait for a batch to fill.
         allow_urls: Whether ``GET /api/remove?url=`` fetches images.
         origins: Origins whose pages may call the service (CORS); ``'*'`` for all.
 
