@@ -13,6 +13,7 @@ model = dict(decode_head=dict(loss_decode=dict(iou_weight=2.0)))
 datasets = _base_.train_dataloader.dataset.datasets
 datasets[0].times = 4
 train_dataloader = dict(dataset=dict(datasets=datasets))
+del datasets
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
