@@ -102,7 +102,7 @@ def require_fit(weights: Mapping[str, Any], model: nn.Module, path: str) -> None
     try:
         absent = unwrapped(model).load_state_dict(weights, strict=False).missing_keys
     except RuntimeError as error:  # torch lists weights of another shape
-        reason = str(error).splitlines()[-1].strip()
+        reason = str(error).splitlines()[-1].strip().rstrip('.')
     else:
         if not absent:
             return

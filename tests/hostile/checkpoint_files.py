@@ -34,12 +34,14 @@ SMALL = {'width': 0.1, 'stage_blocks': (1, 1, 1, 1), 'weight_scale': 1.0}
 CANARY = os.environ.get('HOSTILE_CANARY', 'canary')
 TOUCH = f'open({CANARY!r}, "w").close()'
 
+# As text that checkpoints of trainings hold, of which only plain keywords are read.
+KEYWORDS = ', '.join(f'{name}={value!r}' for name, value in SMALL.items())
 CONFIG = f"""
 model = dict(
     type='sod_plugins.SaliencySegmentor',
     data_preprocessor=dict(
         type='SegDataPreProcessor', mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0], size_divisor=1),
-    backbone=dict(type='sod_plugins.CSNet', **{SMALL!r}),
+    backbone=dict(type='sod_plugins.CSNet', {KEYWORDS}),
     decode_head=dict(type='sod_plugins.CSFHead', in_channels=(4, 8, 8), weight_scale=1.0),
     train_cfg=dict(), test_cfg=dict(mode='whole'))
 """
@@ -705,6 +707,8 @@ def make_good_files(folder: Path) -> None:
     (folder / 'good.bin').write_bytes(pickle.dumps([[0, [2]]] * 21 + [[1, 1, 1, 1]], 2))
     config = (CONFIG + TEST + TRAIN).replace('DATA', str(folder / 'data'))
     (folder / 'config.py').write_text(config)
+    (folder / 'trained.pth').write_bytes(torch_file(good()))
+    load(folder / 'trained.pth', folder)  # what is wrong with the others is not their form
 
 
 def takes(reader: str, name: str) -> bool:

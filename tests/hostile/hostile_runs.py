@@ -184,6 +184,7 @@ def main(corpus: Corpus, description: str) -> int:
     """Run a corpus as the command line says, and return 1 if anything was found."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--part', type=int, default=1, metavar='N', help='every Nth file alone')
+    parser.add_argument('--files', nargs='+', metavar='PREFIX', help='those of these names alone')
     parser.add_argument('--patience', type=float, default=corpus.patience, metavar='SECONDS')
     names = [reader.__name__ for reader in (*corpus.readers, *corpus.faulty)]
     parser.add_argument('--readers', nargs='+', metavar='NAME', choices=names, help='some alone')
@@ -206,6 +207,7 @@ def main(corpus: Corpus, description: str) -> int:
         folder.mkdir()
         corpus.make_good_files(folder)
         files = corpus.write(hostile, args.part)
+        files = [name for name in files if name.startswith(tuple(args.files or ['']))]
         run = Run(readers, options, hostile, folder, args.patience)
         run.run(files)
     print(f'{len(files)} files, {run.processes} processes')

@@ -2,9 +2,9 @@
 
     sod convert csnet csnet-L-x1.pth.tar csnet-L-x1.bin csnet-L-x1.pth
 
-The ``.bin`` beside a released checkpoint holds its learned channel widths. Neither file is trusted:
-the weights are read with ``weights_only``, and the widths by a reader that builds number arrays
-only. The released weights are licensed CC BY-NC-SA 4.0, and so is everything derived from them.
+The ``.bin`` beside a released checkpoint holds its learned channel widths. Both files are
+read as data, of which nothing is executed. The released weights are licensed CC BY-NC-SA 4.0, and
+so is everything derived from them.
 """
 
 from __future__ import annotations
