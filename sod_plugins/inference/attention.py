@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sod_plugins._common.limits import require_number
 from sod_plugins.checkpoints import load_network
 from sod_plugins.data import require_writable
 from sod_plugins.inference.devices import input_dtype, move_network
@@ -25,6 +26,7 @@ from sod_plugins.ops import resize_bilinear
 from sod_plugins.visualization.attention import DecoderAttention, draw_attention
 from sod_plugins.visualization.curves import require_matplotlib, save_figure
 
+MOST_ROWS = 50  # of a figure, one for each pixel
 KINDS: dict[type[ContextAttention], str] = {
     GlobalAttentionPooling: 'GAP',
     LocalAttentionPooling: 'LAP',
@@ -90,11 +92,10 @@ def save_attention(
     Raises:
         ImportError: matplotlib is not installed.
         OSError: The file cannot be written.
-        ValueError: As for :func:`view_attention`, or there are no pixels.
+        ValueError: As for :func:`view_attention`, or there are no pixels or more than 50.
     """
     require_matplotlib()
-    if not pixels:
-        raise ValueError('There is nothing to look from: name a pixel or more.')
+    require_number('the number of pixels', len(pixels), 1, MOST_ROWS)
     require_writable(Path(path).parent)
     image = check_image(image)
     saliency, decoders = view_attention(network, image, pixels, device)

@@ -602,16 +602,16 @@ def write_corpus(folder: Path, part: int = 1) -> list[str]:
 # --- the readers ---------------------------------------------------------------------------------
 
 
-def convert(method: str, *words: object) -> None:
-    """Call ``sod convert``, or the script that was there before."""
+def convert(method: str, *words: object) -> int:
+    """Call ``sod convert``, or the script that was there before, and return the status."""
     import sod_plugins
 
     script = Path(sod_plugins.__file__).parents[1] / f'tools/model_converters/{method}.py'
     if not script.exists():
-        command('convert', method, *words)
-        return
+        return command('convert', method, *words)
     sys.argv = [str(script), *map(str, words)]
     runpy.run_path(str(script), run_name='__main__')
+    return 0
 
 
 def load(path: Path, folder: Path) -> None:

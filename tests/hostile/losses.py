@@ -107,13 +107,13 @@ def start(words: Words, log: Path, folder: Path) -> int:
         return process
     status: Any = 1
     try:
+        torch.set_num_threads(1)  # before there are threads, of which the first two could collide
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         verb, *rest = (str(word) for word in words)
         if verb == 'convert':
-            checkpoint_files.convert(*rest)
-            status = 0
+            status = checkpoint_files.convert(*rest)
         else:
             module, function = COMMANDS[verb]
             status = getattr(importlib.import_module(module), function)(rest)

@@ -152,3 +152,9 @@ def test_without_matplotlib_nothing_is_computed(photo, tmp_path, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'Figures need matplotlib.*\[report\]'):
         save_attention(tmp_path / 'view.png', tmp_path / 'absent.pth', photo, [(1, 1)])
+
+
+@pytest.mark.parametrize('count', [0, 51])
+def test_a_figure_has_few_rows_one_for_each_pixel(photo, tmp_path, count):
+    with pytest.raises(ValueError, match=rf'^the number of pixels is {count}\. Give 1 to 50\.$'):
+        save_attention(tmp_path / 'view.png', tmp_path / 'absent.pth', photo, [(1, 1)] * count)

@@ -1,0 +1,56 @@
+"""Absurd arguments of ``sod eval`` and ``sod data instances`` are used or refused in a sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sod_plugins.cli import main
+
+VALUES = ('', 'pipe', 'zero', 'loop', 'x' * 300, '9' * 400, '1e999', '../..')
+WORDS = {
+    'eval': ['eval', 'maps', 'masks'],
+    'instances': ['data', 'instances', '.', '--label-format', 'masks', '-o', 'out.json'],
+}
+OPTIONS = {
+    'eval': (
+        *('protocol', 'measures', 'list', 'pred-prefix', 'pred-suffix', 'mask-prefix'),
+        *('mask-suffix', 'exif', 'method', 'curves', 'workers', 'json', 'per-image', 'csv'),
+        *('markdown', 'latex'),
+    ),
+    'instances': ('image-dir', 'label-dir', 'list', 'min-area', 'seed', 'label-format', 'out'),
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    mask = (pixels[..., 0] > 99).astype(np.uint8) * 255
+    for name, content in (('images/a.jpg', pixels), ('maps/a.png', mask), ('masks/a.png', mask)):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(content).save(tmp_path / name)
+    os.mkfifo('pipe')
+    Path('zero').symlink_to('/dev/zero')
+    Path('loop').symlink_to('loop')
+
+
+@pytest.mark.usefixtures('folder')
+@pytest.mark.parametrize('verb', WORDS)
+def test_absurd_values_are_used_or_refused_in_a_sentence(verb, capsys):
+    pytest.importorskip('matplotlib')
+    for option in OPTIONS[verb]:
+        for value in VALUES:
+            words = [*WORDS[verb], f'--{option}', value]
+            try:
+                status = main(words)
+            except SystemExit as stop:
+                status = stop.code
+            errors = capsys.readouterr().err
+            assert status in (0, 2), words
+            assert '[Errno' not in errors, words
+            assert status == 0 or 'sod' in errors, words
