@@ -716,11 +716,20 @@ def takes(reader: str, name: str) -> bool:
     return name.endswith('.bin' if reader == 'widths' else ('.pth', '.safetensors'))
 
 
+def changed() -> str:
+    """Say if a file changed what torch computes with by default, and undo it."""
+    if torch.get_default_dtype() is torch.float32:
+        return ''
+    torch.set_default_dtype(torch.float32)
+    return 'the default dtype was changed'
+
+
 CORPUS = Corpus(
     write_corpus,
     make_good_files,
     READERS,
     takes=takes,
+    changed=changed,
     outputs=frozenset({'out.pth', 'maps', 'test', 'train'}),
     memory=8 << 30,
     patience=120.0,

@@ -41,6 +41,7 @@ class Corpus:
         readers: Each is called with a hostile file and the folder of good ones.
         faulty: Readers with faults, to show that these are found.
         takes: Tells which reader gets which file; by default each gets all.
+        changed: Says what a file changed in the process, and undoes it; else an empty text.
         outputs: What readers may write in the folder of good files.
         sentences: The errors whose message is a sentence.
         memory: Bytes that a reader may take.
@@ -52,6 +53,7 @@ class Corpus:
     readers: Sequence[Reader]
     faulty: Sequence[Reader] = ()
     takes: Callable[[str, str], bool] = lambda reader, name: True
+    changed: Callable[[], str] = str
     outputs: frozenset[str] = frozenset({'out'})
     sentences: tuple[type[Exception], ...] = (ValueError, OSError)
     memory: int = 4 << 30
@@ -81,6 +83,8 @@ def read_all(
                     problems['traceback'] = f'no sentence: {error!r:.200}'
             except BaseException:  # what a user would see as a traceback
                 problems['traceback'] = traceback.format_exc()[-1200:]
+            if change := corpus.changed():
+                problems['executed'] = change
             for path in folder.iterdir():
                 if path.name not in kept:
                     problems['executed'] = f'{path.name} was written'
