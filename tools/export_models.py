@@ -19,7 +19,7 @@ from onnx import helper, numpy_helper
 from sod_plugins import zoo
 from sod_plugins._common.reading import sha256_of
 from sod_plugins._common.writing import write_bytes, write_text
-from sod_plugins.cli.checks.scene import write_expected
+from sod_plugins.cli.doctor.scene import write_expected
 from sod_plugins.inference.export import export_network
 from sod_plugins.zoo.cards import CARDS
 from sod_plugins.zoo.resolver import PACKAGE
