@@ -17,6 +17,7 @@ PruningRule = Literal['gamma', 'filters', 'geometric_median']
 OutputKind = Literal['map', 'mask', 'cutout', 'overlay']
 Product = Literal['map', 'mask', 'cutout', 'overlay', 'instances']
 ImageFormat = Literal['png', 'webp', 'jpeg', 'avif']
+Launcher = Literal['none', 'pytorch', 'slurm', 'mpi']
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 INSTANCE_PROTOCOLS: tuple[InstanceProtocolName, ...] = get_args(InstanceProtocolName)
@@ -28,5 +29,6 @@ PRUNING_RULES: tuple[PruningRule, ...] = get_args(PruningRule)
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
 PRODUCTS: tuple[Product, ...] = get_args(Product)
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
+LAUNCHERS: tuple[Launcher, ...] = get_args(Launcher)
 
 OCCLUSION = 0.1  # an image has occlusion if two boxes share this fraction of the smaller

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 
 from sod_plugins.cli.arguments import add_exif, add_path, add_size, import_host, process_count
 from sod_plugins.cli.completion import complete_by, model_names
@@ -59,8 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fine-tune, and print the measures before and after."""
-    # The host logs to standard output, which with --json takes one document only.
-    with redirect_stdout(sys.stderr) if args.json else nullcontext():
+    # The host logs to standard output, and into a file.
+    log = io.StringIO() if args.quiet else sys.stderr if args.json else sys.stdout
+    with redirect_stdout(log):
         result = import_host('openmmlab.finetuning').finetune(
             args.folder,
             args.out_dir,

@@ -92,6 +92,7 @@ def _add_verbs(
     for name, module in verbs.items():
         parser = parent.add_parser(name, help=module.HELP)
         module.add_arguments(parser)
-        add_quiet(parser)
         add_import_option(parser)
+        if name not in HOST_VERBS:
+            add_quiet(parser)
         parser.set_defaults(run=module.run)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
-from sod_plugins.cli.train_test import add_arguments, run_host_command
+from sod_plugins.cli.train_test import add_host_arguments, run_host_command
 
-__all__ = ['HELP', 'add_arguments', 'run']
 HELP = 'train a model from a config'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a shell may complete: the host's command parses its own arguments."""
+    add_host_arguments(parser, 'train')
 
 
 def run(argv: Sequence[str]) -> int:

@@ -7,8 +7,9 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
+from sod_plugins._common.names import LAUNCHERS
 from sod_plugins._common.reading import read_text
 from sod_plugins.cli.arguments import import_host
 from sod_plugins.cli.completion import complete_by, config_names
@@ -17,18 +18,23 @@ from sod_plugins.configs import YAML, find_config
 _IMPORT = re.compile(r'^\s*(?:from|import)\s+detectron2\b', re.MULTILINE)
 # Sections of a yaml file of detectron2, such as MODEL, or a LazyConfig that it has saved as yaml.
 _SECTION = re.compile(r'^[\s{"\']*(?:_BASE_|[A-Z][A-Z0-9_]*)["\']?\s*:|\b_target_["\']?\s*:', re.M)
-# The options of the commands of both hosts: with a value, with several, and without.
-_WITH_VALUE = (
-    *('--work-dir', '--import', '--out', '--show-dir', '--launcher', '--local_rank'),
-    *('--local-rank', '--num-processes', '--num-gpus', '--num-machines', '--machine-rank'),
+# The options of the commands of both hosts that take one value, and that take none.
+_COMMON = (
+    *('--work-dir', '--num-processes', '--num-gpus', '--num-machines', '--machine-rank'),
     '--dist-url',
 )
-_SWITCHES = ('--amp', '--channels-last', '--crf', '--help', '-h')
+_WITH_VALUE = {'train': _COMMON, 'test': (*_COMMON, '--out', '--show-dir')}
+_SWITCHES = {'train': ('--amp', '--channels-last'), 'test': ('--crf',)}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what a shell may complete: the host's command parses its own arguments."""
-    complete_by(parser.add_argument('words', nargs='*'), config_names)
+def add_host_arguments(parser: argparse.ArgumentParser, verb: Literal['train', 'test']) -> None:
+    """Add the arguments of both hosts' commands, for shells to complete."""
+    complete_by(parser.add_argument('config'), config_names)
+    if verb == 'test':
+        parser.add_argument('checkpoint')
+    else:
+        parser.add_argument('--resume', nargs='?')
+    _add_options(parser, _WITH_VALUE[verb], _SWITCHES[verb])
 
 
 def run_host_command(name: str, argv: Sequence[str], prog: str) -> int:
@@ -80,12 +86,24 @@ def _parser(resume: dict[str, Any]) -> argparse.ArgumentParser:
     parser = _Parser(add_help=False)
     parser.add_argument('config')
     parser.add_argument('--resume', **resume)
-    parser.add_argument('--cfg-options', nargs='+')
-    for option in _WITH_VALUE:
-        parser.add_argument(option)
-    for option in _SWITCHES:
-        parser.add_argument(option, action='store_true')
+    hidden = ('--import', '--local_rank', '--local-rank')
+    _add_options(
+        parser,
+        (*hidden, *dict.fromkeys([*_WITH_VALUE['train'], *_WITH_VALUE['test']])),
+        (*_SWITCHES['train'], *_SWITCHES['test'], '--help', '-h'),
+    )
     return parser
+
+
+def _add_options(
+    parser: argparse.ArgumentParser, with_value: Sequence[str], switches: Sequence[str]
+) -> None:
+    parser.add_argument('--cfg-options', nargs='+')
+    parser.add_argument('--launcher', choices=LAUNCHERS)
+    for option in with_value:
+        parser.add_argument(option)
+    for option in switches:
+        parser.add_argument(option, action='store_true')
 
 
 def require_config(word: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins._common.names import LAUNCHERS, Launcher
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.openmmlab.hooks.pruning_hook import adopt_pruning
 from sod_plugins.openmmlab.loading import read_as_data, resume_here, write_whole
@@ -39,8 +40,6 @@ from sod_plugins.openmmlab.run_configs import (
 from sod_plugins.openmmlab.starting import Start
 from sod_plugins.optim.denormals import flush_denormals
 
-Launcher = Literal['none', 'pytorch', 'slurm', 'mpi']
-LAUNCHERS: tuple[Launcher, ...] = get_args(Launcher)
 __all__ = ['LAUNCHERS', 'Launcher', 'load_config', 'load_model', 'test', 'train']
 
 

@@ -76,6 +76,13 @@ def test_words_that_may_follow(shell, name):
     assert complete('sod data sy') == ['synth']
     csnets = [config for config in list_configs() if config.startswith('csnet/csnet-x1')]
     assert sorted(complete('sod train csnet/csnet-x1')) == csnets
+    assert complete('sod train config.py --a') == ['--amp']
+    assert complete('sod train config.py --launcher s') == ['slurm']
+    assert sorted(complete('sod test --show-dir maps --c')) == ['--cfg-options', '--crf']
+    assert {path.rstrip('/') for path in complete('sod test config.py pho')} == {
+        'photo.jpg',
+        'phoenix',
+    }
     assert {path.rstrip('/') for path in complete('sod predict pho')} == {'photo.jpg', 'phoenix'}
     assert complete('sod serve --host loc') in ([], [''])  # nothing fits, and no error is shown
 

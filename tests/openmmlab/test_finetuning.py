@@ -98,6 +98,7 @@ def test_the_command_says_what_it_reached(scenes, tmp_path, capsys):
     words += ['--size', 64, 64, '-o', tmp_path / 'out']
     assert main(['finetune', str(scenes), *map(str, words)]) == 0
     printed = capsys.readouterr().out
+    assert 'Iter(val)' in printed  # the host's log
     measures = json.loads((tmp_path / 'out/measures.json').read_text())
     assert f'MAE         {measures["before"]["mae"]:.4f}  {measures["after"]["mae"]:.4f}' in printed
     photo = next((scenes / 'images').iterdir())
@@ -105,6 +106,11 @@ def test_the_command_says_what_it_reached(scenes, tmp_path, capsys):
     assert main(['predict', *map(str, words)]) == 0
     with Image.open(tmp_path / 'maps' / f'{photo.stem}.png') as saliency:
         assert saliency.size == (160, 120)
+    words = ['--iterations', 2, '--held-back', 2, '--batch-size', 2, '--workers', 0, '--quiet']
+    words += ['--size', 64, 64, '-o', tmp_path / 'out']
+    capsys.readouterr()
+    assert main(['finetune', str(scenes), *map(str, words)]) == 0
+    assert capsys.readouterr().out == ''
 
 
 def error_of(capsys, *words):
