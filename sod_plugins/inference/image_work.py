@@ -112,8 +112,8 @@ class ImageWork:
         Raises:
             OSError: A file cannot be written.
         """
-        for kind, picture in self.render(image, small).items():
-            write_bytes(targets[kind], picture.content)
+        for kind, encoded in self.render(image, small).items():
+            write_bytes(targets[kind], encoded.content)
 
     def _levels(self, image: PreparedImage, small: Saliency) -> Levels:
         """Return the 8-bit map of an image at its size."""

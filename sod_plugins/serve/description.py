@@ -91,7 +91,7 @@ def _form(options: type[BaseModel], **files: Any) -> dict[str, Any]:
 
 
 _FILE = {**_BINARY, 'description': 'The image.'}
-_BACKGROUND = {**_BINARY, 'description': 'A image to put behind cut-outs.'}
+_BACKGROUND = {**_BINARY, 'description': 'An image to put behind cut-outs.'}
 PREDICT_BODY = {
     'requestBody': {
         'required': True,

@@ -144,13 +144,13 @@ def test_views_threshold_and_background(page, base):
     assert np.abs(pixels_of(content).astype(int) - overlay).mean() < 2  # of JPEG
 
 
-@pytest.mark.parametrize('background', ['blur', 'picture'])
+@pytest.mark.parametrize('background', ['blur', 'image'])
 def test_other_backgrounds_are_those_of_the_server(page, base, background):
     upload(opened(page, base), ('a.png', PHOTO))
     page.check(f'[name=background][value={background}]', force=True)
-    if background == 'picture':
+    if background == 'image':
         file = {'name': 'b.png', 'mimeType': 'image/png', 'buffer': picture(80, 60, color='green')}
-        page.set_input_files('#picture', file)
+        page.set_input_files('#image', file)
         page.wait_for_timeout(200)
     shown = canvas(page)[..., :3].astype(int)
     saved = pixels_of(download(page, '#download')[1]).astype(int)

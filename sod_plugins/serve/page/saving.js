@@ -1,4 +1,4 @@
-// Downloads: the service's own pictures where it can make them.
+// Downloads: the service's own files where it can make them.
 
 import { predict } from './api.js';
 import { makeCanvas } from './pixels.js';
@@ -14,8 +14,8 @@ function stemOf(name) {
   return name.split('/').pop().replace(/\.[^.]*$/, '') || 'photo';
 }
 
-// The picture of a photo that the settings ask for, at its full size.
-async function pictureOf(item) {
+// The file that the settings ask for, at the full size of the photo.
+async function outputOf(item) {
   const { view, hard, threshold, background } = settings;
   if (isInstances()) return composedOf(item);
   if (view === 'map' && !hard) return item.result;
@@ -25,7 +25,7 @@ async function pictureOf(item) {
   return predict(item.file, options, { background: view === 'cutout' ? background.file : undefined });
 }
 
-// A picture of the instances that are taken: the page alone knows which.
+// An image of the instances that are chosen: the page alone knows which.
 async function composedOf(item) {
   const full = await Shown.of(item, 'instances', Infinity);
   const taken = item === state.shown?.item ? settings.taken : takenAtFirst(full.annotations);
@@ -57,7 +57,7 @@ async function whileBusy(button, work) {
 export function listenToDownloads() {
   $('download').addEventListener('click', () => whileBusy($('download'), async () => {
     const { item } = state.shown;
-    const blob = await pictureOf(item);
+    const blob = await outputOf(item);
     save(blob, `${stemOf(item.name)}-${settings.view}.${ENDINGS[blob.type]}`);
   }));
   $('download-data').addEventListener('click', () => {
@@ -71,7 +71,7 @@ export function listenToDownloads() {
     const names = new Set();
     for (const item of state.series.done) {
       say(`Gathering ${entries.length + 1} of ${state.series.done.length}`);
-      const blob = await pictureOf(item);
+      const blob = await outputOf(item);
       let stem = stemOf(item.name);
       for (let n = 2; names.has(stem); n += 1) stem = `${stemOf(item.name)}-${n}`;
       names.add(stem);

@@ -72,7 +72,7 @@ export class Series {
   }
 }
 
-// A small picture of a photo, or nothing where the browser cannot show it.
+// A small version of a photo, or nothing where the browser cannot show it.
 async function thumbOf(file) {
   try {
     const image = await createImageBitmap(file, { resizeWidth: THUMB, resizeQuality: 'medium' });

@@ -30,7 +30,7 @@ export function listenToSettings() {
     settings.hard = $('hard').checked;
     render();
   });
-  for (const input of [...document.getElementsByName('background'), $('colour'), $('picture')]) {
+  for (const input of [...document.getElementsByName('background'), $('colour'), $('image')]) {
     input.addEventListener('input', chooseBackground);
   }
 }
@@ -38,15 +38,15 @@ export function listenToSettings() {
 async function chooseBackground() {
   const choice = document.querySelector('[name="background"]:checked').value;
   $('colour-field').hidden = choice !== 'colour';
-  $('picture-field').hidden = choice !== 'picture';
+  $('image-field').hidden = choice !== 'image';
   settings.background = {};
   if (choice === 'blur') settings.background = { blur: true, option: 'blur' };
-  else if (choice === 'picture') {
-    const [file] = $('picture').files;
+  else if (choice === 'image') {
+    const [file] = $('image').files;
     try {
-      if (file) settings.background = { picture: await createImageBitmap(file), file };
+      if (file) settings.background = { image: await createImageBitmap(file), file };
     } catch {
-      complain('This picture cannot be read. Choose another one.');
+      complain('This image cannot be read. Choose another one.');
     }
   } else if (choice) {
     const colour = choice === 'colour' ? $('colour').value : choice;
