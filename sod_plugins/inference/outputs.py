@@ -182,11 +182,12 @@ def save_map(path: str | Path, saliency: SaliencyArray) -> None:
 def save_cutout(
     path: str | Path, image: ShownImage, saliency: SaliencyArray, options: OutputOptions = DEFAULTS
 ) -> None:
-    """Save an image as RGBA with the map ``(H, W)``, minus a haze of 0.02, as alpha.
+    """Save an image as RGBA with the map ``(H, W)`` as alpha, at twice its contrast.
 
-    The image's own alpha is multiplied in, and its colour profile and resolution are kept. Where
-    the result is fully transparent the colours are black, so nothing of the background remains. The
-    extension of the path determines the format.
+    Saliency ``s`` becomes the alpha ``2 s - 0.5``, within [0, 1]. The image's own alpha is
+    multiplied in, and its colour profile and resolution are kept. Where the result is fully
+    transparent the colours are black, so nothing of the background remains. The extension of the
+    path determines the format.
     """
     options = _named_format(path, options)
     write_bytes(path, encode_prediction(image, saliency, 'cutout', options).content)

@@ -46,9 +46,9 @@ def test_map_is_truncated(tmp_path):
         np.testing.assert_array_equal(np.asarray(saved), LEVELS)
 
 
-def test_cutout_has_the_map_as_alpha_and_nothing_under_full_transparency(tmp_path, image):
+def test_the_alpha_of_a_cutout_has_twice_the_contrast_of_the_map(tmp_path, image):
     save_cutout(tmp_path / 'a.png', image, SALIENCY)
-    alpha = np.where(np.array(LEVELS) > 5, LEVELS, 0)  # without haze
+    alpha = np.array([[0, 127, 255], [255, 0, 0]])
     visible = np.where(alpha[..., None] > 0, image, 0)
     with Image.open(tmp_path / 'a.png') as saved:
         assert saved.mode == 'RGBA'
@@ -58,7 +58,7 @@ def test_cutout_has_the_map_as_alpha_and_nothing_under_full_transparency(tmp_pat
 def test_a_photos_own_alpha_is_multiplied_into_its_cutout(image):
     alpha = np.array([[255, 255, 0], [128, 255, 255]], np.uint8)
     with Image.open(io.BytesIO(encode_cutout(DecodedImage(image, alpha), SALIENCY))) as saved:
-        expected = [[0, 127, 0], [128, 0, 0]]  # LEVELS * alpha / 255, rounded
+        expected = [[0, 127, 0], [128, 0, 0]]  # of the map's * alpha / 255, rounded
         np.testing.assert_array_equal(np.asarray(saved)[..., 3], expected)
         assert not np.asarray(saved)[0, 2].any()
 
@@ -183,7 +183,7 @@ def test_threshold_growth_and_crop(scene):
     def alpha(**options):
         return decode(encode_cutout(photo, saliency, OutputOptions(**options)))[1][..., 3]
 
-    assert set(np.unique(alpha())) == {51, 153}
+    assert set(np.unique(alpha())) == {0, 179}
     np.testing.assert_array_equal(alpha(threshold=0.5), 255 * disc)
     distance = distance_transform_edt(~disc)
     for pixels in (1, 4, 9):
@@ -194,7 +194,7 @@ def test_threshold_growth_and_crop(scene):
     assert shrunk[inside > 3.5].all() and not shrunk[inside <= 2.5].any()
     assert alpha(threshold=0.5, crop=True).shape == (39, 39)
     assert alpha(threshold=0.9, crop=True).shape == (80, 96)
-    assert (alpha(grow=200) == 153).all() and (alpha(grow=-200) == 51).all()
+    assert (alpha(grow=200) == 179).all() and not alpha(grow=-200).any()
 
 
 def test_a_region_at_the_border_stays_there_when_it_shrinks():

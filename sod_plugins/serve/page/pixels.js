@@ -23,7 +23,7 @@ export function pixelsOf(image, width, height) {
   return context.getImageData(0, 0, width, height);
 }
 
-// The size within which a picture is shown.
+// The size at which an image is shown.
 export function previewSize(width, height, most) {
   const scale = Math.min(1, most / Math.max(width, height));
   return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
@@ -63,12 +63,13 @@ export function drawOverlay(photo, levels) {
 export function drawCutout(photo, levels) {
   const shown = new ImageData(new Uint8ClampedArray(photo.data), photo.width, photo.height);
   for (let i = 0; i < levels.length; i += 1) {
-    shown.data[4 * i + 3] = (shown.data[4 * i + 3] * levels[i] + 127) / 255;
+    const alpha = Math.min(255, Math.max(0, 2 * levels[i] - 127)); // the contrast of the service
+    shown.data[4 * i + 3] = (shown.data[4 * i + 3] * alpha + 127) / 255;
   }
   return shown;
 }
 
-// Paint what is behind a cut-out: a colour, the photo blurred, or a picture that covers all.
+// Paint what is behind a cut-out: a colour, the blurred photo, or an image that covers all.
 export function paintBackground(context, background, photo) {
   const { width, height } = context.canvas;
   if (background.colour) {
@@ -81,10 +82,10 @@ export function paintBackground(context, background, photo) {
     context.drawImage(photo, -2 * radius, -2 * radius, width + 4 * radius, height + 4 * radius);
     context.drawImage(photo, 0, 0, width, height);
     context.filter = 'none';
-  } else if (background.picture) {
-    const picture = background.picture;
-    const scale = Math.max(width / picture.width, height / picture.height);
-    const [w, h] = [picture.width * scale, picture.height * scale];
-    context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
+  } else if (background.image) {
+    const image = background.image;
+    const scale = Math.max(width / image.width, height / image.height);
+    const [w, h] = [image.width * scale, image.height * scale];
+    context.drawImage(image, (width - w) / 2, (height - h) / 2, w, h);
   }
 }
