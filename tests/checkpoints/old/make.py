@@ -1,9 +1,10 @@
 """Write the files of this folder: run it with the package of the commit that they stand for.
 
-    PYTHONPATH=CHECKOUT_OF_THE_COMMIT python tests/checkpoints/old/make.py COMMIT
+    PYTHONPATH=CHECKOUT_OF_THE_COMMIT python tests/checkpoints/old/make.py COMMIT [MODEL ...]
 
 It makes the smallest networks of every kind, saves some by ``save_network``, trains others for one
-step by ``tools/train.py`` and notes what each gives for :func:`image`.
+step by ``tools/train.py`` and notes what each gives for :func:`image`. With models, it only trains
+these. Of a commit at which a stage of ``sod-small`` was trained, there is its kind, ``samnet``.
 """
 
 from __future__ import annotations
@@ -244,7 +245,7 @@ def write_data(folder: Path) -> Path:
 
 def main() -> None:
     """Write all files of one commit."""
-    commit = sys.argv[1]
+    commit, *chosen = sys.argv[1:]
     expected: dict[str, dict] = {}
 
     def note(path: Path) -> None:
@@ -257,13 +258,15 @@ def main() -> None:
             'outputs': describe(outputs(network)),
         }
 
-    for name, network in networks().items():
+    for name, network in () if chosen else networks().items():
         path = FOLDER / f'{commit}-save_network-{name}.pth'
         save_network(path, network)
         note(path)
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_data(Path(temporary))
         for name, model in models().items():
+            if chosen and name not in chosen:
+                continue
             root = folder / ('classes' if name == 'classifier' else 'scenes')
             file, work = folder / f'{name}.py', folder / name
             file.write_text(config(name, model, root))
