@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ class Terminated(KeyboardInterrupt):
 def terminable() -> Iterator[None]:
     """Raise :class:`Terminated` in the main thread on SIGTERM, instead of ending at once.
 
-    Does nothing outside the main thread, or if SIGTERM is ignored.
+    Does nothing outside the main thread, or if SIGTERM is ignored. Processes that are forked
+    meanwhile end at once.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -25,7 +27,15 @@ def terminable() -> Iterator[None]:
     ):
         yield
         return
-    signal.signal(signal.SIGTERM, _terminate)
+    owner = os.getpid()
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)  # in a process that some library forked
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
@@ -35,7 +45,3 @@ def terminable() -> Iterator[None]:
 def interrupt_status(error: KeyboardInterrupt) -> int:
     """Return the exit status of an interrupted command: 143 for SIGTERM, 130 for Ctrl-C."""
     return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated

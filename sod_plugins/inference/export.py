@@ -180,7 +180,7 @@ def write_openvino(network: nn.Module, size: tuple[int, int], description: str, 
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, 'network.onnx')
         write_onnx(network, size, description, onnx)
-        model = openvino.convert_model(onnx)
+        model = openvino.Core().read_model(onnx)  # convert_model() reports to its makers
         model.set_rt_info(description, [DESCRIPTION])
         whole = Path(folder, 'network.xml')
         openvino.save_model(model, whole, compress_to_fp16=False)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -34,3 +35,19 @@ def test_other_threads_and_other_handlers_are_left_alone(monkeypatch):
     finally:
         signal.signal(signal.SIGTERM, previous)
     assert found == [signal.SIG_DFL, signal.SIG_IGN]
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_forked_process_ends_at_once():
+    ready, tell = os.pipe()
+    with terminable():
+        child = os.fork()
+        if not child:
+            try:
+                os.write(tell, b'.')  # a signal that comes earlier is lost with the fork
+                time.sleep(60)
+            finally:
+                os._exit(0)  # in time, or where the signal was raised as an exception
+        os.read(ready, 1)
+        os.kill(child, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
