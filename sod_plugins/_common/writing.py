@@ -87,6 +87,8 @@ def _replacing(path: Path, suffix: str = '') -> Iterator[tuple[BinaryIO, Path]]:
     """Yield a new temporary file, open and by name, which finally replaces a file."""
     if path.is_dir():
         raise IsADirectoryError(f"'{path}' is a folder. Name a file to write.")
+    if path.exists() and not path.is_file():  # replacing it would remove a device from the system
+        raise OSError(f"'{path}' is a device or a pipe. Name a file to write.")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,17 @@ def test_a_real_full_device_leaves_the_older_file(tmp_path):
     assert path.read_text() == 'older'
 
 
+def test_a_pipe_or_device_is_not_replaced(tmp_path):
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    link = tmp_path / 'link'
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match=f"'{path}' is a device or a pipe"):
+            write_text(path, 'text')
+    assert pipe.is_fifo() and link.is_symlink()
+
+
 def test_names_of_any_allowed_length_and_bytes(tmp_path):
     for name in ('n' * 251 + '.txt', os.fsdecode(b'caf\xe9.txt')):
         write_text(tmp_path / name, os.fsdecode(b'caf\xe9'))
