@@ -165,7 +165,7 @@ def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool
         training_checkpoint: The checkpoint.
         out: The output file.
         half: Whether to store weights in half precision: 11 significant bits in about half the
-            bytes. The smallest tensors, which hold a twentieth of all values, keep float32:
+            bytes. The smallest tensors, which hold a tenth of all values, keep float32:
             rounding them would change maps the most. :func:`load_network` converts all back to
             float32.
 
@@ -186,10 +186,10 @@ def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool
 
 
 def _halve(network: nn.Module) -> None:
-    """Convert all but the smallest tensors, which hold a twentieth of the values."""
+    """Convert all but the smallest tensors, which hold a tenth of the values."""
     tensors = [*network.parameters(), *network.buffers()]
     tensors = sorted((t for t in tensors if t.is_floating_point()), key=Tensor.numel)
-    left = sum(map(Tensor.numel, tensors)) // 20
+    left = sum(map(Tensor.numel, tensors)) // 10
     for tensor in tensors:
         left -= tensor.numel()
         if left < 0:
