@@ -24,6 +24,7 @@ pytestmark = pytest.mark.service
 
 PHOTO = picture(160, 120)
 MAP = np.floor(255 * brightness([read_image(PHOTO)])[0]).astype(np.uint8)
+ALPHA = np.clip(2 * MAP.astype(int) - 127, 0, 255)  # of cut-outs
 
 
 @pytest.fixture(scope='module')
@@ -121,7 +122,7 @@ def test_the_downloaded_map_is_that_of_the_command(page, tmp_path):
 def test_views_threshold_and_background(page, base):
     upload(opened(page, base), ('a.png', PHOTO))
     np.testing.assert_array_equal(canvas(page, 'before')[..., :3], read_image(PHOTO))
-    np.testing.assert_array_equal(canvas(page)[..., 3], MAP)
+    np.testing.assert_array_equal(canvas(page)[..., 3], ALPHA)
     view(page, 'Map')
     np.testing.assert_array_equal(canvas(page)[..., 0], MAP)
     page.fill('#threshold', '0.3')
@@ -237,7 +238,7 @@ def test_it_waits_where_the_service_is_busy(page, base):
     opened(page, base)
     page.route('**/api/predict', busy)
     upload(page, ('a.png', PHOTO))
-    np.testing.assert_array_equal(canvas(page)[..., 3], MAP)
+    np.testing.assert_array_equal(canvas(page)[..., 3], ALPHA)
 
 
 def test_what_is_wrong_is_said(page, base):
