@@ -111,10 +111,12 @@ def test_predict_writes_maps_cutouts_and_overlays(capsys, dataset, checkpoint):
     status, output, _ = sod(capsys, *words)
     assert (status, output) == (0, f'3 saliency maps written to {out}\n')
     expected = SaliencyPredictor(checkpoint, 'cpu').predict(dataset / 'images' / 'b.jpg')
-    for name, channel in (('b.png', ...), ('cutout/b.png', (..., 3))):
-        with Image.open(out / name) as saved:
-            levels = np.asarray(saved)[channel]
-        np.testing.assert_array_equal(levels, np.floor(expected * np.float32(255)))
+    levels = np.floor(expected * np.float32(255))
+    with Image.open(out / 'b.png') as saved:
+        np.testing.assert_array_equal(np.asarray(saved), levels)
+    with Image.open(out / 'cutout' / 'b.png') as saved:
+        alpha = np.asarray(saved)[..., 3]
+    np.testing.assert_array_equal(alpha, np.clip(2 * levels - 127, 0, 255))
     with Image.open(out / 'overlay' / 'b.jpg') as saved:
         assert (saved.mode, saved.size) == ('RGB', (30, 20))
     status, output, _ = sod(capsys, *words)
