@@ -12,12 +12,6 @@ optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
 ]
-custom_hooks = [
-    dict(
-        type='EMAHook',
-        ema_type='ExponentialMovingAverage',
-        momentum=0.005,
-        update_buffers=True,
-    ),
-]
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].momentum = 0.005  # a short run is averaged over fewer iterations
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=1100, val_interval=400)

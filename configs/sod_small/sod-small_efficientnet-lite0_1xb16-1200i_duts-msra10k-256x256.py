@@ -13,13 +13,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=1200, T_max=1180),
 ]
-custom_hooks = [
-    dict(
-        type='EMAHook',
-        ema_type='ExponentialMovingAverage',
-        momentum=0.005,
-        update_buffers=True,
-    ),
-]
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].momentum = 0.005  # a short run is averaged over fewer iterations
 randomness = dict(seed=3)  # another order than the sixth stage's
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=1200, val_interval=1200)

@@ -12,13 +12,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=2000, T_max=1950),
 ]
-# A short run is averaged over fewer iterations.
-custom_hooks = [
-    dict(
-        type='EMAHook',
-        ema_type='ExponentialMovingAverage',
-        momentum=0.005,
-        update_buffers=True,
-    ),
-]
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].momentum = 0.005  # a short run is averaged over fewer iterations
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=1000)

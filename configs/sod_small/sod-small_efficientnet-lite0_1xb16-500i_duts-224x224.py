@@ -13,13 +13,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=30, end=500, T_max=470),
 ]
-# A short run is averaged over fewer iterations.
-custom_hooks = [
-    dict(
-        type='EMAHook',
-        ema_type='ExponentialMovingAverage',
-        momentum=0.01,
-        update_buffers=True,
-    ),
-]
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].momentum = 0.01  # a short run is averaged over fewer iterations
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=500, val_interval=500)
