@@ -243,7 +243,7 @@ def test_small_tensors_keep_single_precision(tmp_path):
     values = {key: value for key, value in stored.items() if value.is_floating_point()}
     kept = {key for key, value in values.items() if value.dtype == torch.float32}
     total = sum(value.numel() for value in values.values())
-    assert 0.8 * total < 20 * sum(values[key].numel() for key in kept) <= total
+    assert 0.8 * total < 10 * sum(values[key].numel() for key in kept) <= total
     largest_kept = max(values[key].numel() for key in kept)
     assert all(value.numel() >= largest_kept for key, value in values.items() if key not in kept)
     for key in kept:
