@@ -20,7 +20,8 @@ from sod_plugins.visualization.overlays import tint_saliency
 Levels = NDArray[np.uint8]
 # Alpha of a cut-out by level: twice the contrast around a half. Below a quarter, where a map is
 # haze, nothing is left, and from three quarters on the object is opaque.
-_ALPHA = [min(max(2 * level - 127, 0), 255) for level in range(256)]
+_CONTRAST = 2
+_ALPHA = [min(max(int(_CONTRAST * (level - 127.5) + 128), 0), 255) for level in range(256)]
 _FAINT = 26  # levels below this, a tenth, are ignored for the frame of a crop
 _ROWS = 256  # processed at a time, to save memory
 _CACHED_ROWS = 32  # that stay in the processor's cache
@@ -79,6 +80,7 @@ class OutputOptions:
         values = {name: getattr(self, name) for name in fields}
         if kind == 'cutout':
             values['background'] = None if self.background is None else self.background.name
+            values['contrast'] = _CONTRAST if self.threshold is None else None
         return values
 
 

@@ -90,6 +90,19 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(ray, tmp_path):
             assert (np.asarray(image) == red).all() and image.size == (30, 20)
 
 
+def test_two_actors_on_two_processors_leave_room_for_reading_files(ray, tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for red in range(12):
+        (folder / f'{red}.png').write_bytes(photo(red))
+    files = ray.data.read_binary_files(str(folder), include_paths=True)
+    found = ray_predict(files, Mortal(tmp_path), actors=2, batch_size=2).take_all()
+    assert sorted(Path(row['path']).name for row in found) == sorted(f'{r}.png' for r in range(12))
+    for row in found:
+        with Image.open(io.BytesIO(row['map'])) as image:
+            assert (np.asarray(image) == int(Path(row['path']).stem)).all()
+
+
 def test_the_default_model_gives_several_products(ray):
     pytest.importorskip('onnxruntime')
     from sod_plugins.data import draw_scene

@@ -141,6 +141,10 @@ def test_another_model_or_other_options_are_refused(photos, tmp_path):
     assert len(run(photos, out, cutout=True, overlay=True).skipped) == 7
     with pytest.raises(ValueError, match=r'other options of the map\. .*--overwrite'):
         run(photos, out, exif='ignore')
+    del record['pictures']['cutout']['contrast']  # as runs did whose cut-outs had the map as alpha
+    (out / 'sod-predict.json').write_text(json.dumps(record), 'utf-8')
+    with pytest.raises(ValueError, match=r'other options of the cutout\. .*--overwrite'):
+        run(photos, out, cutout=True)
     record['model'] = 'another'
     (out / 'sod-predict.json').write_text(json.dumps(record), 'utf-8')
     with pytest.raises(ValueError, match=r"by another model \('another'\)"):
