@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sod_plugins._common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from sod_plugins.checkpoints.averaging import average_networks
     from sod_plugins.checkpoints.backbone_weights import load_backbone_weights
     from sod_plugins.checkpoints.network_file import (
         extract_network,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    'average_networks',
     'extract_network',
     'load_backbone_weights',
     'load_classifier',

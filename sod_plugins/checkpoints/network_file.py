@@ -14,7 +14,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.checkpoints import old_formats
@@ -25,7 +25,10 @@ from sod_plugins.networks.preprocessing import Preprocessing
 
 
 def save_network(
-    path: str | Path, network: DescribedNetwork, preprocessing: Preprocessing | None = None
+    path: str | Path,
+    network: DescribedNetwork,
+    preprocessing: Preprocessing | None = None,
+    half: bool = False,
 ) -> None:
     """Save a network in a file that :func:`load_network` reads without a config.
 
@@ -34,16 +37,29 @@ def save_network(
             ``.safetensors`` selects that format.
         network: An instance of a registered class.
         preprocessing: Input size and normalisation, if they differ from the network's own.
+        half: Whether to store weights in half precision: 11 significant bits in about half the
+            bytes. The smallest tensors, which hold a tenth of all values, keep float32:
+            rounding them would change maps the most. :func:`load_network` converts all back to
+            float32.
 
     Raises:
         OSError: The file cannot be written.
-        ValueError: The network's class is not registered.
+        ValueError: The network's class is not registered, or its weights exceed the range of half
+            precision.
     """
     try:
         description = describe(network, preprocessing)
     except ValueError as error:
         raise ValueError(f'save_network cannot describe it: {error}.') from error
-    write_checkpoint(path, network.state_dict(), description.to_dict())
+    weights = network.state_dict()
+    if half:
+        weights = _halved(weights)
+        if beyond := not_finite(weights):
+            raise ValueError(
+                f'{path} cannot be in half precision, whose largest number is 65504: weights are '
+                f'beyond it in {some(beyond)}. Write single precision.'
+            )
+    write_checkpoint(path, weights, description.to_dict())
 
 
 def write_checkpoint(
@@ -164,33 +180,26 @@ def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool
     Args:
         training_checkpoint: The checkpoint.
         out: The output file.
-        half: Whether to store weights in half precision: 11 significant bits in about half the
-            bytes. The smallest tensors, which hold a tenth of all values, keep float32:
-            rounding them would change maps the most. :func:`load_network` converts all back to
-            float32.
+        half: As for :func:`save_network`.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
         ValueError: It does not hold a network of this package, or its weights exceed the range of
             half precision.
     """
-    network = load_network(training_checkpoint)
-    if half:
-        _halve(network)
-    if half and (beyond := not_finite(network.state_dict())):
-        raise ValueError(
-            f'{training_checkpoint} holds weights beyond 65504, the largest number of half '
-            f'precision, in {some(beyond)}: leave them in float32.'
-        )
-    save_network(out, network)
+    save_network(out, load_network(training_checkpoint), half=half)
 
 
-def _halve(network: nn.Module) -> None:
+def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert all but the smallest tensors, which hold a tenth of the values."""
-    tensors = [*network.parameters(), *network.buffers()]
-    tensors = sorted((t for t in tensors if t.is_floating_point()), key=Tensor.numel)
-    left = sum(map(Tensor.numel, tensors)) // 10
-    for tensor in tensors:
-        left -= tensor.numel()
+    floats = sorted(
+        (name for name in weights if weights[name].is_floating_point()),
+        key=lambda name: weights[name].numel(),
+    )
+    left = sum(weights[name].numel() for name in floats) // 10
+    halved = dict(weights)
+    for name in floats:
+        left -= weights[name].numel()
         if left < 0:
-            tensor.data = tensor.data.half()
+            halved[name] = weights[name].half()
+    return halved

@@ -49,6 +49,13 @@ def add_quiet(verb: argparse.ArgumentParser, default: Any = False) -> None:
     )
 
 
+def add_half(verb: argparse.ArgumentParser) -> None:
+    """Add ``--half``."""
+    verb.add_argument(
+        '--half', action='store_true', help='write half precision, in about half the bytes'
+    )
+
+
 def add_exif(verb: argparse.ArgumentParser) -> None:
     """Add ``--exif``."""
     verb.add_argument(

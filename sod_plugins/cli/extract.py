@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sod_plugins.cli.arguments import require_writable_files
+from sod_plugins.cli.arguments import add_half, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'extract the network of a training checkpoint'
@@ -15,9 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
     parser.add_argument('out', type=Path, metavar='OUT')
-    parser.add_argument(
-        '--half', action='store_true', help='write half precision, in about half the bytes'
-    )
+    add_half(parser)
     add_json(parser)
 
 

@@ -14,6 +14,7 @@ from sod_plugins import __version__
 from sod_plugins._common.user_code import add_import_option
 from sod_plugins.cli import (
     attention,
+    average,
     completion,
     complexity,
     configs,
@@ -53,6 +54,7 @@ VERBS: dict[str, ModuleType] = {
     'configs': configs,
     'convert': convert,
     'extract': extract,
+    'average': average,
     'export': export,
     'prune': prune,
     'attention': attention,

@@ -112,6 +112,8 @@ def test_networks(document, folder):
     assert found['macs'] == count_macs(network, (64, 64))
     assert found['arguments']['stage_blocks'] == [1, 1, 1, 1]
     assert document('extract', 'net.pth', 'plain.pth') == {'out': 'plain.pth', 'half': False}
+    averaged = document('average', 'net.pth', 'plain.pth', '-o', 'mean.safetensors', '--half')
+    assert averaged == {'out': 'mean.safetensors', 'half': True}
     pruned = document('prune', 'net.pth', '-o', 'small.pth', '--ratio', '0.5')
     after = count_parameters(load_network(folder / 'small.pth'))
     assert pruned['parameters'] == {'before': parameters, 'after': after}
