@@ -369,3 +369,13 @@ def test_prune_refuses(checkpoint, tmp_path, capsys):
         assert status == 2
         assert reason in one_error(errors)
     assert not out.exists()
+
+
+@pytest.mark.filterwarnings('error')
+def test_warnings_of_pillow_are_not_shown(capsys, tmp_path, monkeypatch):
+    for folder in ('images', 'masks'):
+        (tmp_path / folder).mkdir()
+        Image.new('L', (12, 12)).save(tmp_path / folder / 'a.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)  # beyond which it warns
+    status, _, errors = sod(capsys, 'data', 'check', tmp_path)
+    assert (status, 'Warning' in errors) == (0, False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from collections.abc import Sequence
 
 from sod_plugins._common.reading import sentence
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # characters that it cannot encode must not fail
         sys.stdout.reconfigure(errors='backslashreplace')
+    warnings.filterwarnings('ignore', module=r'PIL\.')  # they name no file, our errors do
     try:
         with terminable(), telling_output():
             if is_asked():
