@@ -65,7 +65,7 @@ def require_size(
 
 @contextlib.contextmanager
 def fitting_memory(what: str) -> Iterator[None]:
-    """Name what torch finds no memory for, of which its error gives bytes only.
+    """Raise an error that names what does not fit into memory; torch names the bytes only.
 
     Args:
         what: The subject of the message.

@@ -140,7 +140,7 @@ def why(error: OSError) -> str:
 
 
 def sentence(error: OSError) -> str:
-    """Return an error as a sentence: the file that it names, and the reason without number."""
+    """Describe an error in a sentence: its file, if it names one, and the reason."""
     file = error.filename2 or error.filename
     return why(error) if file is None else f"'{file}' cannot be used: {why(error)}"
 

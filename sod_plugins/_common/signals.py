@@ -18,8 +18,8 @@ class Terminated(KeyboardInterrupt):
 def terminable() -> Iterator[None]:
     """Raise :class:`Terminated` in the main thread on SIGTERM, instead of ending at once.
 
-    Does nothing outside the main thread, or if SIGTERM is ignored. Processes that are forked
-    meanwhile end at once.
+    Does nothing outside the main thread, or if SIGTERM is ignored. A forked process ends at once,
+    as without this.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -32,7 +32,7 @@ def terminable() -> Iterator[None]:
     def terminate(number: int, frame: FrameType | None) -> None:
         if os.getpid() == owner:
             raise Terminated
-        signal.signal(number, signal.SIG_DFL)  # in a process that some library forked
+        signal.signal(number, signal.SIG_DFL)  # in a process that a library forked
         os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, terminate)

@@ -77,7 +77,7 @@ def write_text(path: str | Path, content: str) -> None:
 
 
 def is_out_of_space(error: BaseException) -> bool:
-    """Return whether an error says that the disk, a quota or the largest size of a file is full."""
+    """Return whether an error means that a disk or quota is full, or a file as large as allowed."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return isinstance(error, OSError) and error.errno in full
 

@@ -1,4 +1,4 @@
-"""What ``sod train`` and ``sod test`` share: which adapter runs the config that they name."""
+"""What ``sod train`` and ``sod test`` share: the choice of the adapter that runs a config."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def run_host_command(name: str, argv: Sequence[str], prog: str) -> int:
 def config_word(argv: Sequence[str]) -> tuple[str | None, bool]:
     """Return the word of a command line that names the config, or None, and whether that is sure.
 
-    It is not where there are options of neither host, which may have values.
+    It is not sure if there are options of neither host, since these may have values.
     """
-    # OpenMMLab's --resume takes a checkpoint, if it likes; detectron2's takes none.
+    # OpenMMLab's --resume may take a checkpoint; detectron2's takes none.
     for resume in ({'nargs': '?'}, {'action': 'store_true'}):
         try:
             given, others = _parser(resume).parse_known_args(argv)

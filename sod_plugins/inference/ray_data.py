@@ -48,8 +48,8 @@ def ray_predict(
         device: As for :class:`SaliencyPredictor`.
         actors: How many processes hold the model, or the fewest and the most.
         batch_size: Rows that an actor gets at once.
-        resources: What an actor needs, as ``map_batches`` takes it: ``num_cpus`` (0.5, which leaves
-            processors to the reading of files), ``num_gpus``, ``memory``, ...
+        resources: What an actor reserves, as for ``map_batches``: ``num_cpus`` (0.5 by default, to
+            leave processors to the tasks that read files), ``num_gpus``, ``memory``, ...
 
     Returns:
         A ``ray.data.Dataset``: the columns of ``dataset`` but for the images, a column of bytes for

@@ -18,8 +18,8 @@ from sod_plugins.inference.backgrounds import Background
 from sod_plugins.visualization.overlays import tint_saliency
 
 Levels = NDArray[np.uint8]
-# Alpha of a cut-out by level: twice the contrast around a half. Below a quarter, where a map is
-# haze, nothing is left, and from three quarters on the object is opaque.
+# The alpha of a cut-out by level: the map at twice its contrast around a half. Haze below a quarter
+# disappears, and the object is opaque from three quarters on.
 _CONTRAST = 2
 _ALPHA = [min(max(int(_CONTRAST * (level - 127.5) + 128), 0), 255) for level in range(256)]
 _FAINT = 26  # levels below this, a tenth, are ignored for the frame of a crop
@@ -36,7 +36,7 @@ class OutputOptions:
             opaque images, else PNG. Maps and masks are exact: PNG or lossless WebP.
         quality: Quality of JPEG, WebP and AVIF, from 1 to 100; by default 90, for AVIF 75.
         threshold: Masks and cut-outs contain the pixels of at least this saliency, fully opaque; by
-            default 0.5 for masks, while cut-outs have the map at twice its contrast as alpha.
+            default 0.5 for masks; the alpha of cut-outs is then the map at twice its contrast.
         grow: Pixels by which to grow the salient region of masks and cut-outs on all sides;
             negative numbers shrink it.
         crop: Whether to crop cut-outs to what is salient (alpha of at least a tenth); if nothing
@@ -104,7 +104,7 @@ def check_outputs(kinds: Sequence[OutputKind], options: OutputOptions) -> None:
 
 
 def cutout_alpha(levels: Levels, options: OutputOptions) -> Levels:
-    """Return the alpha of a cut-out for an 8-bit map: with twice its contrast, or its mask."""
+    """Return the alpha of a cut-out of an 8-bit map: a mask, or the map at twice its contrast."""
     if options.threshold is not None:
         return draw_mask(levels, options)
     alpha = np.asarray(Image.fromarray(levels).point(_ALPHA))

@@ -123,7 +123,7 @@ def recipe_of(card: ModelCard) -> Config:
     cfg.model.backbone.pop('init_cfg', None)
     for name in ('data_root', 'image_size', 'test_size', 'train_pipeline', 'test_pipeline'):
         cfg.pop(name, None)
-    # Of several data sets, the first one's config remains, for those of one folder.
+    # A recipe of several data sets keeps the config of the first, for the data of one folder.
     cfg.train_dataloader.dataset = unwrapped_dataset(cfg.train_dataloader.dataset)
     return cfg
 

@@ -14,7 +14,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def unwrapped_dataset(dataset: Any) -> Any:
-    """Return the first data set's config in that of one which may repeat or concatenate others."""
+    """Return the config of the first data set inside those that repeat or concatenate others."""
     while 'pipeline' not in dataset and ('dataset' in dataset or dataset.get('datasets')):
         dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
     return dataset

@@ -27,7 +27,7 @@ from sod_plugins.serve.routes import make_router
 from sod_plugins.serve.service import PredictionService
 from sod_plugins.serve.settings import ServiceSettings
 
-_DRAINED = 4  # largest bodies that are read of one that is refused
+_DRAINED = 4  # times the largest allowed body: how much of a refused body is read
 _ABOUT = 'Finds what catches the eye first in photos: saliency maps, cut-outs, instances.'
 
 

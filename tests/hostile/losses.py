@@ -243,7 +243,7 @@ def check_files(trials: Trials, out: Path, whole: dict[str, Path], older: bool) 
     """Find what is half written, forgotten or gone."""
     found = files_of(out)
     for name, path in found.items():
-        if name not in whole and not _is_numbered(name):
+        if name not in whole and not _may_come_early(name):
             trials.note('lost', f'{name} was left behind')
         elif not (older and path.read_bytes() == OLDER) and not is_whole(
             path, whole.get(name, path)
@@ -254,8 +254,8 @@ def check_files(trials: Trials, out: Path, whole: dict[str, Path], older: bool) 
             trials.note('lost', f'the older {name} is gone')
 
 
-def _is_numbered(name: str) -> bool:
-    """Tell whether a file is one of those that a run may write before its end."""
+def _may_come_early(name: str) -> bool:
+    """Tell whether a run may write a file before its end."""
     return Path(name).name in ('last_checkpoint', 'sod-predict.json', 'manifest.json')
 
 
@@ -299,7 +299,7 @@ def predict_words(trials: Trials, images: Path, out: Path, network: str) -> Word
 
 
 def kill_when(out: Path, number: int, count: int, patience: float) -> Callable[[int], None]:
-    """Return what sends a signal as soon as there are so many pictures."""
+    """Return what sends a signal as soon as there are so many images."""
 
     def kill(process: int) -> None:
         end = time.monotonic() + patience

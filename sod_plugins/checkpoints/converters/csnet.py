@@ -2,9 +2,9 @@
 
     sod convert csnet csnet-L-x1.pth.tar csnet-L-x1.bin csnet-L-x1.pth
 
-The ``.bin`` beside a released checkpoint holds its learned channel widths. Both files are
-read as data, of which nothing is executed. The released weights are licensed CC BY-NC-SA 4.0, and
-so is everything derived from them.
+The ``.bin`` beside a released checkpoint holds its learned channel widths. Both files are read as
+data; nothing in them is executed. The released weights are licensed CC BY-NC-SA 4.0, and so is
+everything derived from them.
 """
 
 from __future__ import annotations
