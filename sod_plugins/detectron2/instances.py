@@ -14,16 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sod_plugins.detectron2.adapters import NetAdapter, adapts, arguments
-from sod_plugins.detectron2.segmentors import (
-    ImageModel,
-    build_network,
-    image_arguments,
-    output_size,
-)
+from sod_plugins.detectron2.segmentors import ImageModel, image_arguments, output_size
 from sod_plugins.layers import RoIMasking
 from sod_plugins.layers.roi_extractors import RoIExtractor
 from sod_plugins.networks import S4NetFlow
 from sod_plugins.networks.base import InstanceTensors
+from sod_plugins.networks.registry import build_network
 from sod_plugins.networks.s4net import S4NetHead, S4NetMaskBranch
 from sod_plugins.networks.s4net.fpn import S4NetFPN as PlainFPN
 
@@ -228,7 +224,7 @@ class NetworkDetector(InstanceModel):
         antialias: bool = False,
     ) -> None:
         super().__init__(pixel_mean, pixel_std, input_format, input_size, antialias, 0)
-        self.network: Any = build_network(network, 'instances')
+        self.network: Any = build_network(arguments(network), 'instances')
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:

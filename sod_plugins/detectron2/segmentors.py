@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from sod_plugins.detectron2.adapters import arguments
 from sod_plugins.detectron2.heads import IGNORED
 from sod_plugins.networks import saliency_map
-from sod_plugins.networks.base import DescribedNetwork, Task
-from sod_plugins.networks.registry import find_network
+from sod_plugins.networks.registry import build_network
 from sod_plugins.ops import resize_bilinear
 
 
@@ -217,7 +216,7 @@ class NetworkSegmentor(SaliencyModel):
         antialias: bool = False,
     ) -> None:
         super().__init__(pixel_mean, pixel_std, input_format, input_size, antialias, 0)
-        self.network: Any = build_network(network, 'saliency')
+        self.network: Any = build_network(arguments(network), 'saliency')
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
@@ -233,24 +232,3 @@ class NetworkSegmentor(SaliencyModel):
         """Return the logits of the network."""
         logits: Tensor = self.network(images)
         return logits
-
-
-def build_network(config: Mapping[str, Any], task: Task) -> DescribedNetwork:
-    """Build a registered network from its name as ``type`` and its arguments.
-
-    Raises:
-        ValueError: There is no such network, it finds something else, or does not take the
-            arguments.
-    """
-    given = arguments(config)
-    name = str(given.pop('type', None))
-    try:
-        cls = find_network(name)
-    except ValueError as error:
-        raise ValueError(f'The config names {error}.') from error
-    if cls.task != task:
-        raise ValueError(f'{name} finds {cls.task}, and not {task}.')
-    try:
-        return cls(**given)
-    except TypeError as error:
-        raise ValueError(f'{name} cannot be built: {error}.') from error

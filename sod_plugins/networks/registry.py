@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from sod_plugins._common.arguments import records_arguments
+from sod_plugins._common.arguments import plain, records_arguments
 from sod_plugins._common.user_code import import_entry_points
-from sod_plugins.networks.base import DescribedNetwork
+from sod_plugins.networks.base import DescribedNetwork, Task
 
 Network = TypeVar('Network', bound=type[DescribedNetwork])
 
@@ -62,6 +62,30 @@ def find_network(name: str) -> type[DescribedNetwork]:
             f'({", ".join(network_names())}): if it is your own, name its module by --import'
         )
     return _NETWORKS[name]
+
+
+def build_network(config: Mapping[str, Any], task: Task) -> DescribedNetwork:
+    """Build the network that a host's config names.
+
+    Args:
+        config: The name as ``type``, with or without the prefix of this package, and the arguments.
+        task: The task that it must have.
+
+    Raises:
+        ValueError: The network is unknown, has another task, or does not accept the arguments.
+    """
+    arguments = plain(config)
+    name = str(arguments.pop('type', None)).removeprefix('sod_plugins.')
+    try:
+        cls = find_network(name)
+    except ValueError as error:
+        raise ValueError(f"The config names {error}, or by OpenMMLab's custom_imports.") from error
+    if cls.task != task:
+        raise ValueError(f'{name} finds {cls.task}, and not {task}.')
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ValueError(f'{name} cannot be built: {error}.') from error
 
 
 def network_of_parts(

@@ -8,8 +8,8 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
+from sod_plugins.networks.registry import build_network
 from sod_plugins.openmmlab.models.detectors.s4net import add_instances, targets_of
-from sod_plugins.openmmlab.models.networks import build_network
 from sod_plugins.registry import MODELS
 
 

@@ -8,7 +8,7 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from sod_plugins.openmmlab.models.networks import build_network
+from sod_plugins.networks.registry import build_network
 from sod_plugins.openmmlab.models.segmentors.saliency_segmentor import SaliencyResults
 from sod_plugins.registry import MODELS
 
