@@ -1,7 +1,7 @@
-"""Where the configs of this package lie, by their names: in an installed package or a checkout.
+"""Find the configs of this package by name, in an installed package or a checkout.
 
-mmengine's own ``package::name`` knows a fixed list of packages, and this is none of them
-(``MODULE2PACKAGE`` in ``mmengine/config/utils.py``). A config of a user inherits one of these by::
+mmengine's own ``package::name`` knows a fixed list of packages, without this one
+(``MODULE2PACKAGE`` in ``mmengine/config/utils.py``). A user's config inherits one of these by::
 
     _base_ = __import__('sod_plugins.configs').configs.config_path('csnet-x1_1xb24-...')
 """
@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def config_folder() -> Path:
-    """Return the folder of the configs, which has one folder a method.
+    """Return the folder of the configs, which has one folder for each method.
 
     Raises:
         FileNotFoundError: The package was installed without it.
@@ -24,7 +24,7 @@ def config_folder() -> Path:
     for folder in (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs'):
         if (folder / '_base_').is_dir():
             return folder
-    raise FileNotFoundError(f'{_PACKAGE} has no configs. Install the package anew.')
+    raise FileNotFoundError(f'{_PACKAGE} has no configs. Install the package again.')
 
 
 def list_configs() -> list[str]:
@@ -65,15 +65,15 @@ def config_path(name: str) -> str:
 
     Args:
         name: As in :func:`list_configs`, with or without ``.py``. The folder may be left out; of
-            two configs of one name, that in the folder of its method is then meant.
+            two configs with the same name, the one in the folder of its method is then chosen.
 
     Raises:
-        FileNotFoundError: There is none of that name; the message has the nearest ones.
+        FileNotFoundError: There is no such config; the message has the most similar names.
     """
     wanted = name.removesuffix('.py')
     names = list_configs()
     if found := [known for known in names if wanted in (known, known.partition('/')[2])]:
-        # Two hosts have configs of one name: that in the folder of its method is meant.
+        # Two hosts' configs may have the same name: choose the one in the folder of its method.
         return str(listed_path(max(found, key=_is_in_folder_of_method)))
     stems = sorted({known.partition('/')[2] for known in names})
     near = difflib.get_close_matches(wanted, names if '/' in wanted else stems, n=3)
@@ -84,6 +84,6 @@ def config_path(name: str) -> str:
 
 
 def _is_in_folder_of_method(name: str) -> bool:
-    """Return whether a config is named as its folder: ``samnet/samnet_...``."""
+    """Return whether a config has the name of its folder: ``samnet/samnet_...``."""
     folder, _, stem = name.partition('/')
     return stem.startswith(folder.partition('_')[0])

@@ -316,7 +316,7 @@ def test_export_and_predict_by_other_backends(capsys, dataset):
         maps.append(np.asarray(Image.open(out / 'a.png')).astype(int))
     assert all(abs(other - maps[0]).max() <= 1 for other in maps[1:])
     words = ['predict', photo, '-o', dataset / 'none', '--checkpoint', files[1]]
-    for backend, reason in (('torch', 'torch does not read'), ('onnxruntime', 'is none of .onnx')):
+    for backend, reason in (('torch', 'torch does not read'), ('onnxruntime', 'not one of .onnx')):
         status, _, errors = sod(capsys, *words, '--backend', backend)
         assert status == 2 and reason in one_error(errors)
 

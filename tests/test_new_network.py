@@ -141,5 +141,5 @@ def test_without_its_module_the_network_is_named(project):
         check=False,
     )
     assert done.returncode == 2
-    assert "toy.safetensors holds a network 'ToyNet', which is none of those" in done.stderr
+    assert "toy.safetensors holds a network 'ToyNet', which is not one of those" in done.stderr
     assert done.stderr.endswith('name its module by --import.\n')

@@ -50,7 +50,7 @@ def test_a_misspelt_name_gets_the_nearest_ones(capsys):
 
 def test_an_installed_package_has_its_own(monkeypatch, tmp_path):
     monkeypatch.setattr(configs, '_PACKAGE', tmp_path / 'sod_plugins')
-    with pytest.raises(FileNotFoundError, match='Install the package anew'):
+    with pytest.raises(FileNotFoundError, match='Install the package again'):
         configs.list_configs()
     shutil.copytree(ROOT / 'configs/samnet', tmp_path / 'sod_plugins/.mim/configs/samnet')
     (tmp_path / 'sod_plugins/.mim/configs/_base_').mkdir()

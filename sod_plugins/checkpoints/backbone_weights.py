@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
+from sod_plugins.checkpoints.description import misfit
 from sod_plugins.checkpoints.downloads import download
 from sod_plugins.checkpoints.network_file import state_dict_of
 from sod_plugins.checkpoints.old_formats import plain_names
 from sod_plugins.checkpoints.reading import read_checkpoint
 
 PACKAGE_PREFIX = 'package:'
-NAMED_AT_MOST = 5
 
 
 def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
@@ -50,18 +50,9 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> list[str]:
     weights, left_out = _split(given, getattr(backbone, 'left_out', ()))
     own = backbone.state_dict()
     counters = {key for key in own if key.endswith('.num_batches_tracked')}  # absent in old files
-    problems = {
-        'missing keys': sorted(own.keys() - weights.keys() - counters),
-        'unexpected keys': sorted(weights.keys() - own.keys()),
-        'size mismatch for': [
-            key for key in weights if key in own and weights[key].shape != own[key].shape
-        ],
-    }
-    if any(problems.values()):
-        reasons = [f'{what} {_some(keys)}' for what, keys in problems.items() if keys]
-        raise ValueError(
-            f'{path} does not fit this {type(backbone).__name__}: {"; ".join(reasons)}.'
-        )
+    needed = {key: own[key] for key in own if key in weights or key not in counters}
+    if problem := misfit(needed, weights):
+        raise ValueError(f'{path} does not fit this {type(backbone).__name__}: {problem}.')
     backbone.load_state_dict(weights, strict=False)
     return left_out
 
@@ -125,8 +116,3 @@ def _split(
 ) -> tuple[dict[str, Tensor], list[str]]:
     kept = {key: value for key, value in weights.items() if not key.startswith(prefixes)}
     return kept, [key for key in weights if key not in kept]
-
-
-def _some(keys: list[str]) -> str:
-    more = len(keys) - NAMED_AT_MOST
-    return ', '.join(keys[:NAMED_AT_MOST]) + (f' and {more} more' if more > 0 else '')

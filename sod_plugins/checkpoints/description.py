@@ -105,7 +105,7 @@ class Description:
             raise ValueError(f'has arguments that {self.network} does not take') from error
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f'has arguments that {self.network} does not take: {_one_line(error)}'
+                f'has arguments that {self.network} does not take: {one_line(error)}'
             ) from error
         if problem := misfit(sketch.state_dict(), weights):
             raise ValueError(f'has weights that do not fit its description: {problem}')
@@ -279,5 +279,6 @@ def _other_layer(sketch: nn.Module, parts: Mapping[str, nn.Module]) -> str | Non
     return None
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return the message of an error in one line, without its full stop."""
     return ' '.join(str(error).split())[:300].rstrip('.')

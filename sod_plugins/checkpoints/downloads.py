@@ -67,7 +67,7 @@ def download(
 
 
 def _holds(path: Path, sha256: str) -> bool:
-    """Whether a file is there, and has the content of a hash."""
+    """Return whether a file exists and has the content of a hash."""
     return path.is_file() and sha256_of(path).startswith(sha256)
 
 
@@ -113,7 +113,7 @@ def _go_on(url: str, unfinished: Path) -> None:
                 file.write(chunk)
                 bar.update(len(chunk))
     if total is not None and unfinished.stat().st_size < total:
-        raise ConnectionError('the connection broke; the same command goes on where it was')
+        raise ConnectionError('the connection broke; run the same command again to resume')
 
 
 @contextlib.contextmanager

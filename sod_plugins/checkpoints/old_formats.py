@@ -170,7 +170,7 @@ def _build_part(name: str, config: Mapping[str, Any]) -> nn.Module:
     """Build the module of a part's config, without the settings that concern only a host."""
     cls = PARTS[name].get(config['type'])
     if cls is None:
-        raise ValueError(f'its {name} {config["type"]} is none of this package')
+        raise ValueError(f'its {name} {config["type"]} is not of this package')
     names = inspect.signature(cls).parameters
     arguments = {key: value for key, value in config.items() if key in names}
     norm = config.get('norm_cfg')

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 MAX_PIXELS = 2**30  # per image; a larger size is a mistake in the file
 
 _LONGEST_NAME = 4096  # the longest path that Linux opens
 _BEYOND = 1.0  # pixels by which a rounded box may extend beyond its image
+T = TypeVar('T')
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
@@ -35,6 +36,20 @@ def read_id(value: Any) -> int | str:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f'{shown(value)} is neither a whole number nor text')
     return value
+
+
+def read_field(entry: Mapping[str, Any], key: str, read: Callable[[Any], T]) -> T:
+    """Read the value in a field of an entry.
+
+    Raises:
+        ValueError: The field is missing or invalid.
+    """
+    if entry.get(key) is None:
+        raise ValueError(f'it lacks {key}')
+    try:
+        return read(entry[key])
+    except ValueError as error:
+        raise ValueError(f'its {key} {error}') from None
 
 
 def read_number(value: Any) -> float:
@@ -125,12 +140,7 @@ def read_score(entry: Mapping[str, Any]) -> float:
     Raises:
         ValueError: The score is missing or not a finite number.
     """
-    if entry.get('score') is None:
-        raise ValueError('it lacks score')
-    try:
-        return read_number(entry['score'])
-    except ValueError as error:
-        raise ValueError(f'its score {error}') from None
+    return read_field(entry, 'score', read_number)
 
 
 def read_flag(entry: Mapping[str, Any], key: str) -> bool:

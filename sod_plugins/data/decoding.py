@@ -41,7 +41,7 @@ LEFT_OUT = {
 _FOREIGN = ('.jxl', '.exr', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.orf', '.rw2', '.raf')
 _HEIC = ('.heic', '.heif', '.hif')
 _HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
-_INSTALL_HEIC = "HEIC needs a package more. Run: pip install 'sod-plugins[heic]'"
+_INSTALL_HEIC = "HEIC needs one more package. Run: pip install 'sod-plugins[heic]'"
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -114,20 +114,20 @@ def load_upright(
 def load_reduced(
     source: ImageSource, role: str, exif: ExifRule, least: tuple[int, int]
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode an image as :func:`load_upright` does, but a JPEG only as finely as need be.
+    """Decode an image like :func:`load_upright`, but a JPEG only as finely as needed.
 
     Args:
-        source: As for :func:`load_upright`.
-        role: As there.
-        exif: As there.
-        least: Width and height below which a JPEG is not reduced, by a half, a quarter or an
+        source: See :func:`load_upright`.
+        role: See :func:`load_upright`.
+        exif: See :func:`load_upright`.
+        least: Smallest width and height to which a JPEG is reduced, to a half, a quarter or an
             eighth.
 
     Returns:
-        The image, loaded, and the width and height of the whole one, both upright.
+        The loaded image, and the width and height of the whole one, both upright.
 
     Raises:
-        DataError: As there.
+        DataError: See :func:`load_upright`.
     """
     require_choice('exif', exif, EXIF_RULES, DataError)
     size, image = _decode(source, role, least)
@@ -136,7 +136,7 @@ def load_reduced(
 
 
 def _turned(image: Image.Image, exif: ExifRule) -> tuple[Image.Image, int]:
-    """Turn a loaded image as a rule says, and return the orientation that it states."""
+    """Turn a loaded image by a rule; return it and its stated orientation."""
     orientation = orientation_of(image)
     if exif == 'ignore' or orientation == 1:
         return image, orientation
@@ -147,12 +147,12 @@ def _turned(image: Image.Image, exif: ExifRule) -> tuple[Image.Image, int]:
 
 
 def upright_size(size: tuple[int, int], orientation: int, exif: ExifRule) -> tuple[int, int]:
-    """Return a stored size, in either order, as it is after a rule has turned the image."""
+    """Return the size, in either order, of a stored image after a rule has turned it."""
     return size[::-1] if exif == 'apply' and orientation > 4 else size
 
 
 def measure(source: ImageSource, role: str) -> tuple[tuple[int, int], int, str]:
-    """Return stored size (height, width), orientation and Pillow mode of an image that is complete.
+    """Return stored size (height, width), orientation and Pillow mode of a complete image.
 
     The pixels are decoded as coarsely as the format allows: a JPEG at an eighth of its size, which
     takes less than half the time. The orientation is a number from 1 to 8, as in EXIF.

@@ -12,7 +12,7 @@ from sod_plugins.data.instance_reading import read_instances
 from sod_plugins.data.instances import (
     Coco,
     Instances,
-    add_entries,
+    add_annotated,
     annotations_by_image,
     new_coco,
     write_instances,
@@ -125,16 +125,12 @@ class InstanceFile:
 
 
 def _joined(older: Coco, added: dict[str, dict[str, Any]]) -> Coco:
-    """Merge the images of a file with the added ones, which take precedence."""
+    """Merge the images of a file with added ones, which take precedence."""
     coco = new_coco()
     entries = annotations_by_image(older)
     for image in older['images']:
         if image['file_name'] not in added:
-            own = [
-                {key: value for key, value in entry.items() if key not in ('id', 'image_id')}
-                for entry in entries[image['id']]
-            ]
-            add_entries(coco, image['file_name'], (image['height'], image['width']), own)
-    for name, record in added.items():
-        add_entries(coco, name, (record['height'], record['width']), record['annotations'])
+            add_annotated(coco, image, entries[image['id']])
+    for record in added.values():
+        add_annotated(coco, record, record['annotations'])
     return coco

@@ -26,6 +26,7 @@ from sod_plugins.data.coco_fields import (
     check_box,
     plain,
     read_box,
+    read_field,
     read_flag,
     read_id,
     read_name,
@@ -175,7 +176,7 @@ class _Checker:
                     continue
                 where = f"image '{plain(image['file_name'])}'"
                 if number is not None:
-                    self._check_new(number)
+                    self._check_new(entry)
                 found = _read_annotation(entry, image, self.predicted)
                 if image['id'] not in self.unusable:
                     usable.append(found)
@@ -189,10 +190,7 @@ class _Checker:
         return usable
 
     def _new_image_id(self, entry: Entry) -> int | str:
-        try:
-            index = read_id(entry['id'])
-        except ValueError as error:
-            raise ValueError(f'its id {error}') from None
+        index = read_field(entry, 'id', read_id)
         if index in self.images:
             raise ValueError(f'its id {shown(index)} occurs twice')
         return index
@@ -208,22 +206,14 @@ class _Checker:
         return {**entry, **found}
 
     def _image_of(self, entry: Entry) -> Entry | None:
-        if entry.get('image_id') is None:
-            raise ValueError('it lacks image_id')
-        try:
-            index = read_id(entry['image_id'])
-        except ValueError as error:
-            raise ValueError(f'its image_id {error}') from None
+        index = read_field(entry, 'image_id', read_id)
         if index not in self.images:
             raise ValueError(f'there is no image with its image_id {shown(index)}')
         return self.images[index]
 
-    def _check_new(self, number: Any) -> None:
+    def _check_new(self, entry: Entry) -> None:
         """Reject an annotation id that occurred before."""
-        try:
-            index = read_id(number)
-        except ValueError as error:
-            raise ValueError(f'its id {error}') from None
+        index = read_field(entry, 'id', read_id)
         if index in self._seen:
             raise ValueError('its id occurs twice')
         self._seen.add(index)

@@ -172,6 +172,15 @@ def add_entries(
     ]
 
 
+def add_annotated(coco: Coco, image: Entry, annotations: Iterable[Entry]) -> None:
+    """Append an image of other COCO annotations with its annotations, numbering them anew."""
+    own = [
+        {key: value for key, value in entry.items() if key not in ('id', 'image_id')}
+        for entry in annotations
+    ]
+    add_entries(coco, image['file_name'], (image['height'], image['width']), own)
+
+
 def write_instances(
     path: str | Path, coco: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 ) -> None:

@@ -233,7 +233,7 @@ def _decompress(text: str | bytes) -> Runs:
     letters = text.encode('latin-1', 'xmlcharrefreplace') if isinstance(text, str) else text
     bits = np.frombuffer(letters, dtype=np.uint8).astype(np.int64) - 48
     if ((bits < 0) | (bits > 63)).any():
-        raise ValueError("its run lengths hold a letter that is none of COCO's text")
+        raise ValueError('its run lengths hold a letter that COCO does not use')
     last = np.flatnonzero(bits < 32)  # the letters that end a number
     if len(bits) and (not len(last) or last[-1] != len(bits) - 1):
         raise ValueError('its run lengths end in the middle of a number')

@@ -60,7 +60,7 @@ def open_network(path: str | Path, backend: str | None = None) -> nn.Module:
     if path.suffix in suffixes:
         return engine(path)
     if exported:
-        raise ValueError(f"'{path}' is none of {', '.join(suffixes)}, which {backend} reads.")
+        raise ValueError(f"'{path}' is not one of {', '.join(suffixes)}, which {backend} reads.")
     network = load_network(path)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f'network{suffixes[0]}')

@@ -56,7 +56,7 @@ class Manifest:
         if present and not overwrite and reason:
             raise ValueError(
                 f"'{self.path.parent}' has outputs of an earlier run {reason}. Choose another "
-                'folder, or make them anew (overwrite=True, --overwrite).'
+                'folder, or replace them (overwrite=True, --overwrite).'
             )
         if reason is None and self._older is not None:
             pictures = {**self._older['pictures'], **pictures}
@@ -76,9 +76,9 @@ class Manifest:
         """Describe how an earlier run differs; None if it does not."""
         older = self._older
         if older is None:
-            return f'of which no {self.path.name} says what made them'
+            return f'without a {self.path.name} that says what made them'
         if older.get('overwriting'):
-            return 'that was interrupted while it made them anew'
+            return 'that was interrupted while it replaced them'
         if older['model'] != self.values['model']:
             return f"by another model ('{older['model']}')"
         for kind, options in self.values['pictures'].items():

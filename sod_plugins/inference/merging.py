@@ -14,7 +14,7 @@ from sod_plugins.data import (
     read_instances,
     write_instances,
 )
-from sod_plugins.data.instances import add_entries, new_coco
+from sod_plugins.data.instances import add_annotated, new_coco
 from sod_plugins.inference.manifest import read_manifest, write_manifest
 from sod_plugins.inference.shards import INSTANCES, MANIFEST, Shard
 
@@ -89,13 +89,13 @@ def _read_parts(out_dir: Path) -> tuple[list[Shard], list[dict[str, Any]]]:
     ]
     if unfinished:
         raise ValueError(
-            f'Shards did not run to their end: {list_files(unfinished)}. Run them again: they go '
-            'on where they stopped.'
+            f'Shards did not finish: {list_files(unfinished)}. Run them again: they resume where '
+            'they stopped.'
         )
-    for field_name in ('model', 'pictures', 'all_images'):
-        if any(record[field_name] != records[0][field_name] for record in records):
-            what = {'all_images': 'list of images'}.get(field_name, field_name)
-            raise ValueError(f"The shards in '{out_dir}' differ in their {what}: predict anew.")
+    fields = {'model': 'model', 'pictures': 'options', 'all_images': 'list of images'}
+    for name, what in fields.items():
+        if any(record[name] != records[0][name] for record in records):
+            raise ValueError(f"The shards in '{out_dir}' differ in their {what}: predict again.")
     return shards, records
 
 
@@ -115,11 +115,7 @@ def _merge_instances(out_dir: Path, shards: list[Shard]) -> None:
         for image in part['images']:
             name = image['file_name']
             if name in seen:
-                raise DataError(f"'{name}' is in two shards of '{out_dir}': predict anew.")
+                raise DataError(f"'{name}' is in two shards of '{out_dir}': predict again.")
             seen.add(name)
-            own = [
-                {key: value for key, value in entry.items() if key not in ('id', 'image_id')}
-                for entry in entries[image['id']]
-            ]
-            add_entries(merged, name, (image['height'], image['width']), own)
+            add_annotated(merged, image, entries[image['id']])
     write_instances(Shard().instances(out_dir), merged)

@@ -12,7 +12,14 @@ from sod_plugins._common.choices import require_choice
 from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION, InstanceProtocolName
 from sod_plugins._common.writing import write_text
 from sod_plugins.data import DataError, list_files, list_problems
-from sod_plugins.data.coco_fields import read_box, read_id, read_last_name, read_score, shown
+from sod_plugins.data.coco_fields import (
+    read_box,
+    read_field,
+    read_id,
+    read_last_name,
+    read_score,
+    shown,
+)
 from sod_plugins.data.instance_reading import read_instances, read_json_file, read_shape
 from sod_plugins.data.instances import Coco
 from sod_plugins.data.occlusion import occluded_images
@@ -253,12 +260,7 @@ def _complete(
 def _complete_one(
     prediction: Prediction, sizes: Mapping[int | str, tuple[int, int]], kinds: Sequence[Kind]
 ) -> Prediction:
-    if prediction.get('image_id') is None:
-        raise ValueError('it lacks image_id')
-    try:
-        image = read_id(prediction['image_id'])
-    except ValueError as error:
-        raise ValueError(f'its image_id {error}') from None
+    image = read_field(prediction, 'image_id', read_id)
     if image not in sizes:
         raise ValueError(f'the ground truth has no image with its image_id {shown(image)}')
     score = read_score(prediction)

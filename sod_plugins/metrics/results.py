@@ -123,7 +123,7 @@ def read_json(path: str | Path) -> Evaluation:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(
-            f"Cannot read the evaluation '{path}': {error!r}. Write it anew with sod eval --json."
+            f"Cannot read the evaluation '{path}': {error!r}. Write it again by sod eval --json."
         ) from error
 
 

@@ -58,7 +58,7 @@ def find_network(name: str) -> type[DescribedNetwork]:
         import_entry_points()
     if name not in _NETWORKS:
         raise ValueError(
-            f'a network {name[:80]!r}, which is none of those known here '
+            f'a network {name[:80]!r}, which is not one of those known here '
             f'({", ".join(network_names())}): if it is your own, name its module by --import'
         )
     return _NETWORKS[name]

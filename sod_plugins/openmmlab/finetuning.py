@@ -232,7 +232,7 @@ def _known_measures(path: Path) -> dict[str, float]:
     try:
         before: dict[str, float] = json.loads(read_text(path, LARGEST_CONFIG))['before']
     except (ValueError, LookupError, TypeError) as error:
-        raise LaunchError(f"'{path}' cannot be read: remove it, and it is made anew.") from error
+        raise LaunchError(f"'{path}' cannot be read: remove it, and run again.") from error
     return before
 
 

@@ -155,9 +155,9 @@ def resume_here(runner: Runner) -> None:
             raise
         except FAILURES as error:
             raise LaunchError(
-                f"The training cannot go on from '{filename.removeprefix(SCHEME)}': its state does "
-                f'not fit this config ({" ".join(str(error).split())[:200]}). Name the config that '
-                'it was trained with.'
+                f"The training cannot resume from '{filename.removeprefix(SCHEME)}': its state "
+                f'does not fit this config ({" ".join(str(error).split())[:200]}). Name the config '
+                'that it was trained with.'
             ) from error
 
     runner.resume = resume_or_say
@@ -179,8 +179,8 @@ def require_training_state(checkpoint: Mapping[str, Any], path: str) -> None:
     )
     if not complete:
         raise LaunchError(
-            f"'{path}' holds a network without the state of its training, so no training can go on "
-            'from it. Begin one from its weights by the option load_from, or resume from a '
+            f"'{path}' holds a network without the state of its training, so no training can "
+            'resume from it. Start one from its weights by the option load_from, or resume from a '
             'checkpoint of tools/train.py.'
         )
 

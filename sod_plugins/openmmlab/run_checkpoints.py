@@ -57,7 +57,7 @@ def newest_checkpoint(work_dir: str) -> str | None:
     if not found:
         raise LaunchError(
             f"'{note}' names no checkpoint{f', but {name[:200]!r}' if name else ''}: give --resume "
-            'the checkpoint to go on from, or remove that file to begin anew.'
+            'the checkpoint to resume from, or remove that file to start again.'
         )
     return str(found[0])
 

@@ -160,7 +160,7 @@ class Malicious:
                 'meta': {'cfg': CONFIG.replace("'sod_plugins.CSNet'", "'ResNet'")},
                 'state_dict': BARE,
             },
-            'its backbone ResNet is none of this package',
+            'its backbone ResNet is not of this package',
         ),
         (
             {'meta': {'cfg': CONFIG.replace('ResizeSaliency', 'Resize')}, 'state_dict': BARE},

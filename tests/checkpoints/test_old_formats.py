@@ -119,8 +119,8 @@ def test_a_config_says_which_network_its_parts_make():
 @pytest.mark.parametrize(
     ('backbone', 'head', 'message'),
     [
-        ({'type': 'mmseg.MobileNetV2'}, SAMNET_HEAD, 'MobileNetV2 is none of this package'),
-        (SAMNET, {**SAMNET_HEAD, 'type': 'FCNHead'}, 'FCNHead is none of this package'),
+        ({'type': 'mmseg.MobileNetV2'}, SAMNET_HEAD, 'MobileNetV2 is not of this package'),
+        (SAMNET, {**SAMNET_HEAD, 'type': 'FCNHead'}, 'FCNHead is not of this package'),
         (SAMNET, {**SAMNET_HEAD, 'in_channels': (8, 16, 32)}, 'all maps of its backbone in order'),
         (SAMNET, {**SAMNET_HEAD, 'in_index': (4, 3, 2, 1, 0)}, 'all maps of its backbone in order'),
         ({**SAMNET, 'out_indices': (0, 1, 2, 3)}, SAMNET_HEAD, 'all maps of its backbone in order'),

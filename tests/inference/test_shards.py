@@ -97,7 +97,7 @@ def test_a_killed_shard_is_named_and_run_again(photos, tmp_path):
     process.wait()
     done = {name: (out / name).stat().st_mtime_ns for name in mine if (out / name).exists()}
     assert 3 <= len(done) < 30
-    with pytest.raises(ValueError, match='did not run to their end: 1/2'):
+    with pytest.raises(ValueError, match='did not finish: 1/2'):
         merge_shards(out)
     again = run(photos, out, shard=Shard(1, 2), backend='torch')
     assert {f'{image.stem}.png' for image in again.skipped} == set(done)
@@ -169,7 +169,7 @@ def test_an_interrupted_change_of_model_is_not_taken_for_a_whole(photos, tmp_pat
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr('sod_plugins.inference.light.LightNetwork.small_maps', interrupted)
         run(photos, out, exif='ignore', overwrite=True)
-    with pytest.raises(ValueError, match='interrupted while it made them anew'):
+    with pytest.raises(ValueError, match='interrupted while it replaced them'):
         run(photos, out, exif='ignore')
     assert len(run(photos, out, exif='ignore', overwrite=True).written) == 7
     assert len(run(photos, out, exif='ignore').skipped) == 7

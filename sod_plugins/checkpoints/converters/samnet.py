@@ -6,8 +6,8 @@ A file of the whole network becomes a self-describing file for ``sod predict`` a
 A file of the ImageNet-pretrained backbone alone becomes a file for
 ``init_cfg=dict(type='sod_plugins.BackboneWeights', checkpoint='OUT.pth')`` of the backbone
 ``sod_plugins.SAMNet``. Keys may begin with ``module.``; the shapes tell whether each branch has its
-own spatial map. The input is not trusted: it is read with ``weights_only``. The released weights
-are licensed CC BY-NC-SA 4.0, and so is everything derived from them.
+own spatial map. The file is read as data; nothing in it is executed. The released weights are
+licensed CC BY-NC-SA 4.0, and so is everything derived from them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sod_plugins.checkpoints.description import one_line
 from sod_plugins.checkpoints.network_file import save_network, state_dict_of, write_checkpoint
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.networks import SAMNet
@@ -128,8 +129,7 @@ def convert(checkpoint: Path, out: Path) -> nn.Module:
         backbone.load_state_dict({k.removeprefix('backbone.'): v for k, v in weights.items()})
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
-            f'{checkpoint} is not the checkpoint of a released SAMNet: '
-            f'{" ".join(str(error).split())[:300].rstrip(".")}.'
+            f'{checkpoint} is not the checkpoint of a released SAMNet: {one_line(error)}.'
         ) from error
     write_checkpoint(out, weights, None)
     return backbone.eval()

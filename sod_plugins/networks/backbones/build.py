@@ -93,7 +93,7 @@ def spec_of(backbone: Extractor) -> dict[str, Any]:
             given = {k: v for k, v in backbone.arguments.items() if v != defaults[k]}
             return {'type': name, **given}
     raise ValueError(
-        f'{type(backbone).__name__} is none of the backbones {", ".join(sorted(BACKBONES))}'
+        f'{type(backbone).__name__} is not one of the backbones {", ".join(sorted(BACKBONES))}'
     )
 
 

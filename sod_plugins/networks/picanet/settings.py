@@ -80,7 +80,7 @@ def parse_setting(setting: str, first: int, last: int) -> dict[int, str]:
         found = re.fullmatch(r'(\d+)([A-Za-z]+)', part)
         if found is None or found[2] not in (('G', 'L') if pooling else CONTEXTS):
             raise ValueError(
-                f"The setting {setting!r} is none of {TABLE_1}, nor 'cvpr', nor made like them: "
+                f"The setting {setting!r} is not one of {TABLE_1} or 'cvpr', nor made like them: "
                 f'numbers of decoders before {", ".join(CONTEXTS)}, or before G and L with one of '
                 f'{sorted(POOLINGS)} at the end.'
             )

@@ -155,5 +155,5 @@ def test_the_spec_of_a_backbone_makes_its_like():
     assert {k: v.shape for k, v in again.state_dict().items()} == {
         k: v.shape for k, v in backbone.state_dict().items()
     }
-    with pytest.raises(ValueError, match='Identity is none of the backbones'):
+    with pytest.raises(ValueError, match='Identity is not one of the backbones'):
         spec_of(torch.nn.Identity())

@@ -106,7 +106,7 @@ def test_training_checkpoints_are_read_without_a_host(tmp_path):
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("'sod_plugins.CSNet'", "'mmseg.ResNet'", 'mmseg.ResNet is none of this package'),
+        ("'sod_plugins.CSNet'", "'mmseg.ResNet'", 'mmseg.ResNet is not of this package'),
         ('in_index=(0, 1, 2)', 'in_index=(2, 1, 0)', 'does not take all maps .* in order'),
     ],
 )

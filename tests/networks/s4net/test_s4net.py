@@ -189,7 +189,7 @@ def test_training_checkpoints_are_read_without_a_host(tmp_path: Path) -> None:
         assert torch.equal(getattr(loaded(image)[0], name), value)
     other = TRAINING_CONFIG.replace('sod_plugins.S4NetMaskHead', 'FCNMaskHead')
     torch.save({'meta': {'cfg': other}, 'state_dict': state}, path)
-    with pytest.raises(ValueError, match=r'mask_head FCNMaskHead is none of this package'):
+    with pytest.raises(ValueError, match=r'mask_head FCNMaskHead is not of this package'):
         load_network(path)
 
 

@@ -92,7 +92,7 @@ def test_a_head_s_settings_are_described():
 @pytest.mark.parametrize(
     ('network', 'message'),
     [
-        (dict(type='Unet'), "names a network 'Unet', which is none of those known here"),
+        (dict(type='Unet'), "names a network 'Unet', which is not one of those known here"),
         (dict(type='S4Net'), 'S4Net finds instances, and not saliency'),
         (dict(type='CSNet', depth=3), 'CSNet cannot be built: .*depth'),
     ],
