@@ -165,7 +165,7 @@ def test_predict_refuses_what_cannot_work_before_work(capsys, dataset, checkpoin
         ([images], dataset / 'none.pth', 'none.pth'),
         ([images], dataset / 'text.pth', 'text.pth cannot be read as a checkpoint'),
         ([images, dataset / 'x.jpg'], checkpoint, 'x.jpg'),
-        ([images, dataset / 'masks'], checkpoint, 'Name the photos alone'),
+        ([images, dataset / 'masks'], checkpoint, 'Name only the photos'),
     ):
         words = ['predict', *paths, '-o', out, '--checkpoint', weights]
         status, output, errors = sod(capsys, *words)

@@ -1,4 +1,4 @@
-"""What a network's input looks like, for whatever runs it: standard library only."""
+"""The input format of a network: standard library only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InputFormat:
 
     @classmethod
     def from_dict(cls: type[Format], values: Mapping[str, Any]) -> Format:
-        """Build from :meth:`to_dict`'s values."""
+        """Build from the values of :meth:`to_dict`."""
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list | tuple) else value
             for name, value in values.items()

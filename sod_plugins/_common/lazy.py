@@ -1,7 +1,7 @@
-"""Packages whose names are imported when they are first asked for.
+"""Packages that import their names on first use.
 
-So a program that needs one of them does not wait for all others, nor for torch. Type checkers see
-the imports under ``TYPE_CHECKING``, which name the same things: a test compares the two.
+A program that needs one name waits neither for the others nor for torch. The names are read from
+the imports under ``TYPE_CHECKING``, which type checkers see.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def lazy_names(package: str, former: Mapping[str, str] | None = None) -> Callabl
     """Return the ``__getattr__`` of a package, for the names under its ``TYPE_CHECKING``.
 
     Args:
-        package: ``__name__`` of the package, whose ``__init__`` has one ``if TYPE_CHECKING:`` with
-            ``from module import name`` alone.
-        former: Names of earlier versions, and the names that replaced them.
+        package: ``__name__`` of the package, whose ``__init__`` has one ``if TYPE_CHECKING:`` that
+            holds only ``from module import name``.
+        former: Maps names of earlier versions to those that replaced them.
     """
     homes: dict[str, str] = {}
 
@@ -38,7 +38,7 @@ def lazy_names(package: str, former: Mapping[str, str] | None = None) -> Callabl
 
 
 def _read_homes(path: Path) -> dict[str, str]:
-    """Read which module each name comes from, out of a package's source."""
+    """Read from the source of a package which module each name comes from."""
     homes = {}
     for node in ast.parse(path.read_text('utf-8')).body:
         if isinstance(node, ast.If):

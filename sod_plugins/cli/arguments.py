@@ -166,20 +166,20 @@ def named_file(text: str) -> tuple[str, Path]:
 
 
 def let_threads_sleep() -> None:
-    """Let OpenMP's threads sleep while they wait, unless the user chose; before torch is imported.
+    """Let OpenMP's threads sleep while they wait, unless the user chose otherwise.
 
-    Threads that wait by spinning take each other's cores where other programs compute: there a
-    photo took 7 to 15 s so, and takes 2.
+    Threads that spin while they wait take cores from each other if other programs compute: a photo
+    then took 7 to 15 s instead of 2.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 
 def require_cuda(device: str | None) -> None:
-    """Refuse ``--half`` where it does not compute on a CUDA device."""
+    """Refuse ``--half`` without a CUDA device."""
     import torch
 
     if not str(device or 'cuda').startswith('cuda') or not torch.cuda.is_available():
-        raise ValueError('--half computes on a CUDA device, and none is at hand or named.')
+        raise ValueError('--half needs a CUDA device, and none is available or named.')
 
 
 def require_writable_files(files: Sequence[Path | None]) -> None:

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def complete_by(action: argparse.Action, names: Callable[[], Iterable[str]]) -> None:
-    """Let an argument be completed by names, and by files where none of them fits.
+    """Complete an argument by names, and by files if no name fits.
 
     Args:
         action: What ``add_argument`` returned.

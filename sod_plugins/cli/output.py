@@ -1,6 +1,6 @@
-"""What verbs print: text, or one JSON document, on a standard output that may fail.
+"""Print text, or one JSON document, on a standard output that may fail.
 
-Its failure is told from that of a file: results are written before.
+Its failure differs from that of a file: results have been written before.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class OutputError(Exception):
     """Standard output is closed or full.
 
     Attributes:
-        reason: Why, or None where nobody reads on, of which nothing has to be said.
+        reason: The reason; None if the reader has left, which needs no message.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -85,13 +85,13 @@ def _told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def telling_output() -> Iterator[None]:
-    """Let ``print`` raise :class:`OutputError` where standard output fails, here at the latest."""
+    """Let ``print`` raise :class:`OutputError` if standard output fails."""
     with contextlib.redirect_stdout(_Output(sys.stdout)):
         yield
         sys.stdout.flush()
 
 
 def discard_output() -> None:
-    """Let the interpreter flush, at its end, what standard output did not take."""
+    """Discard what standard output did not take, which the interpreter would flush at its end."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -215,9 +215,9 @@ def _predict_maps(args: argparse.Namespace, network: Any) -> int:
     runner = _open_runner(args, network)
     if args.watch:
         if args.shard:
-            raise ValueError('--watch predicts whatever comes: it has no shards.')
+            raise ValueError('--watch predicts all images that arrive: it has no shards.')
         if args.json:
-            raise ValueError('--watch has no end at which --json could print a document.')
+            raise ValueError('--watch does not end, so --json could not print a document.')
         if not args.quiet:
             print(f'watching {", ".join(args.paths)}; Ctrl-C ends it', flush=True)
         for summary in watch_files(args.paths, args.out_dir, runner, **options):

@@ -102,9 +102,10 @@ def decode_image(source: ImageSource, exif: ExifRule = 'apply') -> DecodedImage:
 
 
 def check_image_file(source: str | Path, exif: ExifRule = 'apply') -> tuple[int, int]:
-    """Read the size of a photo, and check that :func:`read_image` will take its file.
+    """Read the size of an image, and check that :func:`read_image` can read its file.
 
-    Only values that may have no scale are decoded in full, see :func:`sod_plugins.data.read_size`.
+    Only files whose values may have no scale are decoded in full; see
+    :func:`sod_plugins.data.read_size`.
 
     Raises:
         DataError: As for :func:`read_image`.
@@ -118,22 +119,23 @@ def check_image_file(source: str | Path, exif: ExifRule = 'apply') -> tuple[int,
 def read_reduced(
     source: ImageSource, least: tuple[int, int], exif: ExifRule = 'apply'
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Read a photo where only a smaller version of it is wanted.
+    """Read an image of which only a smaller version is needed.
 
-    A JPEG is decoded at a half, a quarter or an eighth of its size, in down to a third of the time.
+    A JPEG is decoded at a half, a quarter or an eighth of its size, in as little as a third of the
+    time.
 
     Args:
         source: As for :func:`read_image`.
-        least: Height and width that the result keeps at least, if the photo has them.
+        least: Smallest height and width of the result, if the image is that large.
         exif: As for :func:`read_image`.
 
     Returns:
-        uint8 array (h, w, 3), in RGB order, and the photo's own height and width.
+        uint8 array (h, w, 3), in RGB order, and the height and width of the image itself.
 
     Raises:
         DataError: As for :func:`read_image`.
     """
-    smaller = max(least)  # whichever way the photo is turned
+    smaller = max(least)  # however the image is turned
     image, (width, height) = load_reduced(source, 'image', exif, (smaller, smaller))
     if image.mode in (*INTEGER_MODES, 'F'):
         return decode_image(image).pixels, (height, width)

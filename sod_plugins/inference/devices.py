@@ -39,7 +39,7 @@ def move_network(
     if cpu_only and chosen.type != 'cpu':
         raise ValueError(
             f"Cannot compute on device '{device}': {type(network).__name__} computes on the CPU "
-            'alone. Leave out the device, or give torch the checkpoint.'
+            'only. Leave out the device, or give torch the checkpoint.'
         )
     try:
         return network.to(chosen).eval(), chosen

@@ -27,8 +27,8 @@ from sod_plugins.inference.sharing import Lender, keep_in_forks
 from sod_plugins.networks import Preprocessing
 
 Precision = Literal['f32', 'bf16']
-LARGEST_FILE = 1 << 31  # bytes; protocol buffers, of which ONNX's files are, have no more
-TRIAL_SECONDS = 60.0  # for one image, which no network of this package takes a tenth of
+LARGEST_FILE = 1 << 31  # bytes; protocol buffers, the format of ONNX files, have no more
+TRIAL_SECONDS = 60.0  # for one image; no network of this package takes a tenth of it
 LARGEST_MAP = 1 << 31
 ENDLESS = {'Loop', 'TensorIterator'}
 TOO_LONG = 'it computes one image for more than {:g} seconds, and may never end'
@@ -42,8 +42,8 @@ def describe(network: str, preprocessing: Preprocessing) -> str:
 class ExportedNetwork(nn.Module):
     """An exported network on the CPU: normalised images (N, 3, H, W) to logits (N, 1, H, W).
 
-    Any number of threads may share one object. It can be copied and pickled, also for a spawned
-    process, and goes on in a forked one: it keeps what the file holds, and opens it anew there.
+    Any number of threads may share one object. It can be copied and pickled, also for spawned
+    processes, and works in forked ones: it keeps the content of the file, and opens it again there.
 
     Args:
         path: A file written by :func:`~sod_plugins.inference.export_network`.
@@ -56,7 +56,7 @@ class ExportedNetwork(nn.Module):
 
     Raises:
         FileNotFoundError: The file does not exist.
-        OSError: If it is no regular file, or may not be read.
+        OSError: It is not a regular file, or cannot be read.
         ImportError: The engine is not installed.
         ValueError: The file has another format.
     """
@@ -87,7 +87,7 @@ class ExportedNetwork(nn.Module):
             description = json.loads(text or '')
             self.name = description['network']
             if not isinstance(self.name, str):
-                raise TypeError('the name is no text')
+                raise TypeError('the name is not text')
             self.preprocessing = check_preprocessing(description['preprocessing'])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
@@ -128,11 +128,11 @@ class ExportedNetwork(nn.Module):
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is copied and pickled: the files' content, not the engine that runs it."""
+        """Return the state for copies and pickles: the content of the files, without the engine."""
         return {name: value for name, value in self.__dict__.items() if name != '_engine'}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Open the content anew."""
+        """Open the content again."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._engine = self._open()
 
@@ -145,10 +145,10 @@ class ExportedNetwork(nn.Module):
 
 
 class Engine(abc.ABC):
-    """What runs the content of a file in one process, for any number of its threads.
+    """Runs the content of a file in one process, for any number of its threads.
 
-    A forked process gets none of the engine's threads, for which even its end would wait: it opens
-    the content anew, and the old engine is never freed there.
+    A forked process lacks the engine's threads, for which it would wait even at its end. It
+    therefore opens the content again, and never frees the old engine.
     """
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class Engine(abc.ABC):
         """Map images (N, 3, H, W) to logits (N, 1, H, W).
 
         Raises:
-            TimeoutError: It took longer than some seconds.
+            TimeoutError: It took too long.
         """
 
 
@@ -286,19 +286,19 @@ class _OpenVINO(Engine):
 
 @functools.cache
 def _core_of(process: int) -> Any:
-    """Return the process's one core of OpenVINO, which is never freed.
+    """Return the only core of OpenVINO in this process, which is never freed.
 
-    Its CPU plugin gives the thread that loads it a larger stack for signals, and takes that back in
-    whichever thread frees the plugin: the next signal would then kill the process.
+    Its CPU plugin gives the loading thread a larger stack for signals, and takes it back in the
+    thread that frees the plugin: the next signal would then kill the process.
     """
     return require_engine('openvino', 'openvino').Core()
 
 
 def _refuse_absurd_maps(model: Any) -> None:
-    """Refuse a network with a map that no memory holds, of which OpenVINO dies.
+    """Refuse a network with a map that fits into no memory, which would crash OpenVINO.
 
     Raises:
-        ValueError: If it has one.
+        ValueError: It has one.
     """
     for operation in model.get_ops():
         for output in operation.outputs():

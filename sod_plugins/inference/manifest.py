@@ -109,7 +109,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         or not isinstance(values.get('pictures'), dict)
         or not isinstance(values.get('model'), str)
     ):
-        raise ValueError(f"'{path}' is no record of a run of this version. Move or remove it.")
+        raise ValueError(f"'{path}' is not a record of a run of this version. Move or remove it.")
     return values
 
 

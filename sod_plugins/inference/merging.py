@@ -70,14 +70,16 @@ def merge_shards(out_dir: str | Path) -> MergedShards:
 def _read_parts(out_dir: Path) -> tuple[list[Shard], list[dict[str, Any]]]:
     """Return the shards in a folder and their records, checked to belong to one job."""
     if not out_dir.is_dir():
-        raise NotADirectoryError(f"'{out_dir}' is no folder. Name the one the shards wrote to.")
+        raise NotADirectoryError(
+            f"'{out_dir}' is not a folder. Name the output folder of the shards."
+        )
     found = [_PART.fullmatch(path.name) for path in out_dir.iterdir()]
     counts = {int(match[2]) for match in found if match}
     if not counts:
         raise ValueError(f"'{out_dir}' has no shards: no {MANIFEST}.I-of-N.json is in it.")
     if len(counts) > 1:
         both = ' and '.join(map(str, sorted(counts)))
-        raise ValueError(f"'{out_dir}' has shards of works in {both} parts. Remove the older ones.")
+        raise ValueError(f"'{out_dir}' has shards of jobs in {both} parts. Remove the older ones.")
     (count,) = counts
     shards = [Shard(index, count) for index in range(1, count + 1)]
     missing = [f'{s.index}/{count}' for s in shards if not s.manifest(out_dir).is_file()]

@@ -1,4 +1,4 @@
-"""What an ONNX file holds, counted in its bytes before an engine opens it.
+"""Inspect the bytes of an ONNX file before an engine opens it.
 
 ONNX files are messages of protocol buffers; the numbers of fields are those of ``onnx.proto``.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 LATEST_OPSET = 1000
-# ONNX Runtime takes 5 seconds to open 4,000 operators in a row, and time by the square of them.
+# ONNX Runtime takes 5 seconds to open 4,000 operators in a row, and four times that for twice as
+# many.
 MOST_OPERATORS = 5000
 MOST_FIELDS = 1_000_000  # of those that have to be read for this; networks have some thousands
 
@@ -30,16 +31,16 @@ class OnnxContent:
         self._fields_read = 0
 
     def refuse_absurd_opsets(self) -> None:
-        """Refuse an opset that OpenVINO would count up to.
+        """Refuse an absurd opset, up to which OpenVINO would count.
 
         Raises:
-            ValueError: There is one.
+            ValueError: It has one.
         """
         for opset in self._messages(self._content, _MODEL_OPSETS):
             for key, version in self._fields(opset):
                 if key == _OPSET_VERSION and not _is_number(version, LATEST_OPSET):
                     found = f'{version}' if isinstance(version, int) else 'of another type'
-                    raise ValueError(f'it is of opset {found}, which there is not')
+                    raise ValueError(f'it is of opset {found}, which does not exist')
 
     def refuse_absurd_graphs(self) -> None:
         """Refuse a graph whose opening would take an engine minutes.

@@ -81,7 +81,7 @@ def run_pipeline(
 
 
 class _Source(Generic[Item]):
-    """Gives items while their weights fit, and knows which are still in memory, in their order."""
+    """Yields items while their weights fit, and keeps the weights of those in memory, in order."""
 
     def __init__(
         self, items: Iterable[Item], weigh: Callable[[Item], int] | None, capacity: int
@@ -93,7 +93,7 @@ class _Source(Generic[Item]):
         self._held: list[tuple[Item, int]] = []  # read, but too heavy yet: one at most
 
     def take(self, count: int) -> Iterator[Item]:
-        """Yield up to a number of items, fewer where the next one would not fit."""
+        """Yield up to a number of items, fewer if the next one does not fit."""
         for _ in range(count):
             if not self._held:
                 self._held = [(item, self._weigh(item)) for item in islice(self._items, 1)]
@@ -107,7 +107,7 @@ class _Source(Generic[Item]):
             yield item
 
     def leave(self) -> None:
-        """Let the first item go."""
+        """Release the first item."""
         self._inside.popleft()
 
 
@@ -125,7 +125,7 @@ def _done(value: ValueError) -> Future[Any]:
 
 
 class _Here(Executor):
-    """Runs a call at once, in the caller's thread."""
+    """Executes calls immediately, in the caller's thread."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

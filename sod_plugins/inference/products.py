@@ -1,4 +1,4 @@
-"""One model and the products that are wanted of it: encoded images in, encoded products out."""
+"""Turn encoded images into encoded products of one model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_products(
     Args:
         model: As for :func:`~sod_plugins.inference.runners.open_runner`; for instances, as for
             :class:`~sod_plugins.inference.InstancePredictor`.
-        products: What is wanted; instances name themselves.
+        products: The requested products.
         options: The appearance of the outputs.
         exif: ``'apply'`` or ``'ignore'``.
         backend: As for :func:`~sod_plugins.inference.open_network`.
@@ -35,7 +35,7 @@ def open_products(
 
     Raises:
         OSError: There is no such file.
-        ValueError: The model cannot be used, or does not give the products.
+        ValueError: The model cannot be used, or has no such product.
     """
     if INSTANCES in products:
         return _instances(model, products, options, exif, device)

@@ -30,9 +30,9 @@ def ray_predict(
 ) -> Any:
     """Predict the images of a data set of Ray's, lazily, and return the data set of the results.
 
-    Each actor holds the model. A batch whose actor, or whose machine, dies is predicted anew by
-    Ray; a batch is the unit of that, and its rows come once. An image that cannot be read gives a
-    row with its error, and never ends the job.
+    Each actor holds the model. If an actor or its machine dies, Ray predicts its batch again, and
+    the rows of the batch come once. An image that cannot be read gives a row with its error, and
+    never ends the job.
 
     Args:
         dataset: A ``ray.data.Dataset`` with a column of encoded images, such as

@@ -1,4 +1,4 @@
-"""What lets one network serve several threads, and the processes that are forked from its own."""
+"""Let one network serve several threads and forked processes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Thing = TypeVar('Thing')
 
 
 class Lender(Generic[Thing]):
-    """Lends things that serve one thread at a time, and makes another where none is free.
+    """Lends objects that serve one thread at a time, and creates another if none is free.
 
-    It takes no lock, which a forked process could find held for ever: single operations of a deque
-    are atomic.
+    It takes no lock, because a forked process could find it held for ever. Single operations of a
+    deque are atomic.
 
     Args:
-        keep: How many things that nobody uses are kept; beyond, the oldest goes.
+        keep: Number of unused objects to keep; beyond it, the oldest is dropped.
     """
 
     def __init__(self, keep: int = 8) -> None:
@@ -33,11 +33,11 @@ class Lender(Generic[Thing]):
     def lend(
         self, make: Callable[[], Thing], fits: Callable[[Thing], bool] = lambda _: True
     ) -> Iterator[Thing]:
-        """Give a thing to the calling thread alone until the block ends.
+        """Lend an object to the calling thread until the block ends.
 
         Args:
-            make: Makes one.
-            fits: Tells which of the free ones will do.
+            make: Creates one.
+            fits: Returns whether a free one is suitable.
         """
         thing = self._take(fits) or make()
         try:
@@ -58,16 +58,16 @@ class Lender(Generic[Thing]):
 
 @functools.cache
 def survive_forks() -> None:
-    """Let torch compute with one thread in processes that are forked from this one from now on.
+    """Let torch compute with one thread in processes that are forked from now on.
 
-    A forked process has none of the threads that torch's operators wait for, and would hang.
+    A forked process lacks the threads that torch's operators wait for, and would hang.
     """
     if hasattr(os, 'register_at_fork'):
         os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def keep_in_forks(thing: object) -> None:
-    """Let processes that are forked from this one never free a thing, not even as they end."""
+    """Keep an object alive in forked processes, even when they end."""
     if not _KEPT and hasattr(os, 'register_at_fork'):
         os.register_at_fork(after_in_child=_keep_all)
     _KEPT.add(thing)

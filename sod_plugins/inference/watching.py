@@ -49,7 +49,7 @@ def watch_files(
         if Path(path).is_file():
             raise ValueError(f"'{path}' is a file. Name folders or patterns to watch.")
         if not glob.has_magic(str(path)) and not Path(path).is_dir():
-            raise FileNotFoundError(f"'{path}' is no folder or pattern. Correct the path.")
+            raise FileNotFoundError(f"'{path}' is not a folder or pattern. Correct the path.")
     runner = open_runner(network, backend, device)
     seen: dict[Path, _Stamp] = {}
     refused: dict[Path, _Stamp] = {}

@@ -45,7 +45,7 @@ def find_model(name: str) -> Path:
 
 
 def find_exported(name: str) -> Path | None:
-    """Return the ``.onnx`` file of a model; None if none was made of its present weights.
+    """Return the ``.onnx`` file of a model; None if there is none for its present weights.
 
     Raises:
         ValueError: There is no such model, or the file does not match its card.

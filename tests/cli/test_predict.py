@@ -101,11 +101,12 @@ def test_a_name_of_an_output_longer_than_file_systems_allow_is_refused(capsys, p
     assert status == 2 and 'would have a name of more than 255 bytes. Shorten' in errors
 
 
-def test_a_merge_of_what_is_no_folder_is_refused(capsys, photos):
+def test_a_merge_outside_a_folder_is_refused(capsys, photos):
     status, _, errors = sod(capsys, 'merge', photos / '0.jpg')
     assert (status, errors) == (
         2,
-        f"sod: error: '{photos / '0.jpg'}' is no folder. Name the one the shards wrote to.\n",
+        f"sod: error: '{photos / '0.jpg'}' is not a folder. Name the output folder of "
+        'the shards.\n',
     )
 
 
@@ -195,7 +196,7 @@ def test_a_watched_folder(photos, tmp_path):
 
 
 def test_only_folders_and_patterns_are_watched(capsys, photos, tmp_path):
-    for path, reason in ((photos / '0.jpg', 'is a file'), (tmp_path / 'none', 'is no folder')):
+    for path, reason in ((photos / '0.jpg', 'is a file'), (tmp_path / 'none', 'not a folder')):
         status, _, errors = sod(capsys, 'predict', path, '-o', tmp_path / 'out', '--watch')
         assert status == 2 and reason in errors
 

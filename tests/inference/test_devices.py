@@ -34,7 +34,7 @@ def test_what_computes_on_the_cpu_alone_stays_there(monkeypatch):
     _, device = move_network(Engine(), None)
     assert device == torch.device('cpu')
     monkeypatch.setattr(torch, 'empty', lambda *size, device: None)  # a GPU that is there
-    with pytest.raises(ValueError, match="device 'cuda': Engine computes on the CPU alone"):
+    with pytest.raises(ValueError, match="device 'cuda': Engine computes on the CPU only"):
         move_network(Engine(), 'cuda')
 
 

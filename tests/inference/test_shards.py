@@ -155,7 +155,7 @@ def test_another_model_or_other_options_are_refused(photos, tmp_path):
     with pytest.raises(ValueError, match=r'no sod-predict\.json says what made them'):
         run(photos, out)
     (out / 'sod-predict.json').write_text('[]', 'utf-8')
-    with pytest.raises(ValueError, match='no record of a run of this version'):
+    with pytest.raises(ValueError, match='not a record of a run of this version'):
         run(photos, out, overwrite=True)
 
 

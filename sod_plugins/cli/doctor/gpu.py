@@ -18,7 +18,7 @@ def check_gpu(torch: Probed, driver_file: Path = DRIVER) -> Iterator[Finding]:
     """Examine whether torch can use the GPU, if there is one.
 
     Args:
-        torch: What became of the import of torch.
+        torch: The result of importing torch.
         driver_file: The file by which NVIDIA's driver gives its version.
     """
     driver = _driver_version(driver_file)

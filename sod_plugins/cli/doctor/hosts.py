@@ -26,7 +26,7 @@ def check_hosts(versions: Versions, probed: Mapping[str, Probed]) -> Iterator[Fi
 
     Args:
         versions: The installed packages.
-        probed: What became of the imports of ``MODULES``.
+        probed: The results of importing ``MODULES``.
     """
     yield from _check_lines(versions)
     for ours, upstream, module in OPENMMLAB:

@@ -74,7 +74,7 @@ def check_import(
         section: The section of the finding.
         project: The normalised name of the package.
         versions: The installed packages.
-        probed: What became of its import.
+        probed: The result of importing it.
         absent: The status if it is not installed, ``'note'`` or ``'problem'``.
     """
     version = versions.get(project) or (probed.version if probed.error is None else '')

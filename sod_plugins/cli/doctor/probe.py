@@ -1,4 +1,4 @@
-"""Import modules in a child process, which a broken one may end without ending the parent."""
+"""Import modules in a child process, so that a broken one cannot end the parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SECONDS = 300  # for all modules of a child: imports from a cold disk take a minute
-_MARK = '@sod '  # begins a line of ours among what modules print
+_MARK = '@sod '  # marks our lines among those that modules print
 _CODE = (
     'import json, sys\n'
     'sys.path[:] = json.loads(sys.argv[1])\n'
@@ -23,12 +23,12 @@ _CODE = (
 
 @dataclass(frozen=True)
 class Probed:
-    """What became of the import of a module.
+    """The result of importing a module.
 
     Attributes:
-        error: Why it failed; None if it did not.
+        error: The reason of its failure; None if it succeeded.
         version: Its ``__version__``.
-        facts: More about modules that have an entry in ``FACTS``.
+        facts: Further facts about modules with an entry in ``FACTS``.
     """
 
     error: str | None = None
@@ -37,7 +37,7 @@ class Probed:
 
 
 def probe(modules: Sequence[str]) -> dict[str, Probed]:
-    """Import modules in a child process, in order, and return what became of each."""
+    """Import modules in a child process, in order, and return the result of each."""
     results: dict[str, Probed] = {}
     while left := [name for name in modules if name not in results]:
         lines, end = run_child('probe', 'import_all', left)
@@ -61,7 +61,7 @@ def run_child(
         seconds: The time limit.
 
     Returns:
-        The results, and in one line how the process ended: of an exception, its message.
+        The results, and one line about how the process ended, such as the message of an exception.
     """
     code = _CODE.format(module=module, function=function)
     words = [sys.executable, '-c', code, json.dumps(sys.path), json.dumps(argument)]
@@ -126,5 +126,5 @@ def _ops_facts(ops: Any) -> dict[str, Any]:
     return {'cuda': ops.get_compiling_cuda_version()}
 
 
-# More about a module than its version. Hosts are named, never imported, by the parent process.
+# Facts about a module besides its version. Hosts are named, never imported, by the parent process.
 FACTS: dict[str, Callable[[Any], dict[str, Any]]] = {'torch': _torch_facts, 'mmcv.ops': _ops_facts}

@@ -23,7 +23,7 @@ FORMULA = 'csnet'  # the key of the network by a formula in the file
 
 
 def draw_scene(height: int = 240, width: int = 320) -> NDArray[np.uint8]:
-    """Return a shaded red disk on a green gradient, (H, W, 3), by a formula without chance."""
+    """Return a shaded red disk on a green gradient, (H, W, 3), by a formula."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     ground = np.stack([30 + 40 * x / width, 90 + 60 * y / height, 40 + 20 * x / width], axis=-1)
     radius = height / 4
