@@ -27,14 +27,13 @@ class NetAdapter:
 
 
 def adapts(plain_class: type[nn.Module], without: Collection[str] = ()) -> Callable[[A], A]:
-    """Make a class the adapter of a plain module, whose arguments and docstring it takes over.
+    """Make a class the adapter of a plain module, with its arguments and docstring.
 
-    Its constructor can then be called with these arguments, or with a config, which its
-    ``from_config`` translates.
+    Its constructor then takes these arguments, or a config, which its ``from_config`` translates.
 
     Args:
         plain_class: The class of the module.
-        without: Arguments of it that a config cannot give, as the adapter does.
+        without: Its arguments that a config cannot set, because the adapter does.
     """
 
     def decorate(cls: A) -> A:

@@ -21,7 +21,7 @@ class BackboneAdapter(NetAdapter, Backbone):
     ``MODEL.BACKBONE.FREEZE_AT``, ``SOD.NORM_EVAL`` and ``SOD.BACKBONE_WEIGHTS``.
 
     Args:
-        freeze_at: How many stages, from the first on, keep their parameters and statistics.
+        freeze_at: Number of first stages whose parameters and statistics stay fixed.
         norm_eval: Whether BatchNorm keeps its statistics while training.
         size_divisibility: Multiple that the sides of images are padded to. Every backbone here
             takes images of any size, so the default of 0 pads them only to the largest one.
@@ -112,15 +112,15 @@ class SAMNet(BackboneAdapter):
 @BACKBONE_REGISTRY.register()
 @adapts(backbones.VGG)
 class VGG(BackboneAdapter):
-    """VGG, plain or as DeepLab has it, as a backbone of detectron2."""
+    """VGG, plain or with DeepLab's changes, as a backbone of detectron2."""
 
 
 @BACKBONE_REGISTRY.register()
 @adapts(backbones.ResNet)
 class ResNet(BackboneAdapter):
-    """ResNet as a backbone of detectron2, its stem's map among the returned ones.
+    """ResNet as a backbone of detectron2, with the map of its stem.
 
-    Maps are called as in detectron2's own: ``stem``, ``res2``, ..., ``res5``.
+    Maps have the names of detectron2's own ResNet: ``stem``, ``res2``, ..., ``res5``.
     """
 
     @staticmethod

@@ -25,25 +25,26 @@ WEIGHTS = 'state_dict'  # the name by which the weights are found outside detect
 
 
 class Checkpointer(DetectionCheckpointer):
-    """Writes and reads checkpoints that other hosts and plain PyTorch share.
+    """Writes and reads checkpoints that other hosts and plain PyTorch can use.
 
-    It writes files whole, and the network's description beside the weights, which
-    :func:`~sod_plugins.networks.load_network`, the ``sod`` command and other hosts build it by. It
-    also loads what these and ``save_network`` write, and ``zoo:NAME``. Files are read as data:
-    nothing in them is executed. The exception is detectron2's own model zoo (``.pkl``).
+    Files are written completely or not at all, with the description of the network beside the
+    weights, from which :func:`~sod_plugins.networks.load_network`, the ``sod`` command and other
+    hosts build it. Their checkpoints, those of ``save_network`` and ``zoo:NAME`` load as well.
+    Files are read as data: nothing in them is executed. The exception is detectron2's own model zoo
+    (``.pkl``).
     """
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write a checkpoint, whole or not at all.
+        """Write a checkpoint, completely or not at all.
 
         It has a description if the model is a whole network of this package.
 
         Args:
             name: Its name in ``save_dir``, without ``.pth``.
-            **kwargs: What is stored beside.
+            **kwargs: Further entries of the file.
 
         Raises:
-            OSError: It cannot be written; an older one of the name is left as it was.
+            OSError: It cannot be written; an older one of that name is left unchanged.
         """
         if not (self.save_dir and self.save_to_disk):
             return
@@ -71,11 +72,11 @@ class Checkpointer(DetectionCheckpointer):
             path: A file, a URL, a name of detectron2's model zoo (``detectron2://...``) or of this
                 package's (``zoo:NAME``); empty loads nothing.
             *args: See ``fvcore.common.checkpoint.Checkpointer.load``.
-            **kwargs: See there.
+            **kwargs: See ``fvcore.common.checkpoint.Checkpointer.load``.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: The file is no checkpoint, or does not fit the model.
+            ValueError: The file is not a checkpoint, or does not fit the model.
         """
         source = str(find_model(path)) if path and path.startswith(PREFIX) else path
         if source and '://' not in source and not Path(source.partition('?')[0]).is_file():

@@ -57,7 +57,7 @@ def train(
     Args:
         config: The config file.
         work_dir: Where logs and checkpoints go; by default the config's.
-        resume: Whether to go on with the last checkpoint of that folder.
+        resume: Whether to resume from the last checkpoint in that folder.
         amp: Whether to train in mixed precision, on a GPU.
         channels_last: Whether to use the memory format channels-last.
         options: Values to set in the config.
@@ -124,7 +124,7 @@ def test(
 
 
 def _set_up(cfg: Any, config: str | Path) -> None:
-    """Do what detectron2's own scripts begin with, and register the data sets of a yaml file."""
+    """Set up a run like detectron2's scripts, and register the data sets of a yaml file."""
     # What it reads of its own command line.
     default_setup(cfg, argparse.Namespace(config_file=str(config), eval_only=False))
     if not is_lazy(cfg):
@@ -132,13 +132,13 @@ def _set_up(cfg: Any, config: str | Path) -> None:
 
 
 def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> int:
-    """Train as the words of a command line say, and return the exit status."""
+    """Train by a command line, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog=prog, description='Train a model from a config of detectron2.'
     )
     parser.add_argument('config', help='config file, yaml or LazyConfig, or a name of sod configs')
     parser.add_argument(
-        '--resume', action='store_true', help='go on with the last checkpoint of the work folder'
+        '--resume', action='store_true', help='resume from the last checkpoint in the work folder'
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision, on a GPU')
     parser.add_argument(
@@ -150,7 +150,7 @@ def train_command(argv: Sequence[str] | None = None, prog: str = 'train.py') -> 
 
 
 def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> int:
-    """Test as the words of a command line say, and return the exit status."""
+    """Test by a command line, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog=prog, description='Test a checkpoint by a config of detectron2.'
     )
@@ -171,7 +171,7 @@ def test_command(argv: Sequence[str] | None = None, prog: str = 'test.py') -> in
 
 
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Add the arguments that both commands have, and read the command line."""
+    """Add the arguments of both commands, and read the command line."""
     parser.add_argument('--work-dir', metavar='DIR', help='where logs and checkpoints go')
     parser.add_argument(
         '--cfg-options',
@@ -186,17 +186,19 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         type=int,
         default=1,
         metavar='N',
-        help='processes to run in on this machine, each with a GPU of its own if there are any',
+        help='number of processes on this machine, each with its own GPU if there are any',
     )
-    parser.add_argument('--num-machines', type=int, default=1, metavar='N', help='machines in all')
     parser.add_argument(
-        '--machine-rank', type=int, default=0, metavar='N', help='which one this is, from 0'
+        '--num-machines', type=int, default=1, metavar='N', help='number of machines'
+    )
+    parser.add_argument(
+        '--machine-rank', type=int, default=0, metavar='N', help='rank of this machine, from 0'
     )
     parser.add_argument(
         '--dist-url',
         default='auto',
         metavar='URL',
-        help='where the machines meet, such as tcp://HOST:PORT; needed for several',
+        help='address at which machines meet, such as tcp://HOST:PORT; needed for several',
     )
     parser.add_argument('--launcher', help=argparse.SUPPRESS)
     add_import_option(parser)
@@ -211,7 +213,7 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
 
 
 def _require_machines(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
-    """Refuse numbers of processes and machines that cannot be."""
+    """Refuse impossible numbers of processes and machines."""
     if given.num_processes < 1 or not 0 <= given.machine_rank < given.num_machines:
         parser.error('--num-processes is 1 or more, and --machine-rank below --num-machines.')
     if given.num_machines > 1 and given.dist_url == 'auto':
@@ -230,7 +232,7 @@ def _run(
     words: tuple[Any, ...],
     named: dict[str, Any],
 ) -> int:
-    """Call a function in the processes that are asked for, and return the exit status."""
+    """Call a function in the requested processes, and return the exit status."""
     named |= {'work_dir': given.work_dir, 'options': given.cfg_options}
     logging.raiseExceptions = False  # no traceback for each line that a full disk lacks in the log
     try:

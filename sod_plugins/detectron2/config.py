@@ -1,7 +1,7 @@
 """The keys that this package adds to a config of detectron2, all below ``SOD``.
 
-Arguments of networks, decoders and hooks are no keys of their own: the nodes of ``ARGUMENTS`` take
-any names, and the classes that receive them say which ones there are.
+Arguments of networks, decoders and hooks are not keys themselves: the nodes of ``ARGUMENTS`` take
+any names, and the classes that receive them check these.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read configs of detectron2 of either kind, and set in them what a command line asks for."""
+"""Read detectron2's configs of either kind, and set the values that a command line gives."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def load_config(
 def _require_sections(cfg: Any, path: Path) -> None:
     if absent := [name for name in SECTIONS if name not in cfg]:
         raise ValueError(f'it has no {", ".join(absent)}, each a dict at its top level.')
-    # Of a Python file detectron2 keeps the dicts, and drops the rest without a word.
+    # From a Python file, detectron2 keeps the dicts and silently drops the rest.
     dropped = 'hooks' not in cfg and path.suffix not in YAML and _binds_hooks(path)
     if dropped or not isinstance(cfg.get('hooks', {}), Mapping):
         raise ValueError(
@@ -96,7 +96,7 @@ def output_dir(cfg: Any) -> Path:
 
 
 def set_precision(cfg: Any, amp: bool, channels_last: bool) -> None:
-    """Turn on mixed precision and the memory format channels-last, where they are asked for."""
+    """Turn on mixed precision and the memory format channels-last, if requested."""
     if amp:
         node, name = (cfg.train.amp, 'enabled') if is_lazy(cfg) else (cfg.SOLVER.AMP, 'ENABLED')
         node[name] = True
@@ -106,7 +106,7 @@ def set_precision(cfg: Any, amp: bool, channels_last: bool) -> None:
 
 
 def set_evaluator(cfg: Any, options: Mapping[str, Any]) -> None:
-    """Hand to the evaluator what the options of a test ask for.
+    """Pass the options of a test to the evaluator.
 
     Args:
         cfg: The config.

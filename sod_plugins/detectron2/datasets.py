@@ -56,7 +56,7 @@ def saliency_records(
     """Return the records of a saliency data set; see :func:`register_saliency_dataset`.
 
     Raises:
-        DataError: The data set is not usable: a file without partner, sizes that differ, ...
+        DataError: The data set cannot be used: a file lacks its partner, sizes differ, ...
     """
     pairs = find_pairs(root, **layout)
     if preset is not None and (problem := find_preset(preset).count_problem(len(pairs))):
@@ -93,8 +93,8 @@ def register_salient_instances(
         name: The name in ``DatasetCatalog``.
         json_file: The annotations.
         image_root: The folder of the images.
-        skip_bad: Leave out annotations and images that cannot be used, with a warning that lists
-            them, instead of refusing the data set.
+        skip_bad: Whether to leave out annotations and images that cannot be used, with a warning
+            that lists them, instead of refusing the data set.
     """
     DatasetCatalog.register(name, lambda: instance_records(json_file, image_root, skip_bad))
     MetadataCatalog.get(name).set(

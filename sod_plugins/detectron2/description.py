@@ -1,4 +1,4 @@
-"""Describe the network of this package that a model of detectron2 is."""
+"""Describe the network of this package in a model of detectron2."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PARTS = {
 
 
 def describe_model(model: Any) -> Description:
-    """Describe the network that a model is, from its live modules.
+    """Describe the network of a model from its live modules.
 
     Args:
         model: A model of detectron2, wrapped for several processes or not.
 
     Raises:
-        ValueError: If it is no whole network of this package, or does not say at which size it is
+        ValueError: It is not a whole network of this package, or does not say at which size it is
             tested; the message says why.
     """
     model = unwrapped(model)
@@ -52,7 +52,7 @@ def describe_model(model: Any) -> Description:
 
 
 def own_names(weights: Mapping[str, Tensor], description: Description) -> dict[str, Tensor]:
-    """Give a plain network's weights the names that they have in the model of a description."""
+    """Rename a plain network's weights as in the model of a description."""
     return {
         prefix + name.removeprefix(plain): value
         for name, value in weights.items()

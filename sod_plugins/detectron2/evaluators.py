@@ -60,8 +60,8 @@ class SaliencyEvaluator(DatasetEvaluator):
     Raises:
         ImportError: The library of the CRF is not installed.
         ValueError: There is no such protocol or measure, or a map is not finite.
-        DataError: A mask cannot be read or has another size than its map, or two images of equal
-            stem would be saved under one name.
+        DataError: A mask cannot be read or has another size than its map, or two images with the
+            same stem would be saved under one name.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SaliencyEvaluator(DatasetEvaluator):
         self._image_of: dict[str, str] = {}
 
     def reset(self) -> None:
-        """Forget what was scored."""
+        """Discard the scores."""
         self._scores.per_image.clear()
         self._image_of.clear()
 
@@ -97,7 +97,7 @@ class SaliencyEvaluator(DatasetEvaluator):
             self._scores.step(levels, read_mask(sample['sem_seg_file_name'], exif), path.stem)
 
     def _save(self, path: Path, exif: Any, saliency: Tensor, levels: Any) -> None:
-        """Save the map of an image and the image tinted by it, where this is asked for."""
+        """Save the map of an image and the image tinted by it, if requested."""
         if self.output_dir is None and self.show_dir is None:
             return
         other = self._image_of.setdefault(path.stem, str(path))
@@ -161,7 +161,8 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         skip_bad: With ``ann_file``: whether entries that cannot be used are left out.
         protocol: A name in ``sod_plugins.metrics.INSTANCE_PROTOCOLS``.
         kinds: What is compared: ``'mask'``, ``'box'`` or both.
-        occlusion: From which overlap of two boxes on an image counts for ``mask_map_o`` and so on.
+        occlusion: Smallest overlap of two boxes with which an image counts for ``mask_map_o`` and
+            so on.
         output_dir: Where to save ``instances.json`` and ``measures.json``; None saves nothing.
         show_dir: Where to save the images overlaid with their instances of a score of 0.4 or more
             (``<stem>.png``); None saves none.
@@ -195,7 +196,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         self._found: dict[Any, list[dict[str, Any]]] = {}
 
     def reset(self) -> None:
-        """Forget what was found."""
+        """Discard the instances."""
         self._found.clear()
 
     def process(

@@ -216,9 +216,9 @@ class PiCANetUNetHead(ClassesHead):
     """PiCANet's U-Net for segmentation (Sec. 5.6, Tab. 3) as a head of detectron2.
 
     Args:
-        setting: As in :class:`PiCANetDecoder`; Tab. 3's without a decoder below 3.
-        first_level: The last decoder that there is.
-        gap_kernel_size: As there.
+        setting: See :class:`PiCANetDecoder`; Tab. 3 has no decoder below 3.
+        first_level: Level of the last decoder.
+        gap_kernel_size: See :class:`PiCANetDecoder`.
         level_weights: Weights of the losses, one for each map.
     """
 

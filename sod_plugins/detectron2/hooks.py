@@ -17,12 +17,12 @@ from sod_plugins.optim.seeding import seed_generators
 
 @passes_on(DynamicWeightDecay, without=('model',))
 class DynamicWeightDecayHook(HookBase):
-    """Attach :class:`DynamicWeightDecay` to the trainer's optimizer for the time of training.
+    """Attach :class:`DynamicWeightDecay` to the trainer's optimizer during training.
 
     In a config, ``SOD.DYNAMIC_WEIGHT_DECAY.enabled: True`` turns it on. The optimizer's parameter
-    groups must be those of :func:`~sod_plugins.detectron2.optimizer_params`, which leave standard
-    decay off the weights that are decayed here; where they are not, training stops before its first
-    step. The rule keeps nothing between steps, so there is nothing to store for a resume.
+    groups must be those of :func:`~sod_plugins.detectron2.optimizer_params`, which exclude the
+    weights that are decayed here from standard decay; otherwise training stops before its first
+    step. The rule keeps no state between steps, so a resume needs none.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -35,12 +35,12 @@ class DynamicWeightDecayHook(HookBase):
         self.rule.attach(self.trainer.optimizer)
 
     def after_step(self) -> None:
-        """Forget a step's measurements, also where a gradient scaler skipped the step."""
+        """Discard the measurements of a step, also if a gradient scaler skipped it."""
         if self.rule is not None:
             self.rule.reset()
 
     def after_train(self) -> None:
-        """Leave the model and the optimizer as they were."""
+        """Detach the rule from the model and the optimizer."""
         self.detach()
 
     def detach(self) -> None:
@@ -51,15 +51,15 @@ class DynamicWeightDecayHook(HookBase):
 
 
 class ExactResumeHook(HookBase):
-    """Let a resumed training go on exactly as if it had never been interrupted.
+    """Make a resumed training continue exactly as if it had never been interrupted.
 
     The data must come from :func:`~sod_plugins.detectron2.build_train_loader`, whose samples are
-    functions of (seed, draw): a resume goes on at the next draw. The global generators are seeded
-    before each step by (seed, iteration, process). Exact are trainings whose operations are
+    functions of (seed, draw): a resume continues with the next draw. The global generators are
+    seeded before each step by (seed, iteration, process). This is exact if all operations are
     deterministic.
 
     Raises:
-        ValueError: The data come from another loader; or a resumed training has another number of
+        ValueError: The data come from another loader, or a resumed training has another number of
             samples, batch size or number of processes.
     """
 
@@ -67,7 +67,7 @@ class ExactResumeHook(HookBase):
         self._saved: dict[str, int] | None = None
 
     def state_dict(self) -> dict[str, int]:
-        """Return what the position in the data depends on."""
+        """Return the values on which the position in the data depends."""
         sampler = self._sampler
         return {
             'seed': sampler.seed,
@@ -77,7 +77,7 @@ class ExactResumeHook(HookBase):
         }
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Keep what the interrupted training noted."""
+        """Keep the values of the interrupted training."""
         self._saved = dict(state)
 
     def before_train(self) -> None:

@@ -53,14 +53,14 @@ class ResumableSampler(Sampler[SampleIndex]):
 
     @property
     def _order(self) -> SampleOrder:
-        """The order for the current seed, which a resume may have replaced."""
+        """Return the order for the current seed, which a resume may have replaced."""
         return SampleOrder(
             self.size, self.seed, self.shuffle, True, rank=self.rank, world_size=self.world_size
         )
 
 
 class SeededDataset(Dataset[Any]):
-    """Maps records with the random generator of their draw, which is a function of the seed.
+    """Maps records, with the random generator of their draw, which is a function of the seed.
 
     The record gets ``rng`` and ``draw``. Augmentations of detectron2 draw from the global
     generators of NumPy and Python instead: while the mapper runs these are seeded too.

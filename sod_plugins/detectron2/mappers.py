@@ -152,7 +152,7 @@ class InstanceMapper:
 
 
 def _truth(masks: Sequence[Any], size: tuple[int, int]) -> Instances:
-    """Return instances with the boxes of their masks, without those that are no longer seen."""
+    """Return instances with the boxes of their masks, without those that are no longer visible."""
     pixels = torch.zeros((0, *size), dtype=torch.bool)
     if masks:
         pixels = torch.from_numpy(np.stack(masks)).bool()
@@ -165,8 +165,8 @@ def _truth(masks: Sequence[Any], size: tuple[int, int]) -> Instances:
 def build_transform(entry: Transform | Mapping[str, Any]) -> Transform:
     """Build a transform from the name of its class as ``type`` and its arguments.
 
-    A transform is returned as it is; what omegaconf makes of one, which is a dataclass, in a list
-    of a LazyConfig becomes one again.
+    A transform is returned unchanged. In a list of a LazyConfig, omegaconf converts transforms,
+    which are dataclasses; these are converted back.
 
     Raises:
         ValueError: There is no such transform, or it does not take the arguments.

@@ -20,12 +20,12 @@ from sod_plugins.networks.picanet import PiCANetContextNeck
 class PiCANetNeck(NetAdapter, Backbone):
     """A backbone whose maps attend to their context.
 
-    detectron2 has no SSD, where the paper has it: RetinaNet on an FPN takes its place.
+    The paper uses SSD, which detectron2 lacks: RetinaNet on an FPN takes its place.
 
     Args:
         bottom_up: The backbone, such as an FPN.
         contexts: Names of its maps, and ``'AC'``, ``'LAP'`` or ``'GAP'`` for each; the others stay
-            as they are.
+            unchanged.
     """
 
     def __init__(self, bottom_up: Backbone, contexts: Mapping[str, str], **given: Any) -> None:

@@ -28,9 +28,9 @@ def optimizer_params(
 
     Args:
         model: The model.
-        backbone_lr_factor: How much of ``base_lr`` the parameters of ``model.backbone`` learn by.
+        backbone_lr_factor: Factor on ``base_lr`` for the parameters of ``model.backbone``.
         dynamic_weight_decay: Arguments of :class:`DynamicWeightDecayHook`, of which ``layers`` and
-            ``fusion`` count here; None where there is no such hook.
+            ``fusion`` count here; None without such a hook.
         **defaults: Arguments of ``detectron2.solver.get_default_optimizer_params``.
     """
     if backbone_lr_factor != 1.0:
@@ -53,7 +53,7 @@ def optimizer_params(
 
 
 def build_optimizer(cfg: Any, model: nn.Module) -> torch.optim.Optimizer:
-    """Build the optimizer of a config, as detectron2's function of this name does.
+    """Build the optimizer of a config, like detectron2's function of this name.
 
     Its class and arguments are ``SOD.OPTIMIZER``; rates, decay and clipping are ``SOLVER``'s.
 
@@ -92,8 +92,8 @@ class StepPolyParamScheduler(ParamScheduler):
     In a LazyConfig: ``lr_multiplier = L(StepPolyParamScheduler)(epochs=50)``.
 
     Args:
-        epochs: Passes through the data in the whole training.
-        interval: Passes per step.
+        epochs: Number of epochs in the whole training.
+        interval: Number of epochs per step.
         power: The exponent.
 
     Raises:

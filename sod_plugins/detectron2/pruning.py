@@ -26,7 +26,7 @@ FINETUNE = ('weights', 'statistics')
 
 
 class PruningHook(HookBase):
-    """Remove channels at one point of the training of a CSNet, and fine-tune what is left.
+    """Remove channels at one point of the training of a CSNet, and fine-tune the rest.
 
     The parts of the model are replaced by the smaller ones, dynamic weight decay ends, and the
     optimizer goes on with the weights that stay and fresh moments; its schedule continues. The
@@ -38,13 +38,13 @@ class PruningHook(HookBase):
     Args:
         begin: Iteration (from 0) before which channels are removed.
         threshold: See :func:`sod_plugins.optim.select_channels`.
-        ratio: See there.
-        rule: See there.
-        at_least: See there.
+        ratio: See :func:`sod_plugins.optim.select_channels`.
+        rule: See :func:`sod_plugins.optim.select_channels`.
+        at_least: See :func:`sod_plugins.optim.select_channels`.
         finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
             what the released code does: weights stay, and the running statistics, begun anew, are
             estimated in training mode until the training ends.
-        lr: Learning rate of all parameters to go on from; by default what the schedule has come to.
+        lr: Learning rate of all parameters to continue with; by default the schedule's current one.
 
     Raises:
         ValueError: An argument is wrong, the model is no CSNet, the training ends before ``begin``,
@@ -77,11 +77,11 @@ class PruningHook(HookBase):
         return {'pruned': self.pruned}
 
     def load_state_dict(self, state: dict[str, bool]) -> None:
-        """Take up whether the training had been pruned."""
+        """Restore whether the training has been pruned."""
         self.pruned = bool(state['pruned'])
 
     def before_train(self) -> None:
-        """Check that the training can be pruned, or go on with the fine-tuning."""
+        """Check that the training can be pruned, or continue with the fine-tuning."""
         if not 0 <= self.begin < self.trainer.max_iter:
             raise ValueError(
                 f'PruningHook has begin={self.begin}, but the training ends at '
@@ -112,7 +112,7 @@ class PruningHook(HookBase):
         self._begin_finetuning()
 
     def _set_rate(self, lr: float) -> None:
-        """Let the schedule go on from a learning rate."""
+        """Let the schedule continue from a learning rate."""
         for hook in self.trainer._hooks:
             if isinstance(hook, LRScheduler):
                 groups = self.trainer.optimizer.param_groups
@@ -132,10 +132,10 @@ class PruningHook(HookBase):
 
 
 def csnet_of(model: Any) -> CSNet:
-    """Put the parts of a model together as the CSNet that they are.
+    """Assemble the CSNet that the parts of a model form.
 
     Raises:
-        ValueError: They are none.
+        ValueError: They form none.
     """
     model = unwrapped(model)
     try:
@@ -153,7 +153,7 @@ def csnet_of(model: Any) -> CSNet:
 
 
 def replace_csnet(trainer: Any, network: CSNet) -> None:
-    """Give a trainer's model the parts of another CSNet, and its optimizer their parameters."""
+    """Replace the parts of a trainer's model by another CSNet's, and its optimizer's parameters."""
     model = unwrapped(trainer.model)
     before = {name: parameter for name, parameter in model.named_parameters()}
     training = model.training
@@ -166,7 +166,7 @@ def replace_csnet(trainer: Any, network: CSNet) -> None:
 
 
 def adopt_pruning(trainer: Any, checkpoint: Mapping[str, Any]) -> None:
-    """Give a trainer's model the widths of a checkpoint that was written after pruning.
+    """Prune a trainer's model to the widths of a checkpoint that was written after pruning.
 
     Raises:
         ValueError: The description in the checkpoint is damaged.

@@ -63,7 +63,7 @@ class RoIMaskingPooler(NetAdapter, nn.Module):
 
 
 class ImageMasks(ROIMasks):
-    """Masks (K, h, w) in [0, 1] in the frame of their image, which know how to become bit masks.
+    """Masks (K, h, w) in [0, 1] in the frame of their image, which convert to bit masks.
 
     Args:
         tensor: The masks.
@@ -86,7 +86,7 @@ class ImageMasks(ROIMasks):
     def to_bitmasks(
         self, boxes: Tensor, height: int, width: int, threshold: float = 0.5
     ) -> BitMasks:
-        """Return the masks at a size; ``boxes`` and ``threshold``, 0.5, are those of before."""
+        """Return the masks at a size. The ``boxes`` and the ``threshold`` of 0.5 are fixed."""
         frame = mask_frame('image', self.stride)
         scale = (width / self.size[1], height / self.size[0])
         return BitMasks(frame.paste(self.tensor, self.boxes, (height, width), scale))

@@ -69,7 +69,7 @@ class Trainer(DefaultTrainer):
         """Put the parts of a step together.
 
         Raises:
-            ValueError: Mixed precision is asked for on a CPU.
+            ValueError: Mixed precision is requested on a CPU.
         """
         if amp and not next(model.parameters()).is_cuda:
             raise ValueError(
@@ -88,7 +88,7 @@ class Trainer(DefaultTrainer):
         self.register_hooks(self.build_hooks())
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Go on with the last checkpoint of the folder, or begin from ``MODEL.WEIGHTS``.
+        """Resume from the last checkpoint in the folder, or start from ``MODEL.WEIGHTS``.
 
         Raises:
             ValueError: The checkpoint does not fit the model.
@@ -176,7 +176,7 @@ class LazyTrainer(Trainer):
         self._begin(cfg, settings.output_dir, settings.max_iter)
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Go on with the last checkpoint of the folder, or begin from ``train.init_checkpoint``."""
+        """Resume from the last checkpoint in the folder, or load ``train.init_checkpoint``."""
         if resume and self.checkpointer.has_checkpoint():
             adopt_pruning(self, read_checkpoint(Path(self.checkpointer.get_checkpoint_file())))
         self.checkpointer.resume_or_load(self.cfg.train.init_checkpoint, resume=resume)
@@ -215,7 +215,7 @@ class LazyTrainer(Trainer):
 
 
 def with_format(model: Any, channels_last: bool) -> Any:
-    """Return the model, its weights in the memory format channels-last if asked for."""
+    """Return the model, in the memory format channels-last if requested."""
     return model.to(memory_format=torch.channels_last) if channels_last else model
 
 
@@ -238,7 +238,7 @@ def kind_of(dataset_name: str) -> tuple[Any, Any]:
     kind = MetadataCatalog.get(dataset_name).get('evaluator_type')
     if kind not in KINDS:
         raise ValueError(
-            f"The data set '{dataset_name}' is none of register_saliency_dataset or "
+            f"The data set '{dataset_name}' is not registered by register_saliency_dataset or "
             'register_salient_instances of sod_plugins.detectron2: register it there, or build its '
             'loader and evaluator by a trainer of your own.'
         )
