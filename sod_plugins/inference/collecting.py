@@ -92,8 +92,8 @@ def output_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
     if kinds and kinds <= PHOTO_AND_MASK:
         photo = next(image for image in names if image.suffix.lower() != '.png')
         raise ValueError(
-            f"Every JPEG has a PNG with the same stem beside it, such as '{photo}', as in data sets "
-            f"with masks. Name only the photos: '{photo.parent}/*{photo.suffix}'."
+            f"Every JPEG has a PNG with the same stem beside it, such as '{photo}', as in a data "
+            f"set with masks. Name only the photos: '{photo.parent}/*{photo.suffix}'."
         )
     outputs = {}
     for image, name in names.items():

@@ -117,7 +117,7 @@ class SaliencyEvaluator:
 
 
 class ScoreSummary:
-    """Averages the scores of images, of whose curves it keeps the sums alone.
+    """Averages the scores of images, keeping only the sums of their curves.
 
     Args:
         protocol: The protocol of the scores.

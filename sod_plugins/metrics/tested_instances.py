@@ -1,4 +1,4 @@
-"""Score what a test of a host found, image by image, and save it."""
+"""Score the instances that a host's test found image by image, and save them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def score_tested_instances(
         found: Annotations of each tested image, as ``Instances.to_coco`` returns them, by the
             image's id in the ground truth.
         ground_truth: What ``read_instances`` returned.
-        protocol: As for :func:`score_instances`.
-        kinds: As there.
-        occlusion: As there.
+        protocol: See :func:`score_instances`.
+        kinds: See :func:`score_instances`.
+        occlusion: See :func:`score_instances`.
         out_dir: Folder for ``instances.json``, the annotations that are scored, and
             ``measures.json``; None saves nothing.
     """

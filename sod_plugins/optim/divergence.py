@@ -1,4 +1,4 @@
-"""Noticing that a training diverges, before more of it is lost."""
+"""Detect that a training diverges, before more of it is lost."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def hand_over(
 
 
 def drop_gradients(optimizer: Optimizer, *_: Any) -> None:
-    """Leave an optimizer's step nothing to do, weight decay included: a pre-hook of its steps."""
+    """Make an optimizer's step do nothing, weight decay included; a pre-hook of its steps."""
     for group in optimizer.param_groups:
         for parameter in group['params']:
             parameter.grad = None
