@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -183,6 +184,22 @@ class SaliencyNetwork(DescribedNetwork):
     task = 'saliency'
     backbone: Extractor
     decode_head: SaliencyDecoder
+
+    @classmethod
+    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a network that passes its own on to its decoder.
+
+        Args:
+            parts: ``backbone``, and ``decode_head``, which records its ``arguments``.
+
+        Raises:
+            ValueError: The backbone belongs to another package.
+        """
+        from sod_plugins.networks.backbones import spec_of  # it imports this module
+
+        names = inspect.signature(cls).parameters
+        decoder = {k: v for k, v in parts['decode_head'].arguments.items() if k in names}
+        return {'backbone': spec_of(parts['backbone']), **decoder}
 
     def losses(
         self, images: Tensor, targets: Tensor, ignore_value: float | None = None

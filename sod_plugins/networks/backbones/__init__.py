@@ -5,7 +5,6 @@ from sod_plugins.networks.backbones.build import (
     BACKBONES,
     PRESETS,
     build_backbone,
-    composed_arguments,
     plain_spec,
     spec_of,
 )
@@ -29,7 +28,6 @@ __all__ = [
     'ShuffleNet',
     'ShuffleNetV2',
     'build_backbone',
-    'composed_arguments',
     'plain_spec',
     'spec_of',
 ]

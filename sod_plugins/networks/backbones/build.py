@@ -95,18 +95,3 @@ def spec_of(backbone: Extractor) -> dict[str, Any]:
     raise ValueError(
         f'{type(backbone).__name__} is not one of the backbones {", ".join(sorted(BACKBONES))}'
     )
-
-
-def composed_arguments(network: type, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a network that passes its own on to its decoder.
-
-    Args:
-        network: Its class, with an argument ``backbone``.
-        parts: ``backbone``, a backbone, and ``decode_head``, which records its ``arguments``.
-
-    Raises:
-        ValueError: The backbone belongs to another package.
-    """
-    names = inspect.signature(network).parameters
-    decoder = {k: v for k, v in parts['decode_head'].arguments.items() if k in names}
-    return {'backbone': spec_of(parts['backbone']), **decoder}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from sod_plugins._common.declarations import passes_on
-from sod_plugins.networks.backbones import build_backbone, composed_arguments
+from sod_plugins.networks.backbones import build_backbone
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder
 from sod_plugins.networks.registry import register_network
@@ -71,7 +71,7 @@ class CSF(SaliencyNetwork):
         """Return the arguments that the parts were built with."""
         norms = [m for m in parts['decode_head'].modules() if isinstance(m, nn.GroupNorm)]
         groups = norms[0].num_groups if norms else None
-        return {**composed_arguments(cls, parts), 'norm_groups': groups}
+        return {**super().arguments_of_parts(parts), 'norm_groups': groups}
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""

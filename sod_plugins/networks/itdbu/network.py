@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sod_plugins._common.declarations import passes_on
-from sod_plugins.networks.backbones import build_backbone, composed_arguments
+from sod_plugins.networks.backbones import build_backbone
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.itdbu.decoder import ITDBUDecoder
 from sod_plugins.networks.itdbu.layers import SideOutput
@@ -55,11 +55,6 @@ class ITDBU(SaliencyNetwork):
         super().__init__()
         self.backbone = build_backbone(backbone)
         self.decode_head = ITDBUDecoder(self.backbone.out_channels, *args, **arguments)
-
-    @classmethod
-    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were built with."""
-        return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).

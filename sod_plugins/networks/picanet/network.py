@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sod_plugins._common.declarations import passes_on
-from sod_plugins.networks.backbones import build_backbone, composed_arguments
+from sod_plugins.networks.backbones import build_backbone
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.picanet.attentive_decoder import Decoded
 from sod_plugins.networks.picanet.decoder import PiCANetDecoder
@@ -90,11 +90,6 @@ class PiCANet(SaliencyNetwork):
             in_strides=self.backbone.out_strides if in_strides is None else in_strides,
             **arguments,
         )
-
-    @classmethod
-    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were built with."""
-        return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Decoded]:
         """Map normalised images (N, 3, H, W) to logits (N, 1, H, W).

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sod_plugins._common.declarations import passes_on
-from sod_plugins.networks.backbones import build_backbone, composed_arguments
+from sod_plugins.networks.backbones import build_backbone
 from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.preprocessing import Preprocessing
 from sod_plugins.networks.registry import register_network
@@ -55,11 +55,6 @@ class SAMNet(SaliencyNetwork):
         self.preprocessing = Preprocessing(size=(336, 336))
         self.backbone = build_backbone(backbone)
         self.decode_head = SAMNetDecoder(self.backbone.out_channels, *args, **arguments)
-
-    @classmethod
-    def arguments_of_parts(cls, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that the parts were built with."""
-        return composed_arguments(cls, parts)
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map normalised images (N, 3, H, W) to logits.
