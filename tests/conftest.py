@@ -83,6 +83,15 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Let a test compute in float64, with random numbers of its own."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
 def restored_registry() -> Iterator[None]:
     """Let a test register measures, which are gone after it."""
     from sod_plugins.metrics import registry

@@ -14,26 +14,16 @@ import pytest
 import torch
 from PIL import Image
 from reference_values import settle_statistics
+from sod_command import sod
 
 from sod_plugins import __version__
 from sod_plugins._common.names import PROTOCOLS, PRUNING_RULES
-from sod_plugins.cli import main
 from sod_plugins.data import read_image
 from sod_plugins.inference import DenseCRF, SaliencyPredictor, open_network
 from sod_plugins.metrics import MEASURE_NAMES, evaluate_folders
 from sod_plugins.metrics import PROTOCOLS as METRIC_PROTOCOLS
 from sod_plugins.networks import CSNet, Preprocessing, SAMNet, load_network, save_network
 from sod_plugins.optim import RULES
-
-
-def sod(capsys, *words):
-    """Run the command; return exit status, standard output and standard error."""
-    try:
-        status = main([str(word) for word in words])
-    except SystemExit as stop:
-        status = stop.code
-    output = capsys.readouterr()
-    return status, output.out, output.err
 
 
 def one_error(errors):

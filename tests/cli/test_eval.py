@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sod_command import sod
 
 from sod_plugins._common import user_code
 from sod_plugins.cli import main
@@ -31,16 +32,6 @@ def size(image):
 
 register_measure(Measure('size', 'object size', 'higher', size))
 """
-
-
-def sod(capsys, *words: object) -> tuple[int, str, str]:
-    """Run the command; return exit status, standard output and standard error."""
-    try:
-        status = main([str(word) for word in words])
-    except SystemExit as stop:
-        status = stop.code
-    output = capsys.readouterr()
-    return status, output.out, output.err
 
 
 def save(path: Path, pixels: np.ndarray) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sod_command import sod
 
 from sod_plugins.cli import main
 from sod_plugins.data import draw_scene
@@ -29,11 +30,6 @@ def photos(tmp_path):
         scene = draw_scene(np.random.default_rng(number), (90, 120)).image
         Image.fromarray(scene).save(folder / f'{number}.jpg', quality=95)
     return folder
-
-
-def sod(capsys, *words):
-    status = main([*map(str, words)])
-    return status, *capsys.readouterr()
 
 
 def read(path):

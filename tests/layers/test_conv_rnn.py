@@ -6,16 +6,9 @@ from torch import Tensor, nn
 
 from sod_plugins.layers import ConvCNNCell, ConvGRUCell, ConvLSTMCell, ConvRNNCell
 
+pytestmark = pytest.mark.usefixtures('double_precision')
 CELLS = {'rnn': ConvRNNCell, 'gru': ConvGRUCell, 'lstm': ConvLSTMCell}
 TORCH_CELLS = {'rnn': nn.RNNCell, 'gru': nn.GRUCell, 'lstm': nn.LSTMCell}
-
-
-@pytest.fixture(autouse=True)
-def in_double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize('given_state', [False, True])

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from naive_boxes import naive_iou
 
 from sod_plugins.ops import box_iou, clip_boxes, decode_boxes, encode_boxes, nms
 
@@ -11,13 +12,6 @@ def draw_boxes(count: int, seed: int = 0, side: float = 100) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     starts = torch.rand(count, 2, generator=generator) * side
     return torch.cat([starts, starts + 1 + torch.rand(count, 2, generator=generator) * side / 2], 1)
-
-
-def naive_iou(a, b, offset):
-    width = max(min(a[2], b[2]) - max(a[0], b[0]) + offset, 0)
-    height = max(min(a[3], b[3]) - max(a[1], b[1]) + offset, 0)
-    areas = [(x[2] - x[0] + offset) * (x[3] - x[1] + offset) for x in (a, b)]
-    return width * height / (sum(areas) - width * height)
 
 
 def naive_nms(boxes, scores, threshold, max_keep, offset):

@@ -12,17 +12,10 @@ from torch.utils._pytree import tree_leaves
 
 from sod_plugins.networks import ITDBUDecoder
 
+pytestmark = pytest.mark.usefixtures('double_precision')
 CHANNELS = (5, 4, 3)
 SIZES = ((9, 7), (5, 4), (3, 2))  # no level has exactly half the size of the one below
 SMALL = {'unify_channels': 4, 'hidden_channels': 3}
-
-
-@pytest.fixture(autouse=True)
-def in_double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def pyramid(batch: int = 2) -> list[Tensor]:

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from naive_boxes import naive_iou
 
 from sod_plugins.networks import HeadOutputs, S4NetHead, count_parameters
 from sod_plugins.ops import encode_boxes
@@ -121,16 +122,9 @@ def naive_proposals(logits, deltas, anchors, size, offset):
         box = [min(max(v, 0), size[1 - i % 2] - offset) for i, v in enumerate(box)]
         if box[2] - box[0] + offset <= 0 or box[3] - box[1] + offset <= 0:
             continue
-        if all(iou(box, other, offset) <= 0.4 for other in kept):
+        if all(naive_iou(box, other, offset) <= 0.4 for other in kept):
             kept.append([*box, 1 / (1 + math.exp(-logits[index]))])
     return kept
-
-
-def iou(a, b, offset):
-    width = max(min(a[2], b[2]) - max(a[0], b[0]) + offset, 0)
-    height = max(min(a[3], b[3]) - max(a[1], b[1]) + offset, 0)
-    areas = [(x[2] - x[0] + offset) * (x[3] - x[1] + offset) for x in (a, b)]
-    return width * height / (sum(areas) - width * height)
 
 
 def test_refuses_forms_that_do_not_exist() -> None:
