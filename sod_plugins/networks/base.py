@@ -201,6 +201,11 @@ class SaliencyNetwork(DescribedNetwork):
         decoder = {k: v for k, v in parts['decode_head'].arguments.items() if k in names}
         return {'backbone': spec_of(parts['backbone']), **decoder}
 
+    def forward(self, images: Tensor) -> Any:
+        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
+        logits: Tensor = self.decode_head(self.backbone(images))
+        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
+
     def losses(
         self, images: Tensor, targets: Tensor, ignore_value: float | None = None
     ) -> dict[str, Tensor]:

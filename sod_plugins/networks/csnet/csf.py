@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.networks.backbones import build_backbone
@@ -18,7 +18,6 @@ from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder
 from sod_plugins.networks.registry import register_network
 from sod_plugins.ops.octave_conv import Coarsening
-from sod_plugins.ops.resize import resize_bilinear
 
 RESNET50 = {'type': 'ResNet', 'depth': 50, 'out_indices': (1, 2, 3, 4)}
 
@@ -72,11 +71,6 @@ class CSF(SaliencyNetwork):
         norms = [m for m in parts['decode_head'].modules() if isinstance(m, nn.GroupNorm)]
         groups = norms[0].num_groups if norms else None
         return {**super().arguments_of_parts(parts), 'norm_groups': groups}
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
-        logits: Tensor = self.decode_head(self.backbone(images))
-        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
 
 
 def _halving(channels: Sequence[int], strides: Sequence[int]) -> Sequence[int]:

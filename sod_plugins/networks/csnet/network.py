@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from sod_plugins.networks.backbones.csnet import CSNetBackbone
 from sod_plugins.networks.backbones.csnet_widths import check_learned_widths
 from sod_plugins.networks.base import Parts, SaliencyNetwork
 from sod_plugins.networks.csnet.decoder import CSFDecoder, LastMapClassifier
 from sod_plugins.networks.registry import register_network
-from sod_plugins.ops.resize import resize_bilinear
 
 
 @register_network
@@ -108,11 +105,6 @@ class CSNet(SaliencyNetwork):
         if given['block_widths'] or any(width is not None for width in learned):
             arguments['learned_widths'] = _widths(extractor, decoder)
         return arguments
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map normalised images (N, 3, H, W) to logits (N, 1, H, W)."""
-        logits: Tensor = self.decode_head(self.backbone(images))
-        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
 
 
 def _widths(extractor: CSNetBackbone, decoder: CSFDecoder) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from sod_plugins.networks.base import Extractor, Parts, SaliencyNetwork
 from sod_plugins.networks.itdbu.decoder import ITDBUDecoder
 from sod_plugins.networks.itdbu.layers import SideOutput
 from sod_plugins.networks.registry import register_network
-from sod_plugins.ops.resize import resize_bilinear
 
 
 @register_network
@@ -64,8 +63,8 @@ class ITDBU(SaliencyNetwork):
         """
         if self.training:
             return self.decode_head.training_outputs(self.backbone(images))
-        logits: Tensor = self.decode_head(self.backbone(images))
-        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]))
+        logits: Tensor = super().forward(images)
+        return logits
 
     def side_outputs(self, images: Tensor, last_step_only: bool = False) -> list[SideOutput]:
         """Return all maps up to the output, see :meth:`ITDBUDecoder.side_outputs`."""
