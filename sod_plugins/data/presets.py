@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.data.errors import DataError
 
 
@@ -48,9 +48,4 @@ PRESETS: dict[str, DatasetPreset] = {
 
 def find_preset(name: str) -> DatasetPreset:
     """Return a preset by name; ``DataError`` lists the known names."""
-    preset = PRESETS.get(name.lower())
-    if preset is None:
-        near = difflib.get_close_matches(name.lower(), PRESETS, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ''
-        raise DataError(f"No preset is named '{name}'; there are {', '.join(PRESETS)}.{hint}")
-    return preset
+    return PRESETS[require_choice('preset', name.lower(), PRESETS, DataError)]

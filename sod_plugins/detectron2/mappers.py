@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from sod_plugins import transforms
+from sod_plugins._common.choices import require_choice
 from sod_plugins.data import DataError, decode_segmentation, read_image, read_mask
 from sod_plugins.data.sampling import SampleIndex
 from sod_plugins.detectron2.adapters import arguments
@@ -178,9 +179,8 @@ def build_transform(entry: Transform | Mapping[str, Any]) -> Transform:
         return cast(Transform, OmegaConf.to_object(entry))
     given = arguments(entry)
     name = given.pop('type', None)
-    known = {n for n in transforms.__all__ if n != 'Transform' and n[0].isupper()}
-    if name not in known:
-        raise ValueError(f'There is no transform {name!r}; known are {", ".join(sorted(known))}.')
+    known = [n for n in transforms.__all__ if n != 'Transform' and n[0].isupper()]
+    require_choice('type of the transform', name, known)
     try:
         built: Transform = getattr(transforms, name)(**given)
     except TypeError as error:

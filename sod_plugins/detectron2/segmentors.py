@@ -11,6 +11,7 @@ from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone, bu
 from detectron2.structures import ImageList
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.detectron2.adapters import arguments
 from sod_plugins.detectron2.heads import IGNORED
 from sod_plugins.networks import saliency_map
@@ -48,8 +49,7 @@ class ImageModel(nn.Module):
         size_divisibility: int,
     ) -> None:
         super().__init__()
-        if input_format not in ('RGB', 'BGR'):
-            raise ValueError(f"input_format must be 'RGB' or 'BGR', got {input_format!r}.")
+        require_choice('input_format', input_format, ('RGB', 'BGR'))
         for name, values in (('pixel_mean', pixel_mean), ('pixel_std', pixel_std)):
             column = torch.tensor([float(value) for value in values]).view(-1, 1, 1)
             self.register_buffer(name, column, persistent=False)

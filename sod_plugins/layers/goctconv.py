@@ -71,8 +71,7 @@ class GOctConv(nn.Module):
                 'GOctConv without cross-scale paths is depthwise: out_channels must equal '
                 f'in_channels, got {in_channels=} and {out_channels=}.'
             )
-        if stride not in (1, 2):
-            raise ValueError(f'GOctConv takes stride 1 or 2, got {stride=}.')
+        require_choice('stride', stride, (1, 2))
         require_choice('coarsening', coarsening, COARSENINGS)
         self.kernel_size = kernel_size
         self.stride = stride

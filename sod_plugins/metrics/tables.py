@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.metrics.registry import MEASURES, MeasureInfo
 from sod_plugins.metrics.results import Evaluation, csv_text
 
@@ -52,26 +53,21 @@ def evaluation_table(
     """
     if not rows:
         raise ValueError('There are no evaluations to put into a table.')
-    if style not in get_args(TableStyle):
-        raise ValueError(
-            f"Unknown table style '{style}'. Choose from {', '.join(get_args(TableStyle))}."
-        )
+    require_choice('style', style, get_args(TableStyle))
     infos = measure_infos(row.evaluation for row in rows)
-    keys = list(infos) if measures is None else list(measures)
-    unknown = [key for key in keys if key not in infos and key not in MEASURES]
-    if unknown:
-        raise ValueError(f'Unknown measures: {", ".join(unknown)}. Choose from {", ".join(infos)}.')
-    infos |= {key: MEASURES[key].info() for key in keys if key not in infos}
+    known: dict[str, MeasureInfo] = {**MEASURES, **infos}
+    chosen = infos if measures is None else measures
+    keys = [require_choice('measures', key, known) for key in chosen]
     with_dataset = any(row.dataset for row in rows)
     text_head = ['method', 'dataset', 'protocol'] if with_dataset else ['method', 'protocol']
-    head = [*text_head, 'images', *(_heading(infos[key], style) for key in keys)]
+    head = [*text_head, 'images', *(_heading(known[key], style) for key in keys)]
     body = []
     for row in rows:
         texts = [row.method, row.dataset, row.evaluation.protocol]
         if not with_dataset:
             del texts[1]
         cells = [_escape(text, style) for text in texts] + [str(row.evaluation.count)]
-        cells += [_cell(row, rows, infos[key], style, digits) for key in keys]
+        cells += [_cell(row, rows, known[key], style, digits) for key in keys]
         body.append(cells)
     if style == 'csv':
         return csv_text(head, body, len(text_head))

@@ -116,7 +116,7 @@ def test_preset_count_is_compared(sound, monkeypatch):
 
 
 def test_unknown_preset_is_refused_before_reading(tmp_path):
-    with pytest.raises(DataError, match=r"No preset is named 'pascals'; .* mean 'pascal-s'\?"):
+    with pytest.raises(DataError, match=r"preset must be .*, got 'pascals'\..* mean 'pascal-s'\?"):
         check(tmp_path / 'no', preset='pascals')
 
 

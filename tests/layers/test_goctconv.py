@@ -36,7 +36,7 @@ def test_weight_scale_multiplies_the_output():
     [
         (((0, 0), (3,), 1), 'channels on both sides'),
         (((3,), (0,), 1), 'channels on both sides'),
-        (((3,), (3,), 1, {'stride': 3}), 'stride 1 or 2'),
+        (((3,), (3,), 1, {'stride': 3}), 'stride must be one of 1, 2, got 3'),
         (((3,), (3,), 1, {'coarsening': 'mean'}), 'coarsening'),
         (((3,), (4,), 3, {'cross_scale': False}), 'must equal'),
     ],

@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.networks.backbones.base import Backbone
 
@@ -67,10 +68,8 @@ class EfficientNetLite(Backbone):
         *,
         output_stride: int = 32,
     ) -> None:
-        if output_stride not in (4, 8, 16, 32):
-            raise ValueError(f'output_stride must be 4, 8, 16 or 32, got {output_stride}.')
-        if variant not in range(len(FACTORS)):
-            raise ValueError(f'EfficientNetLite comes in variants 0 to 4, got {variant}.')
+        require_choice('output_stride', output_stride, (4, 8, 16, 32))
+        require_choice('variant', variant, range(len(FACTORS)))
         width, depth = FACTORS[variant]
         channels = [_round_channels(width * group[-1]) for group in GROUPS]
         ends = [channels[groups[-1]] for groups in STAGE_GROUPS]

@@ -72,8 +72,7 @@ class VGG(Backbone):
         pre_activation: bool = False,
     ) -> None:
         require_choice('depth', depth, STAGE_CONVS)
-        if pool_size not in (2, 3):
-            raise ValueError(f'pool_size must be 2 or 3, got {pool_size}.')
+        require_choice('pool_size', pool_size, (2, 3))
         for name, values in (('pool_strides', pool_strides), ('dilations', dilations)):
             if len(values) != len(CHANNELS):
                 raise ValueError(f'{name} needs 5 entries, one per stage, got {tuple(values)}.')

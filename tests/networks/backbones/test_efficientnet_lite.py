@@ -166,10 +166,10 @@ def test_dilation_answers_as_the_strides_that_it_replaces(output_stride, size):
 
 
 def test_only_strides_of_the_network_can_be_kept():
-    with pytest.raises(ValueError, match='output_stride must be 4, 8, 16 or 32, got 2'):
+    with pytest.raises(ValueError, match='output_stride must be one of 4, 8, 16, 32, got 2'):
         EfficientNetLite(output_stride=2)
 
 
 def test_there_are_five_variants():
-    with pytest.raises(ValueError, match='variants 0 to 4, got 5'):
+    with pytest.raises(ValueError, match='variant must be one of 0, 1, 2, 3, 4, got 5'):
         EfficientNetLite(5)

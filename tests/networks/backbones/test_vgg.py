@@ -149,7 +149,7 @@ def test_fresh_weights_keep_the_scale_of_the_signal():
     ('arguments', 'message'),
     [
         ({'depth': 12}, 'depth must be one of 11, 13, 16, 19, got 12'),
-        ({'pool_size': 4}, 'pool_size must be 2 or 3, got 4'),
+        ({'pool_size': 4}, 'pool_size must be one of 2, 3, got 4'),
         ({'pool_strides': (2, 2)}, r'pool_strides needs 5 entries, one per stage, got \(2, 2\)'),
         ({'pool_strides': (2, 2, 2, 3, 1)}, 'pool_strides must be 1 or 2'),
         ({'dilations': (1,)}, 'dilations needs 5 entries'),

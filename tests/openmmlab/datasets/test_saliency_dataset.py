@@ -73,7 +73,7 @@ def test_missing_partner_is_named_before_training(folder):
 def test_preset_states_the_count(photos):
     with pytest.raises(DataError, match='ECSSD has 1000 pairs, but 11 were found'):
         SaliencyDataset(photos, preset='ecssd')
-    with pytest.raises(DataError, match="No preset is named 'ecsd'"):
+    with pytest.raises(DataError, match=r"preset must be one of .* got 'ecsd'"):
         SaliencyDataset(photos, preset='ecsd')
 
 

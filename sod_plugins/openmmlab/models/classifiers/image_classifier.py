@@ -10,6 +10,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins._common.declarations import passes_on
 from sod_plugins.networks.classification import PooledClassifier
 from sod_plugins.registry import MODELS
@@ -102,15 +103,14 @@ class ImageClassifier(BaseModel):
             ``'predict'``: the samples with ``pred_score``, probabilities (num_classes,), and
             ``pred_label``, int64 (1,).
         """
+        require_choice('mode', mode, ('tensor', 'loss', 'predict'))
         logits = self._logits(inputs)
         if mode == 'tensor':
             return logits
         if mode == 'loss':
             labels = torch.cat([sample.gt_label for sample in data_samples or ()])
             return self.classifier.losses(logits, labels)
-        if mode == 'predict':
-            return _predictions(logits, data_samples)
-        raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', but is '{mode}'.")
+        return _predictions(logits, data_samples)
 
     def _logits(self, inputs: Tensor) -> Tensor:
         features = self.neck(self.backbone(inputs))[self.in_index]

@@ -101,7 +101,7 @@ def test_predictions_are_probabilities_and_the_best_class():
         (lambda: make(label_smoothing=1.5), 'label_smoothing must lie between 0 and 1'),
         (lambda: make(dropout=-1), 'dropout must lie between 0 and 1'),
         (lambda: make(in_channels=7)(torch.ones(1, 3, 4, 4)), 'has 4 channels.*in_channels is 7'),
-        (lambda: make()(torch.ones(1, 3, 4, 4), mode='test'), "mode must be .* but is 'test'"),
+        (lambda: make()(torch.ones(1, 3, 4, 4), mode='test'), "mode must be one of .*, got 'test'"),
     ],
 )
 def test_refuses_nonsense(act, message):
