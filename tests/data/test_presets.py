@@ -22,9 +22,7 @@ def test_counts_are_the_published_ones():
 
 def test_names_are_found_whatever_their_case():
     assert find_preset('Pascal-S') is PRESETS['pascal-s']
-    with pytest.raises(
-        DataError, match=r"preset must be one of 'duts-tr', .*'judd', got 'best'\.$"
-    ):
+    with pytest.raises(DataError, match=r"preset must be one of 'duts-tr', .*, got 'best'\.$"):
         find_preset('best')
 
 
