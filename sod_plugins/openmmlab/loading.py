@@ -80,7 +80,7 @@ def load_file(filename: str, map_location: Any = None) -> Any:
 
 
 class WholeFileBackend(LocalBackend):
-    """Files of a run, each of which is there whole or not at all."""
+    """Writes the files of a run completely or not at all."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes."""
@@ -95,7 +95,7 @@ register_backend(BACKEND, WholeFileBackend, force=True)
 
 
 def write_whole(runner: Runner) -> None:
-    """Let a run write its checkpoints whole, where its config names no other place."""
+    """Let a run write checkpoints by this backend, unless its config names another one."""
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.backend_args is None:
             hook.backend_args = {'backend': BACKEND}
@@ -209,7 +209,5 @@ def _address_of(source: str) -> str:
                 raise LaunchError(f"There is no checkpoint '{source}'. Correct its name.")
             return str(addresses[name])
     if '://' in source and not source.startswith(('http://', 'https://')):
-        raise LaunchError(
-            f"'{source}' cannot be read here as data alone. Download it and name the file."
-        )
+        raise LaunchError(f"'{source}' cannot be read as data only. Download it and name the file.")
     return source

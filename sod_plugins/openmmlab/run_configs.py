@@ -1,4 +1,4 @@
-"""Read the config of a run, check it, and set in it what options of the command ask for."""
+"""Read and check the config of a run, and set the command's options in it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def load_config(
 
 
 def _drop_options_of_workers(cfg: Config) -> None:
-    """Let ``num_workers=0`` be enough: torch refuses options of workers where there are none."""
+    """Let ``num_workers=0`` suffice: without workers, torch refuses their options."""
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
         if isinstance(loader, dict) and loader.get('num_workers') == 0:
@@ -93,7 +93,7 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def require_iterations(cfg: Config) -> None:
-    """Refuse a training of no iteration, which mmengine takes for done."""
+    """Refuse a training without iterations, which mmengine treats as finished."""
     for key in ('max_iters', 'max_epochs'):
         value = (cfg.get('train_cfg') or {}).get(key)
         if isinstance(value, int) and value < 1:
@@ -101,7 +101,7 @@ def require_iterations(cfg: Config) -> None:
 
 
 def require_optimizer(cfg: Config) -> None:
-    """Refuse an optimizer that nobody knows; mmengine ends on "None is not a callable object"."""
+    """Refuse an unknown optimizer; mmengine says only "None is not a callable object"."""
     kind = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         near = difflib.get_close_matches(kind, OPTIMIZERS.module_dict, n=1)

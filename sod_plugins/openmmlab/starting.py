@@ -1,4 +1,4 @@
-"""Faults of a config or of data that show while a run is built, told in one sentence."""
+"""Report faults of a config or of data that show while a run is built, in one sentence."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TRACEBACK = 'failed_start.txt'
 
 
 class Start:
-    """Whether the first batch of a run has passed the model.
+    """The start of a run, until the first batch has passed the model.
 
-    Before that what fails is what the config says: mmengine builds data sets, optimizers, schedules
-    and loops only when a run begins, and parts that do not fit each other show in the first batch.
+    A failure until then is a fault of the config: mmengine builds data sets, optimizers, schedules
+    and loops only when a run begins, and parts that do not fit together fail in the first batch.
 
     Args:
-        source: What the sentence names: the config.
-        work_dir: Where the traceback goes, for those who write parts of their own.
+        source: The config, which the sentence names.
+        work_dir: Folder for the traceback, for authors of their own parts.
     """
 
     def __init__(self, source: str | Path, work_dir: str | Path) -> None:
@@ -35,7 +35,7 @@ class Start:
         self.over = False
 
     def watch(self, runner: Runner) -> None:
-        """Take note of the first batch."""
+        """Notice the first batch."""
         call_hook = runner.call_hook
 
         def noting(fn_name: str, **arguments: Any) -> None:
@@ -46,10 +46,10 @@ class Start:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Turn whatever fails up to the first batch into one sentence.
+        """Report any failure up to the first batch in one sentence.
 
         Raises:
-            LaunchError: Something did; its traceback is in the work folder.
+            LaunchError: There was one; its traceback is in the work folder.
         """
         try:
             yield

@@ -7,7 +7,7 @@ def step_poly_factor(epoch: int, interval: int, epochs: int, power: float = 0.9)
     """Return the learning-rate factor of SAMNet's poly schedule, from 1 to 0.
 
     The schedule is ``(1 - n / N)**power``, where n counts steps of several epochs: SAMNet's
-    released training calls five passes through the data an epoch. Use it with
+    released training counts five passes through the data as one epoch. Use it with
     ``torch.optim.lr_scheduler.LambdaLR``.
 
     Args:

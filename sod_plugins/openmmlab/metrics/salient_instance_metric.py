@@ -131,8 +131,8 @@ def _entries(
         found = predicted.get('masks')
         if found is None or len(found) != len(scores):
             raise ValueError(
-                "The predictions have no mask for each score. Set kinds=['box'] where the model "
-                'predicts boxes alone.'
+                "The predictions have no mask for each score. Set kinds=['box'] if the model "
+                'predicts only boxes.'
             )
         if len(found):
             masks = np.stack([_mask(mask) for mask in found])

@@ -15,7 +15,7 @@ from sod_plugins.registry import PARAM_SCHEDULERS
 class StepPolyLR(PolyLR):
     """Poly schedule ``lr * (1 - n / N)**power`` where n counts steps of several epochs.
 
-    SAMNet's released training calls five passes through the data an epoch. Here passes are
+    SAMNet's released training counts five passes through the data as one epoch. Here passes are
     mmengine's epochs, and the learning rate changes at every fifth. (The host's ``PolyLR`` changes
     it at every one, and reaches ``eta_min`` one epoch before ``end``.)
 

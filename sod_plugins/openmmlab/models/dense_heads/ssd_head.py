@@ -16,9 +16,8 @@ class SSDHead(dense_heads.SSDHead):
     and fails with ``AttributeError: 'SSDHead' object has no attribute 'loss_cls'``. Without such a
     loss the answer is no: scores are the softmax over the classes and the background.
 
-    The loss is mmdet's own too, and no function of the core: it lives on the anchors, the coder and
-    the assigner that mmdet builds from the config, which a function equal to the bit would have to
-    repeat, and PiCANet changes SSD's neck alone.
+    The loss is also mmdet's own, and not a function of the core: it needs the anchors, the coder
+    and the assigner that mmdet builds from the config, and PiCANet changes only SSD's neck.
 
     The arguments are those of mmdet's class.
     """
