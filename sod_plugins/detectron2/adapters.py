@@ -12,6 +12,7 @@ from torch import nn
 from sod_plugins._common.declarations import description, passes_on
 
 A = TypeVar('A', bound='type[NetAdapter]')
+C = TypeVar('C', bound=type)
 
 
 class NetAdapter:
@@ -40,8 +41,22 @@ def adapts(plain_class: type[nn.Module], without: Collection[str] = ()) -> Calla
         bases = [b for b in cls.__mro__[1:] if issubclass(b, NetAdapter) and '__init__' in vars(b)]
         cls.plain = plain_class
         cls.__doc__ = f'{inspect.cleandoc(cls.__doc__ or "")}\n\n{description(plain_class.__doc__)}'
-        cls = passes_on(*bases, plain_class, without=without)(cls)
-        cls.__init__ = configurable(cls.__init__)  # type: ignore[method-assign]
+        return configured(*bases, plain_class, without=without)(cls)
+
+    return decorate
+
+
+def configured(*targets: Callable[..., Any], without: Collection[str] = ()) -> Callable[[C], C]:
+    """Let a class be built from a config, which its ``from_config`` translates.
+
+    Args:
+        targets: See :func:`~sod_plugins._common.declarations.passes_on`.
+        without: See :func:`~sod_plugins._common.declarations.passes_on`.
+    """
+
+    def decorate(cls: C) -> C:
+        cls = passes_on(*targets, without=without)(cls)
+        cls.__init__ = configurable(cls.__init__)  # type: ignore[misc]
         return cls
 
     return decorate

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import BitMasks, Boxes, ImageList, Instances, PolygonMasks
+from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sod_plugins.detectron2.adapters import NetAdapter, adapts, arguments
+from sod_plugins.detectron2.adapters import NetAdapter, adapts, arguments, configured
 from sod_plugins.detectron2.segmentors import ImageModel, image_arguments, output_size
 from sod_plugins.layers import RoIMasking
 from sod_plugins.layers.roi_extractors import RoIExtractor
@@ -43,23 +42,17 @@ class InstanceModel(ImageModel):
         if self.training:
             size = (images.tensor.shape[-2], images.tensor.shape[-1])
             targets = [_target(sample['instances'], size, self.device) for sample in batched_inputs]
-            return self.network_losses(images.tensor, targets)
+            losses: dict[str, Tensor] = self.flow.losses(images.tensor, targets)
+            return losses
         sizes = [output_size(sample) for sample in batched_inputs]
-        found = self.network_instances(images, sizes)
+        found = self.flow.find(images.tensor, images.image_sizes, sizes)
         return [
             {'instances': _instances(one, size)} for one, size in zip(found, sizes, strict=True)
         ]
 
-    def network_losses(
-        self, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """Return losses for images (N, 3, H, W) and their boxes and masks."""
-        raise NotImplementedError
-
-    def network_instances(
-        self, images: ImageList, sizes: Sequence[tuple[int, int]]
-    ) -> list[InstanceTensors]:
-        """Return the instances of each image at the given sizes."""
+    @property
+    def flow(self) -> Any:
+        """The network, with ``losses`` and ``find`` of :class:`sod_plugins.networks.S4NetFlow`."""
         raise NotImplementedError
 
 
@@ -125,6 +118,7 @@ class S4NetFPN(NetAdapter, nn.Module):
 
 
 @META_ARCH_REGISTRY.register()
+@configured(ImageModel, without=('size_divisibility',))
 class S4Net(S4NetFlow, InstanceModel):
     """Single-stage salient-instance detector (S4Net, Sec. 3) on any backbone of detectron2.
 
@@ -139,14 +133,8 @@ class S4Net(S4NetFlow, InstanceModel):
         bbox_head: A :class:`sod_plugins.networks.S4NetHead`.
         roi_extractor: A :class:`sod_plugins.layers.RoIMasking`, or another extractor there.
         mask_head: A :class:`sod_plugins.networks.S4NetMaskBranch`.
-        pixel_mean: See :class:`~sod_plugins.detectron2.SaliencySegmentor`, also for the rest.
-        pixel_std: The standard deviations.
-        input_format: The order of the channels.
-        input_size: The size in evaluation.
-        antialias: Whether its resize antialiases.
     """
 
-    @configurable
     def __init__(
         self,
         *,
@@ -155,15 +143,9 @@ class S4Net(S4NetFlow, InstanceModel):
         bbox_head: S4NetHead,
         roi_extractor: RoIExtractor,
         mask_head: nn.Module,
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-        input_format: str = 'RGB',
-        input_size: Sequence[int] = (0, 0),
-        antialias: bool = False,
+        **image: Any,
     ) -> None:
-        super().__init__(
-            pixel_mean, pixel_std, input_format, input_size, antialias, backbone.size_divisibility
-        )
+        super().__init__(size_divisibility=backbone.size_divisibility, **image)
         self.backbone, self.neck, self.bbox_head = backbone, neck, bbox_head
         self.roi_extractor, self.mask_head = roi_extractor, mask_head
 
@@ -182,48 +164,32 @@ class S4Net(S4NetFlow, InstanceModel):
             **image_arguments(cfg),
         }
 
-    def network_losses(
-        self, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """Return the three losses of Eq. 1."""
-        return self.losses(images, targets)
-
-    def network_instances(
-        self, images: ImageList, sizes: Sequence[tuple[int, int]]
-    ) -> list[InstanceTensors]:
-        """Return what S4Net finds."""
-        return self.find(images.tensor, images.image_sizes, sizes)
+    @property
+    def flow(self) -> S4Net:
+        """This model itself."""
+        return self
 
 
 @META_ARCH_REGISTRY.register()
+@configured(ImageModel, without=('size_divisibility',))
 class NetworkDetector(InstanceModel):
     """Any registered network of instances as a whole.
 
     Args:
         network: The name of the network as ``type``, and its arguments; it has ``losses`` and
             ``find`` as :class:`sod_plugins.networks.S4NetFlow`.
-        pixel_mean: See :class:`~sod_plugins.detectron2.SaliencySegmentor`, also for the rest.
-        pixel_std: The standard deviations.
-        input_format: The order of the channels.
-        input_size: The size in evaluation.
-        antialias: Whether its resize antialiases.
 
     Raises:
         ValueError: There is no such network, or it finds no instances.
     """
 
-    @configurable
     def __init__(
         self,
         *,
         network: Mapping[str, Any],
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-        input_format: str = 'RGB',
-        input_size: Sequence[int] = (0, 0),
-        antialias: bool = False,
+        **image: Any,
     ) -> None:
-        super().__init__(pixel_mean, pixel_std, input_format, input_size, antialias, 0)
+        super().__init__(**image)
         self.network: Any = build_network(arguments(network), 'instances')
 
     @classmethod
@@ -231,16 +197,7 @@ class NetworkDetector(InstanceModel):
         """Translate a config."""
         return {'network': cfg.SOD.NETWORK, **image_arguments(cfg)}
 
-    def network_losses(
-        self, images: Tensor, targets: Sequence[Mapping[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """Return the losses of the network."""
-        losses: dict[str, Tensor] = self.network.losses(images, targets)
-        return losses
-
-    def network_instances(
-        self, images: ImageList, sizes: Sequence[tuple[int, int]]
-    ) -> list[InstanceTensors]:
-        """Return what the network finds."""
-        found: list[InstanceTensors] = self.network.find(images.tensor, images.image_sizes, sizes)
-        return found
+    @property
+    def flow(self) -> Any:
+        """The registered network."""
+        return self.network

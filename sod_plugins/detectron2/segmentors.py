@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone, build_sem_seg_head
 from detectron2.structures import ImageList
 from torch import Tensor, nn
 
 from sod_plugins._common.choices import require_choice
-from sod_plugins.detectron2.adapters import arguments
+from sod_plugins.detectron2.adapters import arguments, configured
 from sod_plugins.detectron2.heads import IGNORED
 from sod_plugins.networks import saliency_map
 from sod_plugins.networks.registry import build_network
@@ -43,10 +42,10 @@ class ImageModel(nn.Module):
         self,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
-        input_format: str,
-        input_size: Sequence[int],
-        antialias: bool,
-        size_divisibility: int,
+        input_format: str = 'RGB',
+        input_size: Sequence[int] = (0, 0),
+        antialias: bool = False,
+        size_divisibility: int = 0,
     ) -> None:
         super().__init__()
         require_choice('input_format', input_format, ('RGB', 'BGR'))
@@ -136,34 +135,23 @@ class SaliencyModel(ImageModel):
 
 
 @META_ARCH_REGISTRY.register()
+@configured(ImageModel, without=('size_divisibility',))
 class SaliencySegmentor(SaliencyModel):
     """A backbone and a saliency head of this package; maps are those of ``sod predict``.
 
     Args:
         backbone: A backbone of detectron2.
         sem_seg_head: One of this package's heads, see :class:`~sod_plugins.detectron2.CSFHead`.
-        pixel_mean: See :class:`ImageModel`, also for the rest.
-        pixel_std: The standard deviations.
-        input_format: The order of the channels.
-        input_size: The size in evaluation.
-        antialias: Whether its resize antialiases.
     """
 
-    @configurable
     def __init__(
         self,
         *,
         backbone: Backbone,
         sem_seg_head: nn.Module,
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-        input_format: str = 'RGB',
-        input_size: Sequence[int] = (0, 0),
-        antialias: bool = False,
+        **image: Any,
     ) -> None:
-        super().__init__(
-            pixel_mean, pixel_std, input_format, input_size, antialias, backbone.size_divisibility
-        )
+        super().__init__(size_divisibility=backbone.size_divisibility, **image)
         self.backbone = backbone
         head: Any = sem_seg_head
         self.sem_seg_head: Any = head
@@ -189,33 +177,24 @@ class SaliencySegmentor(SaliencyModel):
 
 
 @META_ARCH_REGISTRY.register()
+@configured(ImageModel, without=('size_divisibility',))
 class NetworkSegmentor(SaliencyModel):
     """Any registered saliency network as a whole.
 
     Args:
         network: The name of the network as ``type``, and its arguments.
-        pixel_mean: See :class:`ImageModel`, also for the rest.
-        pixel_std: The standard deviations.
-        input_format: The order of the channels.
-        input_size: The size in evaluation.
-        antialias: Whether its resize antialiases.
 
     Raises:
         ValueError: There is no such network, or it finds no saliency.
     """
 
-    @configurable
     def __init__(
         self,
         *,
         network: Mapping[str, Any],
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-        input_format: str = 'RGB',
-        input_size: Sequence[int] = (0, 0),
-        antialias: bool = False,
+        **image: Any,
     ) -> None:
-        super().__init__(pixel_mean, pixel_std, input_format, input_size, antialias, 0)
+        super().__init__(**image)
         self.network: Any = build_network(arguments(network), 'saliency')
 
     @classmethod
