@@ -23,6 +23,7 @@ from sod_plugins._common.reading import read_bytes, why
 from sod_plugins.checkpoints.description import check_preprocessing
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
 from sod_plugins.inference.onnx_file import OnnxContent
+from sod_plugins.inference.onnx_runtime import import_onnx_runtime
 from sod_plugins.inference.sharing import Lender, keep_in_forks
 from sod_plugins.networks import Preprocessing
 
@@ -314,6 +315,8 @@ def require_engine(module: str, extra: str) -> Any:
         ImportError: The package is not installed; the message names the extra.
     """
     try:
+        if module.partition('.')[0] == 'onnxruntime':
+            import_onnx_runtime()
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(

@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from sod_plugins._common.input_format import InputFormat
 from sod_plugins.inference.engine_file import DESCRIPTION, INPUT, OUTPUT
 from sod_plugins.inference.manifest import identify
+from sod_plugins.inference.onnx_runtime import import_onnx_runtime
 from sod_plugins.inference.preparing import prepare
 from sod_plugins.zoo.resolver import find_exported
 
@@ -44,7 +44,7 @@ class LightNetwork:
 
     def __init__(self, path: str | Path, model: str = '', threads: int | None = None) -> None:
         self.model = model or Path(path).name
-        onnxruntime: Any = importlib.import_module('onnxruntime')
+        onnxruntime = import_onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or int(os.environ.get('OMP_NUM_THREADS') or 0)
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')

@@ -213,13 +213,7 @@ def _open_session(path: Path, profile: Path | None = None) -> Any:
     """Open an ONNX file for one thread; with a profile, as it was written, without fusions."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no network '{path}'. Correct the path.")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError(
-            f"'{path}' needs onnxruntime, which is not installed. "
-            "Run: pip install 'sod-plugins[export]'."
-        ) from error
+    onnxruntime = require_engine('onnxruntime', 'export')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     if profile is not None:

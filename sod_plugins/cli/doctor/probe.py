@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
+
+from sod_plugins.inference.onnx_runtime import import_onnx_runtime
 
 SECONDS = 300  # for all modules of a child: imports from a cold disk take a minute
 _MARK = '@sod '  # marks our lines among those that modules print
@@ -87,7 +89,7 @@ def import_all(modules: Sequence[str]) -> None:
     for name in modules:
         result: dict[str, Any] = {'module': name}
         try:
-            module = importlib.import_module(name)
+            module = import_onnx_runtime() if name == 'onnxruntime' else import_module(name)
             result['version'] = str(getattr(module, '__version__', ''))
             if name in FACTS:
                 result['facts'] = FACTS[name](module)
