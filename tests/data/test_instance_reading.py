@@ -125,10 +125,13 @@ def test_loose_forms_are_read_as_they_are_meant(read, changes):
         ({'annotation__segmentation': {**RUNS, 'size': [50, 100]}}, r'of size \[50, 100\], but'),
         ({'annotation__segmentation': {**RUNS, 'counts': [5, 10]}}, '10000 pixels, but to 15'),
         ({'annotation__segmentation': {**RUNS, 'counts': ''}}, 'do not add up to 10000'),
-        ({'annotation__segmentation': {**RUNS, 'counts': 'z' * 9}}, "a letter that COCO does not use"),
+        (
+            {'annotation__segmentation': {**RUNS, 'counts': 'z' * 9}},
+            'a letter that COCO does not use',
+        ),
         (
             {'annotation__segmentation': {**RUNS, 'counts': '\u20ac0'}},
-            "a letter that COCO does not use",
+            'a letter that COCO does not use',
         ),
         ({'annotation__segmentation': {**RUNS, 'counts': 'o' * 10**6 + '0'}}, 'too large'),
         (
