@@ -79,7 +79,16 @@ def test_version_needs_no_torch():
 @pytest.mark.parametrize(
     ('words', 'reason'),
     [
-        (['predcit'], "invalid choice: 'predcit'"),
+        (['predcit'], "Did you mean 'predict'? (sod --help"),
+        (['data', 'chek'], "Did you mean 'check'? (sod data --help"),
+        (
+            ['predict', 'a.jpg', '--cut-out', '-o', 'b'],
+            "Did you mean '--cutout'? (sod predict",
+        ),
+        (['predict', 'a.jpg', '--blue=1'], 'unrecognized arguments: --blue=1 (sod predict --help'),
+        (['serve', 'photos'], 'unrecognized arguments: photos (sod serve --help'),
+        (['predict', 'a.jpg', '-o', ''], 'argument -o/--out-dir: the path is empty'),
+        (['predict', '', '-o', 'b'], "'' is no file, folder or pattern"),
         ([], 'required: VERB'),
         (['data'], 'required: VERB'),
         (['predict', 'a.jpg'], 'no folder is named for the results. Add -o DIR'),
@@ -205,7 +214,7 @@ def test_eval_refuses_bad_folders_and_files(capsys, dataset):
     for count in ('-1', '1001', '9' * 20):
         status, output, errors = sod(capsys, 'eval', predictions, masks, '--workers', count)
         assert (status, output) == (2, '')
-        assert f"'{count}' is not a number of processes from 0 to 1,000" in one_error(errors)
+        assert f"'{count}' is not a number of workers from 0 to 1,000" in one_error(errors)
     (predictions / 'b.png').unlink()
     status, _, errors = sod(capsys, 'eval', predictions, masks)
     assert status == 2

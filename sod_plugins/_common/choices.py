@@ -31,7 +31,12 @@ def require_choice(
     if value in choices:
         return value
     texts = [choice for choice in choices if isinstance(choice, str)]
-    near = difflib.get_close_matches(value, texts, n=1) if isinstance(value, str) else []
-    hint = f' Did you mean {near[0]!r}?' if near else ''
+    hint = suggestion(value, texts) if isinstance(value, str) else ''
     listed = ', '.join(map(repr, choices))
     raise error(f'{name} must be one of {listed}, got {value!r}.{hint}')
+
+
+def suggestion(text: str, choices: Iterable[str]) -> str:
+    """Return a sentence that suggests the choice most similar to a text, empty if none is."""
+    near = difflib.get_close_matches(text, list(choices), n=1)
+    return f' Did you mean {near[0]!r}?' if near else ''

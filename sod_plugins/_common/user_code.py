@@ -32,6 +32,8 @@ def import_user_code(source: str) -> ModuleType:
         ImportError: The module or file does not exist or fails to import; the message names it.
     """
     try:
+        if not source:
+            raise _MissingCodeError('the name is empty')
         if source.endswith('.py') or os.sep in source:
             module = _import_file(Path(source))
         else:

@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 answer(build_parser())
             status = run_host_verb(argv)
             if status is None:
-                args = build_parser().parse_args(argv)
+                args, unknown = build_parser().parse_known_args(argv)
+                if unknown:
+                    args.parser.refuse(unknown)
                 _import(args.imports)
                 status = int(args.run(args))
         return status

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sod_plugins._common.choices import suggestion
 from sod_plugins._common.limits import MOST_WORKERS
 from sod_plugins._common.names import EXIF_RULES, PROTOCOLS
 from sod_plugins.cli.completion import complete_by, model_names
@@ -19,12 +22,34 @@ from sod_plugins.cli.style import paint
 STDOUT = Path('-')
 
 
+_CHOICE = re.compile(r"invalid choice: '(?P<given>.*)' \(choose from (?P<choices>.*)\)$", re.DOTALL)
+
+
 class Parser(argparse.ArgumentParser):
-    """Reports errors in one line, without the usage."""
+    """Reports errors in one line, without the usage, and suggests what a misspelt word means."""
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 (argparse's)
+        if found := _CHOICE.search(message):
+            hint = suggestion(found['given'], re.findall(r'[\w.-]+', found['choices']))
+            message += hint and f'.{hint}'
         head = paint(f'{self.prog}: error:', 'red', sys.stderr)
         self.exit(2, f'{head} {message} ({self.prog} --help tells more)\n')
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Report words that no argument takes."""
+        options = [name for action in self._actions for name in action.option_strings]
+        given = [word.partition('=')[0] for word in words if word.startswith('--')]
+        # Without the dashes, in which all of them are alike.
+        hints = (suggestion(word[2:], [name[2:] for name in options]) for word in given)
+        hint = next(filter(None, hints), '').replace("'", "'--", 1)
+        self.error(f'unrecognized arguments: {" ".join(words)}{hint and f".{hint}"}')
+
+
+def file_path(text: str) -> Path:
+    """Parse a path, for ``type`` of an argument; an empty one would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError('the path is empty')
+    return Path(text)
 
 
 def add_path(
@@ -35,7 +60,7 @@ def add_path(
     required: bool = False,
 ) -> None:
     """Add an argument that names a file or folder."""
-    verb.add_argument(*names, type=Path, metavar=metavar, help=help, required=required)
+    verb.add_argument(*names, type=file_path, metavar=metavar, help=help, required=required)
 
 
 def add_quiet(verb: argparse.ArgumentParser, default: Any = False) -> None:
@@ -74,7 +99,7 @@ def add_network_choice(verb: argparse.ArgumentParser) -> None:
     complete_by(model, model_names)
     network.add_argument(
         '--checkpoint',
-        type=Path,
+        type=file_path,
         metavar='FILE',
         help='a network file, or a file written by sod export',
     )
@@ -120,7 +145,7 @@ def add_evaluation_options(verb: argparse.ArgumentParser) -> None:
     add_path(verb, '--curves', help='write PR and F-measure curves as FILE.png and FILE.pdf')
     verb.add_argument(
         '--workers',
-        type=process_count,
+        type=worker_count,
         default=0,
         metavar='N',
         help='worker processes (default: 0)',
@@ -141,12 +166,37 @@ def comma_separated(text: str) -> list[str]:
     return [word.strip() for word in text.split(',') if word.strip()]
 
 
-def process_count(text: str) -> int:
-    """Parse a number of processes, for ``type`` of an argument."""
-    if not text.isdecimal() or len(text) > 9 or int(text) > MOST_WORKERS:
-        message = f"'{text:.40}' is not a number of processes from 0 to {MOST_WORKERS:,}"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
+def whole_number(least: int, most: int, what: str = '') -> Callable[[str], int]:
+    """Return what parses a number within limits, for ``type`` of an argument.
+
+    Args:
+        least: The smallest allowed number, at least 0.
+        most: The largest one.
+        what: What is counted, in the plural.
+    """
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+            number = f'number of {what}' if what else 'whole number'
+            message = f"'{text:.40}' is not a {number} from {least:,} to {most:,}"
+            raise argparse.ArgumentTypeError(message)
+        return int(text)
+
+    return parse
+
+
+worker_count = whole_number(0, MOST_WORKERS, 'workers')
+
+
+def positive(text: str) -> float:
+    """Parse a finite number above 0, for ``type`` of an argument."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text:.40}' is not a number above 0")
+    return number
 
 
 def pixel(text: str) -> tuple[int, int]:

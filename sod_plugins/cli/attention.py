@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_path, pixel, require_writable_files
+from sod_plugins.cli.arguments import add_path, file_path, pixel, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'draw where pixels look, in a PiCANet'
@@ -13,7 +12,7 @@ HELP = 'draw where pixels look, in a PiCANet'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('image', type=Path, metavar='IMAGE')
+    parser.add_argument('image', type=file_path, metavar='IMAGE')
     add_path(parser, '--checkpoint', required=True, help='a PiCANet')
     parser.add_argument(
         '--pixel',

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_half, add_path, require_writable_files
+from sod_plugins.cli.arguments import add_half, add_path, file_path, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'average the weights of networks of one structure'
@@ -14,7 +13,7 @@ HELP = 'average the weights of networks of one structure'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        'checkpoints', type=Path, nargs='+', metavar='CHECKPOINT', help='two or more checkpoints'
+        'checkpoints', type=file_path, nargs='+', metavar='CHECKPOINT', help='two or more checkpoints'
     )
     add_path(parser, '-o', '--out', required=True, help='output file')
     parser.add_argument(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_size
+from sod_plugins.cli.arguments import add_size, file_path
 from sod_plugins.cli.output import add_json, print_json
 
 HELP = 'count parameters and multiply-accumulates'
@@ -13,7 +12,7 @@ HELP = 'count parameters and multiply-accumulates'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    parser.add_argument('checkpoint', type=file_path, metavar='CHECKPOINT')
     add_size(parser, 'input size (default: that of the checkpoint)')
     add_json(parser)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_quiet
+from sod_plugins.cli.arguments import add_quiet, file_path
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'convert a checkpoint released by the authors of a paper'
@@ -15,13 +14,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one subcommand per network with released weights."""
     networks = parser.add_subparsers(metavar='NETWORK', required=True)
     csnet = networks.add_parser('csnet', help='a CSNet: its .pth.tar and the .bin next to it')
-    csnet.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='released .pth.tar file')
-    csnet.add_argument('widths', type=Path, metavar='WIDTHS', help='released .bin file of widths')
-    csnet.add_argument('out', type=Path, metavar='OUT', help='file to write')
+    csnet.add_argument(
+        'checkpoint', type=file_path, metavar='CHECKPOINT', help='released .pth.tar file'
+    )
+    csnet.add_argument(
+        'widths', type=file_path, metavar='WIDTHS', help='released .bin file of widths'
+    )
+    csnet.add_argument('out', type=file_path, metavar='OUT', help='file to write')
     csnet.set_defaults(network='csnet')
     samnet = networks.add_parser('samnet', help='a SAMNet, or its ImageNet backbone')
-    samnet.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='released .pth file')
-    samnet.add_argument('out', type=Path, metavar='OUT', help='file to write')
+    samnet.add_argument(
+        'checkpoint', type=file_path, metavar='CHECKPOINT', help='released .pth file'
+    )
+    samnet.add_argument('out', type=file_path, metavar='OUT', help='file to write')
     samnet.set_defaults(network='samnet')
     for verb in (csnet, samnet):
         add_json(verb)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_exif, add_path
+from sod_plugins.cli.arguments import add_exif, add_path, file_path
 from sod_plugins.cli.output import add_json, print_json
 
 HELP = 'read a data set and report its content'
@@ -13,7 +12,7 @@ HELP = 'read a data set and report its content'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('root', type=Path, metavar='DIR')
+    parser.add_argument('root', type=file_path, metavar='DIR')
     parser.add_argument(
         '--preset', metavar='NAME', help='compare with a published data set, such as duts-tr'
     )

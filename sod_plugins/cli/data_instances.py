@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sod_plugins._common.names import LABEL_FORMATS
-from sod_plugins.cli.arguments import add_path, require_writable_files
+from sod_plugins.cli.arguments import add_path, file_path, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'convert labels of instances to COCO JSON'
@@ -14,7 +14,7 @@ HELP = 'convert labels of instances to COCO JSON'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('root', type=Path, metavar='DIR')
+    parser.add_argument('root', type=file_path, metavar='DIR')
     parser.add_argument(
         '--label-format',
         '--coding',

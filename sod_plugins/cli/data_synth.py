@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sod_plugins._common.names import SPLITS
+from sod_plugins.cli.arguments import file_path
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'generate scenes with salient objects'
@@ -13,7 +13,7 @@ HELP = 'generate scenes with salient objects'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('out', type=Path, metavar='OUT', help='a new or empty folder')
+    parser.add_argument('out', type=file_path, metavar='OUT', help='a new or empty folder')
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='default: %(default)s')
     parser.add_argument(

@@ -12,6 +12,7 @@ from sod_plugins.cli.arguments import (
     add_evaluation_options,
     add_path,
     evaluation_options,
+    file_path,
     require_writable_files,
 )
 
@@ -23,9 +24,9 @@ HELP = 'compare saliency maps with ground truth'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
+    parser.add_argument('pred_dir', type=file_path, metavar='PRED_DIR')
     parser.add_argument(
-        'gt_dir', type=Path, metavar='GT_DIR', help='folder of masks, or of a data set'
+        'gt_dir', type=file_path, metavar='GT_DIR', help='folder of masks, or of a data set'
     )
     add_evaluation_options(parser)
     add_path(parser, '--json', help="write measures and curves; '-' prints them")

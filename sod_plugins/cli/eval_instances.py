@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from sod_plugins._common.names import INSTANCE_PROTOCOLS, OCCLUSION
-from sod_plugins.cli.arguments import STDOUT, add_path, require_writable_files
+from sod_plugins.cli.arguments import STDOUT, add_path, file_path, require_writable_files
 from sod_plugins.cli.style import print_error
 
 HELP = 'compare salient instances with ground truth'
@@ -17,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
         'predictions',
-        type=Path,
+        type=file_path,
         metavar='PREDICTIONS',
         help='instances.json of sod predict, or a COCO result list',
     )
     parser.add_argument(
-        'ground_truth', type=Path, metavar='GROUND_TRUTH', help='COCO JSON of the instances'
+        'ground_truth', type=file_path, metavar='GROUND_TRUTH', help='COCO JSON of the instances'
     )
     parser.add_argument(
         '--protocol',

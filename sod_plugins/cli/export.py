@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_path, add_size, require_writable_files
+from sod_plugins.cli.arguments import add_path, add_size, file_path, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'write a network for ONNX Runtime or OpenVINO'
@@ -14,7 +13,7 @@ HELP = 'write a network for ONNX Runtime or OpenVINO'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    parser.add_argument('checkpoint', type=file_path, metavar='CHECKPOINT')
     add_path(parser, '-o', '--out', metavar='FILE.onnx|FILE.xml', required=True, help='the file')
     add_path(parser, '--photo', help='image for checking the file (default: a synthetic scene)')
     add_size(parser, 'input size (default: that of the checkpoint)')

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from sod_plugins.cli.arguments import add_half, require_writable_files
+from sod_plugins.cli.arguments import add_half, file_path, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'extract the network of a training checkpoint'
@@ -13,8 +12,8 @@ HELP = 'extract the network of a training checkpoint'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('training_checkpoint', type=Path, metavar='TRAINING_CHECKPOINT')
-    parser.add_argument('out', type=Path, metavar='OUT')
+    parser.add_argument('training_checkpoint', type=file_path, metavar='TRAINING_CHECKPOINT')
+    parser.add_argument('out', type=file_path, metavar='OUT')
     add_half(parser)
     add_json(parser)
 

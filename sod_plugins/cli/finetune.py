@@ -7,7 +7,7 @@ import io
 import sys
 from contextlib import redirect_stdout
 
-from sod_plugins.cli.arguments import add_exif, add_path, add_size, import_host, process_count
+from sod_plugins.cli.arguments import add_exif, add_path, add_size, import_host, worker_count
 from sod_plugins.cli.completion import complete_by, model_names
 from sod_plugins.cli.output import add_json, report
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_size(parser, 'input size (default: that of the model)')
     parser.add_argument(
         '--workers',
-        type=process_count,
+        type=worker_count,
         default=2,
         metavar='N',
         help='worker processes that load images (default: %(default)s)',

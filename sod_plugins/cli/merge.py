@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
+from sod_plugins.cli.arguments import file_path
 from sod_plugins.cli.output import add_json, report, report_unreadable
 
 HELP = 'merge the results of all shards of sod predict --shard'
@@ -13,7 +13,9 @@ HELP = 'merge the results of all shards of sod predict --shard'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('out_dir', type=Path, metavar='DIR', help='output folder of the shards')
+    parser.add_argument(
+        'out_dir', type=file_path, metavar='DIR', help='output folder of the shards'
+    )
     add_json(parser)
 
 

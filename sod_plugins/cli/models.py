@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         print(models_markdown(args.task or 'saliency'), end='')
         return 0
     cards = [model_card(name) for name in list_models(args.task)]
+    if not cards and not args.json:
+        print(f'no model of this version finds {args.task}')
     if args.json:
         print_json([card.to_dict() for card in cards])
         return 0

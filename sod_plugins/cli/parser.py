@@ -70,7 +70,7 @@ DATA_VERBS: dict[str, ModuleType] = {
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser, whose result contains the function to ``run``."""
+    """Return the parser, whose result has the function to ``run`` and the verb's ``parser``."""
     parser = Parser(prog='sod', description='Salient object detection from the command line.')
     parser.add_argument('--version', action='version', version=f'sod_plugins {__version__}')
     verbs = parser.add_subparsers(metavar='VERB', required=True)
@@ -97,4 +97,4 @@ def _add_verbs(
         add_import_option(parser)
         if name not in HOST_VERBS:
             add_quiet(parser)
-        parser.set_defaults(run=module.run)
+        parser.set_defaults(run=module.run, parser=parser)

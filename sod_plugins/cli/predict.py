@@ -10,22 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 from sod_plugins._common.names import BACKENDS, IMAGE_FORMATS, OUTPUT_KINDS
 from sod_plugins._common.reading import read_stream
+from sod_plugins._common.text import counted
 from sod_plugins.cli.arguments import (
     STDOUT,
     add_exif,
     add_network_choice,
     add_path,
     let_threads_sleep,
-    process_count,
     require_cuda,
+    worker_count,
 )
 from sod_plugins.cli.output import add_json, report, report_unreadable
 
 if TYPE_CHECKING:
+    from sod_plugins._common.names import OutputKind, Product
     from sod_plugins.inference import OutputOptions, PredictionSummary
 
 HELP = 'save the saliency maps, cut-outs or salient instances of images'
 STDIN = '-'
+# Options and the outputs that they change.
+_CHANGES = {
+    'crop': ('cutout',),
+    'background': ('cutout',),
+    'foreground': ('cutout',),
+    'threshold': ('mask', 'cutout'),
+    'grow': ('mask', 'cutout'),
+}
 # Arguments that do not apply to instances.
 _FOR_MAPS = (
     *('no_map', 'mask', 'cutout', 'crop', 'background', 'threshold', 'grow', 'foreground'),
@@ -115,7 +125,7 @@ def _add_running(group: Any) -> None:
     )
     group.add_argument(
         '--workers',
-        type=process_count,
+        type=worker_count,
         default=2,
         metavar='N',
         help='threads that decode and encode (default: %(default)s)',
@@ -173,7 +183,8 @@ def _network(args: argparse.Namespace) -> Any:
 
     path = args.checkpoint
     if path is None:
-        name = args.model or default_model('instances' if args.instances else 'saliency')
+        task = 'instances' if args.instances else 'saliency'
+        name = default_model(task) if args.model is None else args.model
         if model_card(name).task == 'saliency' and not args.half:
             return f'zoo:{name}'
         path = find_model(name)
@@ -212,53 +223,106 @@ def _predict_maps(args: argparse.Namespace, network: Any) -> int:
         'workers': args.workers,
         'batch_size': args.batch,
     }
+    _require_effect(args)
     runner = _open_runner(args, network)
     if args.watch:
-        if args.shard:
+        if args.shard is not None:
             raise ValueError('--watch predicts all images that arrive: it has no shards.')
         if args.json:
             raise ValueError('--watch does not end, so --json could not print a document.')
         if not args.quiet:
             print(f'watching {", ".join(args.paths)}; Ctrl-C ends it', flush=True)
         for summary in watch_files(args.paths, args.out_dir, runner, **options):
-            _report(args, summary, f'{len(summary.written)} images predicted')
+            _report(args, summary, f'{counted(len(summary.written), "image")} predicted')
             sys.stdout.flush()
-    shard = Shard.parse(args.shard) if args.shard else None
+    shard = None if args.shard is None else Shard.parse(args.shard)
     summary = predict_files(
         args.paths, args.out_dir, runner, shard=shard, progress=not args.quiet, **options
     )
-    what = 'images predicted, their outputs' if args.no_map else 'saliency maps'
-    return _report(args, summary, f'{len(summary.written)} {what} written to {args.out_dir}')
+    count = len(summary.written)
+    what = (
+        f'outputs of {counted(count, "image")}' if args.no_map else counted(count, 'saliency map')
+    )
+    return _report(args, summary, f'{what} written to {args.out_dir}')
+
+
+def _require_effect(args: argparse.Namespace) -> None:
+    """Refuse options of outputs that are not asked for: nothing would show that they do nothing."""
+    for name, outputs in _CHANGES.items():
+        if getattr(args, name) and not any(getattr(args, output) for output in outputs):
+            needed = ' or '.join(f'--{output}' for output in outputs)
+            raise ValueError(f'--{name} changes nothing here. Add {needed}.')
+    if args.format in ('jpeg', 'avif') and not (args.cutout or args.overlay):
+        raise ValueError(f'maps and masks are never {args.format}. Add --cutout or --overlay.')
+    lossy = (None, 'jpeg', 'webp', 'avif') if args.overlay else ('jpeg', 'webp', 'avif')
+    if args.quality and not ((args.cutout or args.overlay) and args.format in lossy):
+        raise ValueError(
+            '--quality changes nothing here: it is for cut-outs and overlays as jpeg, webp or '
+            'avif. Add --format.'
+        )
 
 
 def _predict_stream(args: argparse.Namespace) -> int:
     """Write one output of one image to standard output."""
-    from sod_plugins.inference import DenseCRF, InstancePredictor, encode_product
-    from sod_plugins.inference.image_work import ImageWork
-
     asked = [kind for kind in OUTPUT_KINDS[1:] if getattr(args, kind)]
-    if len(args.paths) != 1 or len(asked) > 1 or args.out_dir not in (None, STDOUT):
+    if args.out_dir not in (None, STDOUT):
+        raise ValueError(
+            f'an image from standard input has no name below {args.out_dir}. Leave -o out: '
+            'sod predict - > map.png'
+        )
+    if len(args.paths) != 1 or len(asked) > 1:
         raise ValueError(
             'standard input and output take one image and give one output: '
             'sod predict - --cutout > cutout.png'
         )
     if args.json:
         raise ValueError('standard output takes the image, so --json cannot print there too.')
-    source: Any = read_stream(sys.stdin.buffer) if args.paths[0] == STDIN else Path(args.paths[0])
+    for name in ('watch', 'shard', 'suffix'):
+        if getattr(args, name):
+            raise ValueError(f'--{name} is for folders, not for one image by standard output.')
     network, options = _network(args), output_options(args)
-    if getattr(network, 'task', 'saliency') == 'instances':
-        product = asked[0] if asked else 'instances'
-        predictor = InstancePredictor(network, args.device)
-        content = encode_product(predictor, source, product, options).content
+    finds_instances = getattr(network, 'task', 'saliency') == 'instances'
+    kind = asked[0] if asked else None
+    if sys.stdout.isatty() and (kind or not finds_instances):
+        name = kind or 'map'
+        raise ValueError(
+            f'the {name} would be printed on the terminal. Name a file: sod predict - > {name}.png'
+        )
+    if finds_instances:
+        content = _encode_instances(args, network, kind or 'instances', options)
     else:
-        kind = asked[0] if asked else OUTPUT_KINDS[0]
-        runner = _open_runner(args, network)
-        crf = DenseCRF() if args.crf else None
-        work = ImageWork(runner, [kind], options, args.exif or 'apply', args.edges, crf)
-        image = work.decode(source)
-        content = work.render(image, *work.compute([image]))[kind].content
+        _require_effect(args)
+        content = _encode_saliency(args, network, kind or 'map', options)
     sys.stdout.buffer.write(content)
     return 0
+
+
+def _encode_saliency(
+    args: argparse.Namespace, network: Any, kind: OutputKind, options: OutputOptions
+) -> bytes:
+    from sod_plugins.inference import DenseCRF
+    from sod_plugins.inference.image_work import ImageWork
+
+    runner = _open_runner(args, network)
+    crf = DenseCRF() if args.crf else None
+    work = ImageWork(runner, [kind], options, args.exif or 'apply', args.edges, crf)
+    image = work.decode(_source(args))
+    return work.render(image, *work.compute([image]))[kind].content
+
+
+def _encode_instances(
+    args: argparse.Namespace, network: Any, kind: Product, options: OutputOptions
+) -> bytes:
+    from sod_plugins.inference import InstancePredictor, encode_product
+
+    predictor = InstancePredictor(network, args.device)
+    return encode_product(predictor, _source(args), kind, options).content
+
+
+def _source(args: argparse.Namespace) -> Any:
+    """Return the one image: the bytes of standard input, or a path."""
+    name = args.paths[0]
+    return read_stream(sys.stdin.buffer) if name == STDIN else Path(name)
 
 
 def _find_instances(args: argparse.Namespace, network: Any) -> int:
@@ -276,10 +340,10 @@ def _find_instances(args: argparse.Namespace, network: Any) -> int:
         recursive=args.recursive,
         exif=args.exif or 'apply',
         device=args.device,
-        shard=Shard.parse(args.shard) if args.shard else None,
+        shard=None if args.shard is None else Shard.parse(args.shard),
         progress=not args.quiet,
     )
-    done = f'instances of {len(summary.written)} images written to {args.out_dir}'
+    done = f'instances of {counted(len(summary.written), "image")} written to {args.out_dir}'
     return _report(args, summary, done)
 
 

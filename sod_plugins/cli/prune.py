@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sod_plugins._common.names import PRUNING_RULES
-from sod_plugins.cli.arguments import add_path, require_writable_files
+from sod_plugins.cli.arguments import add_path, file_path, require_writable_files
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'remove dispensable channels from a CSNet'
@@ -14,7 +13,7 @@ HELP = 'remove dispensable channels from a CSNet'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT')
+    parser.add_argument('checkpoint', type=file_path, metavar='CHECKPOINT')
     add_path(parser, '-o', '--out', metavar='OUT.pth', required=True, help='the smaller network')
     extent = parser.add_mutually_exclusive_group(required=True)
     extent.add_argument(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sod_plugins.cli.arguments import (
     add_evaluation_options,
     add_path,
     evaluation_options,
+    file_path,
     named_file,
     require_writable_files,
 )
@@ -19,7 +19,7 @@ HELP = 'write an HTML report of an evaluation'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('pred_dir', type=Path, metavar='PRED_DIR')
+    parser.add_argument('pred_dir', type=file_path, metavar='PRED_DIR')
     add_path(parser, '--data', metavar='DIR', required=True, help='data set of the predictions')
     add_path(parser, '-o', '--out', required=True, help='the page')
     add_evaluation_options(parser)

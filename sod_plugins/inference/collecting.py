@@ -55,6 +55,9 @@ def find_images(
     Raises:
         FileNotFoundError: A file does not exist, or a folder or pattern yields no image.
     """
+    paths = list(paths)
+    if '' in paths:  # else the current folder
+        raise FileNotFoundError("'' is no file, folder or pattern. Name images that exist.")
     named = [Path(path) for path in paths]
     collection = Collection()
     seen: set[Path] = set()
@@ -62,12 +65,13 @@ def find_images(
     for path in named:
         found = [path] if path.is_file() else _search(path, recursive, out_dir, collection)
         if not found:
-            raise FileNotFoundError(f"'{path}' {_what(path, collection)}. Name images that exist.")
+            what = _what(path, recursive, collection)
+            raise FileNotFoundError(f"'{path}' {what}. Name images that exist.")
         base = shared if path.is_file() else path if path.is_dir() else _fixed_part(path)
         for image in found:
-            resolved = image.resolve()
-            if resolved not in seen:
-                seen.add(resolved)
+            target = resolved(image)
+            if target not in seen:
+                seen.add(target)
                 name = Path(os.path.relpath(image, base)) if recursive else Path(image.name)
                 collection.names[image] = name
     return collection
@@ -102,6 +106,11 @@ def output_names(names: Mapping[Path, Path]) -> dict[Path, Path]:
     return outputs
 
 
+def resolved(path: str | Path) -> Path:
+    """Return a path without links; ``Path.resolve`` fails at a loop of them before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
 def _search(
     path: Path, recursive: bool, out_dir: str | Path | None, collection: Collection
 ) -> list[Path]:
@@ -111,8 +120,8 @@ def _search(
     found = image_files(candidates)
     if out_dir is None or not Path(out_dir).is_dir():
         return found
-    results = Path(out_dir).resolve()
-    earlier = [p for p in found if results in p.resolve().parents and is_marked(p)]
+    results = resolved(out_dir)
+    earlier = [p for p in found if results in resolved(p).parents and is_marked(p)]
     collection.earlier += earlier
     return [image for image in found if image not in set(earlier)]
 
@@ -140,9 +149,13 @@ def _fixed_part(pattern: Path) -> Path:
     return Path(*parts[:first])
 
 
-def _what(path: Path, collection: Collection) -> str:
+def _what(path: Path, recursive: bool, collection: Collection) -> str:
     """Explain why a folder or pattern yields no image."""
     if collection.left_out:
         reasons = [f"'{file}' ({reason})" for file, reason in collection.left_out.items()]
         return f'has no image in it that can be read, but {list_files(reasons)}'
-    return 'has no image in it' if path.is_dir() else 'is no file, folder or pattern'
+    if not path.is_dir():
+        return 'matches no image' if glob.has_magic(str(path)) else 'is no file, folder or pattern'
+    if not recursive and any(inner.is_dir() for inner in path.iterdir()):
+        return 'has no image in it, but folders (recursive=True, --recursive)'
+    return 'has no image in it'

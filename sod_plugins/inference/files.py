@@ -16,7 +16,7 @@ from sod_plugins._common.names import OUTPUT_KINDS, ExifRule, OutputKind
 from sod_plugins.data import list_files, require_writable
 from sod_plugins.data.decoding import stated_pixels
 from sod_plugins.data.encoding import FORMATS
-from sod_plugins.inference.collecting import find_images, output_names
+from sod_plugins.inference.collecting import find_images, output_names, resolved
 from sod_plugins.inference.image_work import ImageWork, PreparedImage
 from sod_plugins.inference.manifest import Manifest
 from sod_plugins.inference.outputs import DEFAULTS, output_format
@@ -247,10 +247,10 @@ def check_targets(targets: Mapping[Path, Mapping[Any, Path]]) -> None:
                 f"'{target}' would have a name of more than {LONGEST_NAME} bytes. Shorten that of "
                 f"'{images[0]}', or the suffix."
             )
-    originals = {image.resolve() for image in targets}
+    originals = {resolved(image) for image in targets}
     for image, outputs in targets.items():
         for target in outputs.values():
-            if target.resolve() in originals:
+            if resolved(target) in originals:
                 raise ValueError(
                     f"The prediction of '{image}' would overwrite the image '{target}'. "
                     'Choose another output folder.'

@@ -124,7 +124,7 @@ class ModelCard:
             ('licence', self.licence),
             *(('note', note) for note in self.notes),
         ]
-        lines = [f'{name + ":":14}{value}' for name, value in rows if value]
+        lines = [f'{name + ":":13} {value}' for name, value in rows if value]
         return '\n'.join([f'{self.name}: {self.summary}', *lines])
 
 

@@ -1,4 +1,4 @@
-"""Absurd arguments of ``sod eval`` and ``sod data instances`` are used or refused in a sentence."""
+"""Absurd arguments are used or refused in a sentence."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from PIL import Image
 
 from sod_plugins.cli import main
 
-VALUES = ('', 'pipe', 'zero', 'loop', 'x' * 300, '9' * 400, '1e999', '../..')
+VALUES = ('', 'pipe', 'zero', 'loop', 'x' * 300, '9' * 400, '1e999', '../..', '-1', 'nan')
 WORDS = {
     'eval': ['eval', 'maps', 'masks'],
     'instances': ['data', 'instances', '.', '--label-format', 'masks', '-o', 'out.json'],
+    'predict': ['predict', 'images', '-o', 'out', '--mask', '--cutout', '--overlay', '-q'],
+    'serve': ['serve'],
+    'models': ['models'],
 }
 OPTIONS = {
     'eval': (
@@ -22,6 +25,15 @@ OPTIONS = {
         *('mask-suffix', 'exif', 'method', 'curves', 'workers', 'json', 'per-image', 'csv'),
         *('markdown', 'latex'),
     ),
+    'predict': (
+        *('out-dir', 'model', 'checkpoint', 'format', 'quality', 'background', 'threshold'),
+        *('grow', 'suffix', 'exif', 'shard', 'workers', 'batch', 'device', 'backend', 'import'),
+    ),
+    'serve': (
+        *('model', 'checkpoint', 'device', 'backend', 'cors', 'max-mb', 'max-megapixels'),
+        *('max-queue', 'time-limit', 'batch-size', 'workers', 'log-level', 'import'),
+    ),
+    'models': ('task', 'metafile', 'import'),
     'instances': ('image-dir', 'label-dir', 'list', 'min-area', 'seed', 'label-format', 'out'),
 }
 
@@ -41,16 +53,33 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures('folder')
 @pytest.mark.parametrize('verb', WORDS)
-def test_absurd_values_are_used_or_refused_in_a_sentence(verb, capsys):
+def test_absurd_values_are_used_or_refused_in_a_sentence(verb, capsys, monkeypatch):
     pytest.importorskip('matplotlib')
+    if verb == 'serve':
+        pytest.importorskip('fastapi')
+        monkeypatch.setattr('sod_plugins.serve.serve', lambda *arguments: None)
     for option in OPTIONS[verb]:
         for value in VALUES:
-            words = [*WORDS[verb], f'--{option}', value]
-            try:
-                status = main(words)
-            except SystemExit as stop:
-                status = stop.code
-            errors = capsys.readouterr().err
-            assert status in (0, 2), words
-            assert '[Errno' not in errors, words
-            assert status == 0 or 'sod' in errors, words
+            check([*WORDS[verb], f'--{option}={value}'], capsys)
+
+
+@pytest.mark.usefixtures('folder')
+@pytest.mark.parametrize(
+    'words', ['predict -o out', 'models', 'merge', 'completion', 'configs', 'complexity', 'extract']
+)
+def test_absurd_words_are_used_or_refused_in_a_sentence(words, capsys):
+    for value in VALUES:
+        check([*words.split(), value], capsys)
+
+
+def check(words, capsys):
+    try:
+        status = main(words)
+    except SystemExit as stop:
+        status = stop.code
+    errors = capsys.readouterr().err
+    assert status in (0, 1, 2), words
+    assert '[Errno' not in errors and 'Traceback' not in errors, words
+    if status:
+        *_, last = errors.removesuffix('\n').split('\n')
+        assert last.startswith('sod') and errors.count(' error: ') == 1, words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -60,9 +61,30 @@ def test_streams_give_what_files_give(capsys, photos, tmp_path):
 def test_streams_refuse_what_they_cannot_do(photos):
     status, output, errors = stream(b'no image')
     assert (status, output) == (2, b'') and 'Cannot read image of 8 bytes' in errors
-    for words in (['--cutout', '--mask'], ['another.jpg'], ['-o', 'folder']):
+    for words, reason in (
+        (['--cutout', '--mask'], 'take one image and give one output'),
+        (['another.jpg'], 'take one image and give one output'),
+        (['-o', 'folder'], 'has no name below folder. Leave -o out'),
+        (['--json'], '--json cannot print there too'),
+        (['--watch'], '--watch is for folders'),
+        (['--shard', '1/2'], '--shard is for folders'),
+        (['--suffix', '_x'], '--suffix is for folders'),
+        (['--crop'], '--crop changes nothing here'),
+    ):
         status, output, errors = stream(b'', *words)
-        assert (status, output) == (2, b'') and 'take one image and give one output' in errors
+        assert (status, output) == (2, b'') and reason in errors and errors.count('\n') == 1
+
+
+def test_no_image_is_printed_on_a_terminal(photos):
+    terminal, end = pty.openpty()
+    try:
+        words = ['-m', 'sod_plugins.cli', 'predict', str(photos / '0.jpg'), '-o', '-', '--overlay']
+        done = subprocess.run([sys.executable, *words], stdout=end, stderr=subprocess.PIPE)
+    finally:
+        os.close(end)
+        os.close(terminal)
+    assert done.returncode == 2
+    assert b'the overlay would be printed on the terminal. Name a file' in done.stderr
 
 
 def test_a_stream_that_does_not_end_is_refused(capsys, monkeypatch):
@@ -118,7 +140,7 @@ def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
     words = ['--no-map', '--mask', '--cutout', '--overlay', '--format', 'webp', '--suffix', '_sal']
     words += ['--background', '#00ff00', '--grow=2', '--foreground', '--edges', '--quality', '80']
     status, output, _ = sod(capsys, 'predict', photos, '-o', out, *words)
-    assert status == 0 and output == f'3 images predicted, their outputs written to {out}\n'
+    assert status == 0 and output == f'outputs of 3 images written to {out}\n'
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob('*') if p.is_file()) == [
         *(f'{kind}/{n}_sal.webp' for kind in ('cutout', 'mask', 'overlay') for n in range(3)),
         'sod-predict.json',
@@ -139,6 +161,15 @@ def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
         (['--threshold', '2'], 'threshold is 2.0'),
         (['--quality', '0'], 'quality is 0'),
         (['--shard', '3/2'], 'There is no shard 3/2'),
+        (['--background', 'white'], '--background changes nothing here. Add --cutout.'),
+        (['--crop', '--mask'], '--crop changes nothing here. Add --cutout.'),
+        (['--foreground', '--overlay'], '--foreground changes nothing here. Add --cutout.'),
+        (['--threshold', '0.4'], '--threshold changes nothing here. Add --mask or --cutout.'),
+        (['--grow=-2', '--overlay'], '--grow changes nothing here. Add --mask or --cutout.'),
+        (['--format', 'jpeg', '--mask'], 'maps and masks are never jpeg'),
+        (['--quality', '80'], '--quality changes nothing here'),
+        (['--quality', '80', '--cutout'], '--quality changes nothing here'),
+        (['--quality', '80', '--overlay', '--format', 'png'], '--quality changes nothing here'),
         (['--batch', '0'], 'batch_size is 0'),
         (['--batch', '9' * 20], 'Give 1 to 65,536 images'),
         (['--suffix', '/../a'], 'Give text that may stand within a file name'),
@@ -189,6 +220,18 @@ def test_a_watched_folder(photos, tmp_path):
     assert output.splitlines()[0].startswith('watching ')
     assert errors.count('unreadable images: 1') == 1
     assert (out / '3.png').read_bytes() == (out / '1.png').read_bytes()
+
+
+def test_what_names_no_image_is_said_with_its_reason(capsys, photos, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    for path, reason in (
+        (tmp_path / 'empty', 'has no image in it. Name'),
+        (tmp_path, 'has no image in it, but folders (recursive=True, --recursive). Name'),
+        (photos / '*.gif', 'matches no image. Name'),
+        (photos / 'a.gif', 'is no file, folder or pattern. Name'),
+    ):
+        status, _, errors = sod(capsys, 'predict', path, '-o', tmp_path / 'out')
+        assert status == 2 and f"'{path}' {reason} images that exist." in errors
 
 
 def test_only_folders_and_patterns_are_watched(capsys, photos, tmp_path):

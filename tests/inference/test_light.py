@@ -72,13 +72,16 @@ def test_the_command_needs_no_torch(tmp_path, scene):
         'print(status, sorted({"torch", "scipy", "matplotlib"} & {*sys.modules}))'
     )
     words = ['predict', tmp_path / 'a.jpg', '-o', tmp_path / 'out', '--cutout', '--overlay']
-    done = subprocess.run(
-        [sys.executable, '-c', code, *map(str, words), '--device', 'cpu'],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines()[-1] == '0 []'
+    stream = ['predict', '-', '--cutout', '--device', 'cpu']
+    for arguments in ([*map(str, words), '--device', 'cpu'], stream):
+        done = subprocess.run(
+            [sys.executable, '-c', code, *arguments],
+            capture_output=True,
+            input=(tmp_path / 'a.jpg').read_bytes(),
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1].endswith(b'0 []')
+    assert done.stdout.startswith((tmp_path / 'out/cutout/a.png').read_bytes())
     predict_files([tmp_path / 'a.jpg'], tmp_path / 'torch', backend='torch', progress=False)
     first, second = (np.asarray(Image.open(tmp_path / d / 'a.png')) for d in ('out', 'torch'))
     assert np.abs(first.astype(int) - second).mean() < 0.3

@@ -116,9 +116,42 @@ def test_what_cannot_be_served_is_said_before(capsys):
         assert main(['serve', '--port', port]) == 2
     error = capsys.readouterr().err
     assert f'port {port}' in error and '--port' in error
-    assert main(['serve', '--max-queue', '-1']) == 2
-    assert 'max_queue is -1' in capsys.readouterr().err
     assert main(['serve', '--port', '99999']) == 2
     assert '99999' in capsys.readouterr().err
     assert main(['serve', '--model', 'sod-smal']) == 2
     assert "Did you mean 'sod-small'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        (['--max-queue', '-1'], "'-1' is not a whole number from 1 to 1,000,000"),
+        (['--max-queue', '0'], "'0' is not a whole number from 1"),
+        (['--max-mb', 'inf'], "'inf' is not a number above 0"),
+        (['--max-mb', '0'], "'0' is not a number above 0"),
+        (['--max-megapixels', 'nan'], "'nan' is not a number above 0"),
+        (['--time-limit', 'soon'], "'soon' is not a number above 0"),
+        (['--batch-size', '0'], "'0' is not a number of images from 1 to 65,536"),
+        (['--workers', '100000'], "'100000' is not a number of workers from 1 to 1,000"),
+        (['--cors', 'example.org'], "'example.org' is no origin such as https://example.org"),
+        (['--cors', 'https://example.org/'], 'without a path'),
+    ],
+)
+def test_wrong_limits_are_refused_in_a_sentence(capsys, words, reason):
+    with pytest.raises(SystemExit) as stop:
+        main(['serve', *words])
+    errors = capsys.readouterr().err
+    assert stop.value.code == 2 and reason in errors and errors.count('\n') == 1
+
+
+def test_the_limits_are_those_of_the_service(monkeypatch):
+    calls = []
+    monkeypatch.setattr('sod_plugins.serve.serve', lambda *arguments: calls.append(arguments))
+    words = ['--max-mb', '0.5', '--max-megapixels', '1e-9', '--workers', '3', '--cors', '*']
+    assert main(['serve', '--quiet', *words, '--cors', 'https://example.org:8080']) == 0
+    ((_, host, port, settings, level),) = calls
+    assert (host, port, level) == ('127.0.0.1', 7000, 'warning')
+    assert (settings.max_body, settings.max_pixels, settings.workers) == (1 << 19, 1, 3)
+    assert settings.origins == ('*', 'https://example.org:8080')
+    assert main(['serve', '--log-level', 'error', '-q']) == 0
+    assert calls[1][-1] == 'error'
