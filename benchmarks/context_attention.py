@@ -7,7 +7,7 @@ take turns, so that other work on the machine disturbs both alike. On a CPU it i
 
 Extra memory: the peak of the bytes that live tensors hold during forward and backward beyond the
 inputs, the result and all their gradients. Against the window's size k, with the extent that it has
-in the paper, it is drawn to a picture (needs matplotlib).
+in the paper, it is drawn to an image (needs matplotlib).
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument('--kernel', type=int, default=7, choices=KERNELS, help='k of the ratios')
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--out', default='context_attention.png', help='picture of the memory')
+    parser.add_argument('--out', default='context_attention.png', help='image file of the memory')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'

@@ -29,7 +29,7 @@ from sod_plugins.data import image_files
 from sod_plugins.inference.image_work import ImageWork
 from sod_plugins.inference.runners import open_runner
 
-PICTURES = {'map': ([], ['-om']), 'cut-out': (['--no-map', '--cutout'], [])}
+OUTPUTS = {'map': ([], ['-om']), 'cut-out': (['--no-map', '--cutout'], [])}
 
 
 class Run(NamedTuple):
@@ -52,19 +52,19 @@ def main() -> None:
         shutil.copy(args.u2netp, models / 'u2netp.onnx')
         photos = image_files(args.photos.iterdir())[: args.count]
         start = resized(photos[:1], 1e-3, folder / 'start')
-        print('photo  threads picture   sod cpu   rembg  ratio   wall   rembg   peak  rembg  size')
+        print('photo  threads output   sod cpu   rembg  ratio   wall   rembg   peak  rembg  size')
         for megapixels in args.megapixels:
             source = resized(photos, megapixels, folder / f'{megapixels:g}')
             for threads in args.threads:
                 environ.update(OMP_NUM_THREADS=str(threads), U2NET_HOME=str(models))
-                for picture in PICTURES:
-                    commands = both(picture, args.rembg, args.checkpoint)
+                for output in OUTPUTS:
+                    commands = both(output, args.rembg, args.checkpoint)
                     row = compare(commands, source, folder / 'out', environ, args.repeats)
-                    print(f'{megapixels:4g} M  {threads:7} {picture:8}  {row}', flush=True)
-        for picture in PICTURES:
-            commands = both(picture, args.rembg, args.checkpoint)
+                    print(f'{megapixels:4g} M  {threads:7} {output:8}  {row}', flush=True)
+        for output in OUTPUTS:
+            commands = both(output, args.rembg, args.checkpoint)
             row = compare(commands, start, folder / 'out', environ, args.repeats)
-            print(f'start-up       {picture:8}  {row}')
+            print(f'start-up       {output:8}  {row}')
         for megapixels in args.megapixels:
             print_stages(folder / f'{megapixels:g}', args.checkpoint)
 
@@ -98,9 +98,9 @@ def resized(photos: Sequence[Path], megapixels: float, folder: Path) -> Path:
     return folder
 
 
-def both(picture: str, rembg: Path, checkpoint: Path | None) -> dict[str, list[str]]:
+def both(output: str, rembg: Path, checkpoint: Path | None) -> dict[str, list[str]]:
     """Return the command of each side, but for its folders."""
-    ours, theirs = PICTURES[picture]
+    ours, theirs = OUTPUTS[output]
     if checkpoint is not None:
         ours = [*ours, '--checkpoint', str(checkpoint)]
     sod = [sys.executable, '-m', 'sod_plugins.cli', 'predict', 'IN', '-o', 'OUT', *ours]
@@ -121,7 +121,7 @@ def compare(
             runs[name].append(run(words, environ))
             files = [path for path in out.rglob('*') if path.suffix == '.png']
             if len(files) != len(list(source.iterdir())):
-                raise SystemExit(f'{name} wrote {len(files)} pictures')
+                raise SystemExit(f'{name} wrote {len(files)} images')
             sizes[name] = sum(path.stat().st_size for path in files)
             sizes[f'{name} recoded'] = sum(recoded(path) for path in files) if name == 'sod' else 0
     sod, rembg = (Run(*map(median, zip(*runs[name], strict=True))) for name in commands)
@@ -134,7 +134,7 @@ def compare(
 
 
 def recoded(path: Path) -> int:
-    """Return the size that a picture has as rembg, that is Pillow, writes it."""
+    """Return the size that an output has as rembg, that is Pillow, writes it."""
     with Image.open(path) as image, tempfile.TemporaryFile() as file:
         image.save(file, 'PNG')
         return file.tell()

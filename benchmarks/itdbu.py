@@ -4,9 +4,9 @@
 
 Memory: the peak of the bytes that live tensors hold during forward and backward of the whole
 network, with weights and gradients; on CUDA what the allocator reports. With checkpointing and
-without, N = 1..5 at T = 2 and T = 1..4 at N = 3, drawn to a picture (needs matplotlib).
+without, N = 1..5 at T = 2 and T = 1..4 at N = 3, drawn to an image (needs matplotlib).
 
-Time: the baseline has the same weights, but convolves S and F anew in every layer, the input and a
+Time: the baseline has the same weights, but convolves S and F again in every layer, the input and a
 zero state at every step, and reads out every step also in inference. The two sides take turns;
 CPU time is measured, so that other work on the machine disturbs both alike.
 """
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--out', default='itdbu.png', help='picture of the memory')
+    parser.add_argument('--out', default='itdbu.png', help='image file of the memory')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'

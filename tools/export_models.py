@@ -1,8 +1,8 @@
 """Write the ``.onnx`` file of models of the zoo, which ``sod predict`` runs without torch.
 
-Run it whenever the weights of a model change; it writes the model's card anew, and for the default
-model the map that ``sod doctor`` expects. Large weights are stored in half precision, as in the
-model's own file, and computed with in single.
+Run it whenever the weights of a model change; it also rewrites the model's card, and for the
+default model the map that ``sod doctor`` expects. Large weights are stored in half precision, as in
+the model's own file, and computed with in single.
 """
 
 from __future__ import annotations

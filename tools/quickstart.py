@@ -1,8 +1,8 @@
 """From nothing to a trained, measured network: ``python3 tools/quickstart.py``.
 
 Makes ``.venv``, generates synthetic scenes, trains CSNet with dynamic weight decay on them, tests
-it and writes the saliency maps, the pictures, the curves and a report. Needs Python 3.10+ with
-``venv`` and no compiler; the network is used for installing only. Standard library only at the
+it and writes the saliency maps, the visualizations, the curves and a report. Needs Python 3.10+
+with ``venv`` and no compiler; the network is used for installing only. Standard library only at the
 start. Running it again reuses what is there, and continues what was interrupted.
 """
 
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         '--work-dir',
         type=Path,
         metavar='DIR',
-        help='checkpoints and results; remove it to train anew (default: work_dirs/quickstart)',
+        help='checkpoints and results; remove it to start again (default: work_dirs/quickstart)',
     )
     parser.add_argument(
         '--count',

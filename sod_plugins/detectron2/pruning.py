@@ -42,7 +42,7 @@ class PruningHook(HookBase):
         rule: See :func:`sod_plugins.optim.select_channels`.
         at_least: See :func:`sod_plugins.optim.select_channels`.
         finetune: ``'weights'`` trains on from the running statistics so far. ``'statistics'`` is
-            what the released code does: weights stay, and the running statistics, begun anew, are
+            what the released code does: weights stay, and the running statistics, begun again, are
             estimated in training mode until the training ends.
         lr: Learning rate of all parameters to continue with; by default the schedule's current one.
 

@@ -237,7 +237,7 @@ def _split_engine(file: str) -> tuple[str, str | None]:
 
 
 def _check_outputs(args: argparse.Namespace, names: Iterable[str]) -> None:
-    """Refuse what could not be written, or would overwrite pictures, before any work."""
+    """Refuse what could not be written, or would overwrite maps, before any work."""
     for path in filter(None, (args.markdown, args.json)):
         if path.is_dir():
             raise IsADirectoryError(f"'{path}' is a folder. Name a file to write.")

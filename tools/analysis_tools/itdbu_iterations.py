@@ -111,8 +111,8 @@ def draw_overview(
     for axes in grid.flat:
         axes.set_axis_off()
     references = {'photo': image} if mask is None else {'photo': image, 'ground truth': mask}
-    for axes, (name, picture) in zip(grid[:, 0], references.items(), strict=False):
-        axes.imshow(picture, cmap='gray', vmin=0, vmax=1)
+    for axes, (name, reference) in zip(grid[:, 0], references.items(), strict=False):
+        axes.imshow(reference, cmap='gray', vmin=0, vmax=1)
         axes.set_title(name, fontsize=9)
     errors = {} if mask is None else mean_absolute_errors(maps, mask)
     for column, run in enumerate(runs, 1):
@@ -143,7 +143,7 @@ def format_table(errors: Sequence[Mapping[Spot, float]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line, save the pictures and print the table."""
+    """Parse the command line, save the figures and print the table."""
     args = _parser().parse_args(argv)
     flush_denormals()
     try:
@@ -171,7 +171,7 @@ def _show(
     masks: Mapping[Path, Path],
     out_dir: Path | None,
 ) -> list[dict[Spot, float]]:
-    """Save the pictures of all images, and return the errors of those with masks."""
+    """Save the figures of all images, and return the errors of those with masks."""
     errors = []
     for path in tqdm(images, 'iterations', unit='image'):
         image = read_image(path)

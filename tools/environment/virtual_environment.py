@@ -110,7 +110,7 @@ class Environment:
                 print(f'==> The environment {self.folder} is ready', flush=True)
                 return
             print(f'==> The environment {self.folder} is broken: {problem}')
-            print('    It is removed and made anew', flush=True)
+            print('    It is removed and made again', flush=True)
             shutil.rmtree(self.folder)
         self._create()
         self._install(profile)
