@@ -174,7 +174,7 @@ def test_pictures_as_the_user_likes(capsys, photos, tmp_path):
         (['--batch', '9' * 20], 'Give 1 to 65,536 images'),
         (['--suffix', '/../a'], 'Give text that may stand within a file name'),
         (['--suffix', 'a' * 252], 'a name of more than 255 bytes'),
-        (['--half', '--device', 'cpu'], '--half computes on a CUDA device'),
+        (['--half', '--device', 'cpu'], '--half needs a CUDA device'),
         (['--watch', '--shard', '1/2'], 'it has no shards'),
         (['--model', 'sod-smal'], "Did you mean 'sod-small'"),
     ],

@@ -196,7 +196,7 @@ def test_photos_among_their_masks_are_refused_before_work(tmp_path, recursive):
     for name in ('1.jpg', '1.png', '2.jpg', '2.png'):
         Image.new('L', (4, 4)).save(tmp_path / 'Imgs' / name)
     network, out = Red(), tmp_path / 'out'
-    with pytest.raises(ValueError, match=r"photos have masks .* alone: '.*/Imgs/\*\.jpg'"):
+    with pytest.raises(ValueError, match=r"with masks\. Name only the photos: '.*/Imgs/\*\.jpg'"):
         run(tmp_path / 'Imgs', out, network, recursive=recursive)
     assert (network.calls, out.exists()) == (0, False)
     assert len(run(f'{tmp_path}/Imgs/*.jpg', out).written) == 2

@@ -76,7 +76,7 @@ def test_missing_shards_and_other_works_are_named(photos, tmp_path):
     with pytest.raises(ValueError, match='differ in their list of images'):
         merge_shards(out)
     run(photos, out, shard=Shard(1, 2), overwrite=True)
-    with pytest.raises(ValueError, match='works in 2 and 3 parts'):
+    with pytest.raises(ValueError, match='jobs in 2 and 3 parts'):
         merge_shards(out)
 
 
@@ -152,7 +152,7 @@ def test_another_model_or_other_options_are_refused(photos, tmp_path):
     assert len(run(photos, out, overwrite=True).written) == 7
     assert len(run(photos, out).skipped) == 7
     (out / 'sod-predict.json').unlink()
-    with pytest.raises(ValueError, match=r'no sod-predict\.json says what made them'):
+    with pytest.raises(ValueError, match=r'without a sod-predict\.json that says what made them'):
         run(photos, out)
     (out / 'sod-predict.json').write_text('[]', 'utf-8')
     with pytest.raises(ValueError, match='not a record of a run of this version'):

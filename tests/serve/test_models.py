@@ -44,7 +44,7 @@ def test_a_checkpoint_of_instances(tmp_path):
 
 def test_half_precision_needs_a_gpu(capsys):
     assert main(['serve', '--half', '--device', 'cpu']) == 2
-    assert '--half computes on a CUDA device' in capsys.readouterr().err
+    assert '--half needs a CUDA device' in capsys.readouterr().err
 
 
 @pytest.mark.gpu
