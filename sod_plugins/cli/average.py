@@ -13,7 +13,11 @@ HELP = 'average the weights of networks of one structure'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        'checkpoints', type=file_path, nargs='+', metavar='CHECKPOINT', help='two or more checkpoints'
+        'checkpoints',
+        type=file_path,
+        nargs='+',
+        metavar='CHECKPOINT',
+        help='two or more checkpoints',
     )
     add_path(parser, '-o', '--out', required=True, help='output file')
     parser.add_argument(
