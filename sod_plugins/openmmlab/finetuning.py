@@ -10,7 +10,12 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from sod_plugins._common.limits import MOST_IN_BATCH, MOST_WORKERS, require_number
+from sod_plugins._common.limits import (
+    MOST_IN_BATCH,
+    MOST_WORKERS,
+    require_number,
+    require_size,
+)
 from sod_plugins._common.names import ExifRule
 from sod_plugins._common.reading import read_text
 from sod_plugins._common.writing import write_text
@@ -25,6 +30,8 @@ from sod_plugins.zoo import ModelCard, default_model, find_model, list_models, m
 PASSES = 15  # epochs, if no number of iterations is given
 FEWEST, MOST = 100, 5000  # limits of the iterations in that case
 FEWEST_IMAGES = 4
+LARGEST_SEED = (1 << 32) - 1  # of NumPy's generator, which the host seeds
+SMALLEST_SIDE = 32  # the stride of the coarsest maps
 LARGEST_CONFIG = 1 << 20  # bytes, and of the measures
 CONFIG, MEASURES, NETWORK = 'finetune.py', 'measures.json', 'model.pth'
 TRAINING = 'training'
@@ -89,6 +96,9 @@ def finetune(
     card = _card(model)
     out = Path(out_dir).absolute()
     _require_arguments(iterations, learning_rate, batch_size, workers, folder, out)
+    require_number('seed', seed, 0, LARGEST_SEED)
+    if size is not None:
+        require_size((size[0], size[1]), SMALLEST_SIDE)
     require_writable(out)
     pairs = find_pairs(folder, exif=exif)
     if len(pairs) < FEWEST_IMAGES:

@@ -136,6 +136,9 @@ def test_what_it_cannot_use_is_one_sentence(scenes, tmp_path, capsys):
     assert 'is the data set' in error_of(capsys, scenes, '-o', scenes)
     for option, value in (('--iterations', 1), ('--batch-size', 1), ('--learning-rate', 0)):
         assert 'Give' in error_of(capsys, scenes, '-o', out, option, value)
+    assert 'seed is -5. Give 0 to' in error_of(capsys, scenes, '-o', out, '--seed', -5)
+    for size in ((0, 0), (16, 64), (99999, 99999)):
+        assert 'Give a height and a width' in error_of(capsys, scenes, '-o', out, '--size', *size)
     assert not out.exists()
 
 
