@@ -24,6 +24,7 @@ from sod_plugins.detectron2.checkpointer import Checkpointer
 from sod_plugins.detectron2.config import add_sod_plugins_config
 from sod_plugins.detectron2.datasets import (
     instance_records,
+    register_configured,
     register_saliency_dataset,
     register_salient_instances,
     saliency_records,
@@ -97,6 +98,7 @@ __all__ = [
     'describe_model',
     'instance_records',
     'optimizer_params',
+    'register_configured',
     'register_saliency_dataset',
     'register_salient_instances',
     'saliency_records',

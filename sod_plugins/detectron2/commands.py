@@ -30,10 +30,12 @@ from sod_plugins.detectron2.config_files import (
     is_lazy,
     load_config,
     output_dir,
+    require_evaluator,
     set_evaluator,
     set_precision,
 )
 from sod_plugins.detectron2.datasets import register_configured
+from sod_plugins.detectron2.starting import Start
 from sod_plugins.detectron2.trainer import LazyTrainer, Trainer, evaluate_lazily
 
 # What a process of several may end with -> the exit status.
@@ -72,10 +74,14 @@ def train(
     """
     cfg = load_config(config, options, work_dir)
     set_precision(cfg, amp, channels_last)
-    _set_up(cfg, config)
-    trainer = LazyTrainer(cfg) if is_lazy(cfg) else Trainer(cfg)
-    trainer.resume_or_load(resume)
-    trainer.train()
+    start = Start(config, output_dir(cfg))
+    with start.told():
+        _set_up(cfg, config)
+        require_evaluator(cfg)
+        trainer = LazyTrainer(cfg) if is_lazy(cfg) else Trainer(cfg)
+        start.watch(trainer)
+        trainer.resume_or_load(resume)
+        trainer.train()
     return trainer
 
 
@@ -108,14 +114,16 @@ def test(
         DataError: The data are not usable.
     """
     cfg = load_config(config, options, work_dir)
-    _set_up(cfg, config)
     asked: dict[str, Any] = {'--out': out_dir, '--show-dir': show_dir, '--crf': {} if crf else None}
-    set_evaluator(cfg, {name: value for name, value in asked.items() if value is not None})
-    if is_lazy(cfg):
-        model = instantiate(cfg.model).to(cfg.train.device)
-    else:
-        model = Trainer.build_model(cfg)
-    Checkpointer(model).load(str(checkpoint))
+    with Start(config, output_dir(cfg)).told():
+        _set_up(cfg, config)
+        set_evaluator(cfg, {name: value for name, value in asked.items() if value is not None})
+        require_evaluator(cfg)
+        if is_lazy(cfg):
+            model = instantiate(cfg.model).to(cfg.train.device)
+        else:
+            model = Trainer.build_model(cfg)
+        Checkpointer(model).load(str(checkpoint))
     results = (evaluate_lazily if is_lazy(cfg) else Trainer.test)(cfg, model.eval())
     if comm.is_main_process():
         written = json.dumps(results, indent=2) + '\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from detectron2.utils.registry import locate
 
 from sod_plugins._common.reading import read_text
 from sod_plugins.configs import YAML, find_config
-from sod_plugins.detectron2.config import add_sod_plugins_config
+from sod_plugins.detectron2.adapters import arguments
+from sod_plugins.detectron2.config import ARGUMENTS, add_sod_plugins_config
 from sod_plugins.detectron2.trainer import kind_of
 
 SECTIONS = ('model', 'dataloader', 'train', 'optimizer', 'lr_multiplier')  # of a LazyConfig
@@ -48,11 +50,13 @@ def load_config(
             add_sod_plugins_config(cfg)
             cfg.MODEL.DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
             cfg.merge_from_file(str(path))
+            _admit_arguments(cfg, options)
             cfg.merge_from_list([word for option in options for word in option.split('=', 1)])
             cfg.OUTPUT_DIR = str(work_dir or cfg.OUTPUT_DIR)
         else:
             cfg = LazyConfig.load(str(path))
             _require_sections(cfg, path)
+            _require_keys(cfg, options)
             cfg = LazyConfig.apply_overrides(cfg, list(options))
             cfg.train.output_dir = str(work_dir or cfg.train.output_dir)
     except Exception as error:  # a LazyConfig is Python code, which may fail in any way
@@ -85,6 +89,31 @@ def _binds_hooks(path: Path) -> bool:
     return False
 
 
+def _admit_arguments(cfg: Any, options: Sequence[str]) -> None:
+    """Let options give arguments that a yaml file leaves out; yacs sets only what is there."""
+    for option in options:
+        parts = option.partition('=')[0].split('.')
+        if len(parts) == 3 and parts[0] == 'SOD' and parts[1] in ARGUMENTS:
+            cfg.SOD[parts[1]].setdefault(parts[2], None)
+
+
+def _require_keys(cfg: Any, options: Sequence[str]) -> None:
+    """Refuse options that nothing in a LazyConfig would read; detectron2 sets any.
+
+    Arguments of what the config calls are checked when it is called.
+    """
+    for option in options:
+        key, node = option.partition('=')[0], cfg
+        for name in key.split('.'):
+            if key.startswith('+') or not isinstance(node, Mapping) or '_target_' in node:
+                break
+            if name not in node:
+                near = difflib.get_close_matches(name, node, n=1)
+                hint = f' Did you mean {near[0]!r}?' if near else ''
+                raise ValueError(f'it has no {key}.{hint} +{key}=VALUE adds what is not there.')
+            node = node[name]
+
+
 def is_lazy(cfg: Any) -> bool:
     """Return whether a config is a LazyConfig."""
     return 'dataloader' in cfg
@@ -115,13 +144,11 @@ def set_evaluator(cfg: Any, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: The config's evaluator has no such argument.
     """
-    if is_lazy(cfg):
-        target = cfg.dataloader.evaluator._target_
-        evaluators = [locate(target) if isinstance(target, str) else target]
-        node = cfg.dataloader.evaluator
-    else:
-        evaluators = [kind_of(name)[1] for name in cfg.DATASETS.TEST]
-        node = cfg.SOD.EVALUATOR
+    evaluators, node = _evaluators(cfg)
+    if options and not evaluators:
+        raise ValueError(
+            f'{", ".join(options)} needs one evaluator, and the config has none or several.'
+        )
     for option, value in options.items():
         argument = EVALUATOR_OPTIONS[option]
         for evaluator in evaluators:
@@ -131,3 +158,29 @@ def set_evaluator(cfg: Any, options: Mapping[str, Any]) -> None:
                     'option out.'
                 )
         node[argument] = value
+
+
+def require_evaluator(cfg: Any) -> None:
+    """Refuse arguments of the evaluator that it does not take, before a training of days ends.
+
+    Raises:
+        TypeError: It has no such argument.
+    """
+    evaluators, node = _evaluators(cfg)
+    given = {name: value for name, value in arguments(node).items() if name != '_target_'}
+    for evaluator in evaluators:
+        try:
+            inspect.signature(evaluator).bind_partial(**given)
+        except TypeError as error:
+            raise TypeError(f'{evaluator.__name__}: {error}') from None
+
+
+def _evaluators(cfg: Any) -> tuple[list[Any], Any]:
+    """Return the classes of the evaluators, and the node with their arguments."""
+    if is_lazy(cfg):
+        node = cfg.dataloader.get('evaluator')
+        if not isinstance(node, Mapping) or '_target_' not in node:
+            return [], {}  # none, or several
+        target = node._target_
+        return [locate(target) if isinstance(target, str) else target], node
+    return [kind_of(name)[1] for name in cfg.DATASETS.TEST], cfg.SOD.EVALUATOR

@@ -23,6 +23,7 @@ from sod_plugins.data import (
 from sod_plugins.detectron2.adapters import arguments
 
 Record = dict[str, Any]
+_CONFIGURED: dict[str, tuple[str, Record]] = {}  # the data sets that configs have registered
 
 
 def register_saliency_dataset(
@@ -146,7 +147,13 @@ def _annotation(entry: Mapping[str, Any]) -> Record:
 
 
 def register_configured(entries: Iterable[Mapping[str, Any]]) -> None:
-    """Register the data sets that a config lists in ``SOD.DATASETS``, unless they are known.
+    """Register the data sets that a config lists in ``SOD.DATASETS``.
+
+    What another config has registered by the same name is replaced; what you have registered by it
+    yourself is left.
+
+    Args:
+        entries: ``cfg.SOD.DATASETS``.
 
     Raises:
         ValueError: An entry has no name, is of no known kind, or has a wrong argument.
@@ -164,8 +171,12 @@ def register_configured(entries: Iterable[Mapping[str, Any]]) -> None:
                 f'{dict(entry)}.'
             )
         if name in DatasetCatalog:
-            continue
+            if _CONFIGURED.get(name) in (None, (kind, given)):
+                continue
+            DatasetCatalog.pop(name)
+            MetadataCatalog.pop(name)  # its values cannot be changed
         try:
             functions[kind](**given)
         except TypeError as error:
             raise ValueError(f"The data set '{name}' of SOD.DATASETS: {error}.") from error
+        _CONFIGURED[name] = (kind, given)

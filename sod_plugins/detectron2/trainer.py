@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import weakref
 from collections import OrderedDict
@@ -29,6 +30,7 @@ from torch.utils.data import DataLoader
 from sod_plugins.checkpoints.reading import read_checkpoint
 from sod_plugins.detectron2.adapters import arguments
 from sod_plugins.detectron2.checkpointer import FOREIGN, Checkpointer
+from sod_plugins.detectron2.datasets import register_configured
 from sod_plugins.detectron2.evaluators import SaliencyEvaluator, SalientInstanceEvaluator
 from sod_plugins.detectron2.hooks import DynamicWeightDecayHook, ExactResumeHook
 from sod_plugins.detectron2.loaders import build_test_loader, build_train_loader
@@ -47,13 +49,15 @@ KINDS: dict[str, tuple[Any, Any]] = {
 class Trainer(DefaultTrainer):
     """``DefaultTrainer`` for the data sets, hooks and checkpoints of this package.
 
-    Data sets are those of :func:`~sod_plugins.detectron2.register_saliency_dataset` and
+    Data sets are those of ``SOD.DATASETS``, which are registered here, and of
+    :func:`~sod_plugins.detectron2.register_saliency_dataset` and
     :func:`~sod_plugins.detectron2.register_salient_instances`.
     """
 
     def __init__(self, cfg: Any) -> None:
         # As the base class does, which wraps models for GPUs alone and has its own checkpointer.
         TrainerBase.__init__(self)
+        register_configured(cfg.SOD.DATASETS)
         if not logging.getLogger('detectron2').isEnabledFor(logging.INFO):
             setup_logger()
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
@@ -107,13 +111,18 @@ class Trainer(DefaultTrainer):
 
     def own_hooks(self) -> list[HookBase]:
         """Build the hooks that the config asks for."""
-        decay, pruning = self.cfg.SOD.DYNAMIC_WEIGHT_DECAY, self.cfg.SOD.PRUNING
+        sod = self.cfg.SOD
         chosen: list[HookBase] = []
-        if decay.enabled:
-            chosen.append(DynamicWeightDecayHook(**_without_switch(decay)))
-        if pruning.enabled:
-            chosen.append(PruningHook(**_without_switch(pruning)))
-        if self.cfg.SOD.EXACT_RESUME:
+        for hook, node in (
+            (DynamicWeightDecayHook, sod.DYNAMIC_WEIGHT_DECAY),
+            (PruningHook, sod.PRUNING),
+        ):
+            given = {name: value for name, value in arguments(node).items() if name != 'enabled'}
+            if node.enabled:
+                chosen.append(hook(**given))
+            else:  # a misspelt switch looks like an argument
+                inspect.signature(hook).bind_partial(**given)
+        if sod.EXACT_RESUME:
             chosen.append(ExactResumeHook())
         return chosen
 
@@ -243,7 +252,3 @@ def kind_of(dataset_name: str) -> tuple[Any, Any]:
             'loader and evaluator by a trainer of your own.'
         )
     return KINDS[kind]
-
-
-def _without_switch(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments(node).items() if name != 'enabled'}

@@ -90,6 +90,7 @@ def test_yaml_files_fit_the_keys(path, cfg):
     cfg.SOD.merge_from_other_cfg(content.SOD)
     assert len(cfg.SOD.DATASETS) == 2
     assert all(cfg.SOD.INPUT_SIZE)
+    assert content.INPUT.MIN_SIZE_TEST == 0  # else DefaultPredictor resizes images before
     assert {entry['name'] for entry in cfg.SOD.DATASETS} == {
         *ast.literal_eval(str(content.DATASETS.TRAIN)),
         *ast.literal_eval(str(content.DATASETS.TEST)),

@@ -6,6 +6,7 @@ train = dict(
     init_checkpoint='',
     max_iter=20000,
     amp=dict(enabled=False),
+    channels_last=False,
     ddp=dict(broadcast_buffers=False),
     checkpointer=dict(period=1000, max_to_keep=2),
     eval_period=5000,

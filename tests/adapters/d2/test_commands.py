@@ -91,6 +91,42 @@ def test_words_that_cannot_be(suffix, command, words, reason, scenes, tmp_path, 
     assert reason in refused(capsys, f'{command}_command', *config, *words, *own)
 
 
+@pytest.mark.parametrize(
+    ('suffix', 'option', 'reason'),
+    [
+        ('.yaml', 'SOLVER.MAX_ITERR=2', 'Non-existent key: SOLVER.MAX_ITERR'),
+        ('.yaml', 'SOD.BACKBONE.widht=2', "CSNet got an unexpected keyword argument 'widht'"),
+        ('.yaml', 'SOD.HEAD.widht=2', "CSFHead got an unexpected keyword argument 'widht'"),
+        ('.yaml', 'SOD.EVALUATOR.protocoll=x', 'SaliencyEvaluator: got an unexpected keyword'),
+        ('.yaml', 'SOD.PRUNING.enabeld=True', "unexpected keyword argument 'enabeld'"),
+        ('.yaml', 'MODEL.BACKBONE.NAME=CSNett', "No object named 'CSNett' found in 'BACKBONE'"),
+        ('.yaml', "DATASETS.TRAIN=('absent',)", "The data set 'absent' is none of register_"),
+        ('.py', 'train.max_iterr=2', "it has no train.max_iterr. Did you mean 'max_iter'?"),
+        ('.py', 'modle.input_size=[3,4]', "Did you mean 'model'?"),
+        ('.py', 'model.backbone.widht=2', "CSNet got an unexpected keyword argument 'widht'"),
+        ('.py', 'dataloader.evaluator.protocoll=x', 'SaliencyEvaluator: got an unexpected keyword'),
+        ('.py', 'dataloader.train.dataset.roott=x', "got an unexpected keyword argument 'roott'"),
+        ('.py', 'optimizer.lrr=2', "got an unexpected keyword argument 'lrr'"),
+    ],
+)
+def test_a_misspelt_option_is_named_before_the_training(
+    suffix, option, reason, scenes, tmp_path, capsys
+):
+    """The evaluator's too, which detectron2 builds only after the training."""
+    own = ['--cfg-options', *options_of(CSNET[suffix], scenes), option]
+    words = [CSNET[suffix], '--work-dir', tmp_path / 'run', *own]
+    assert reason in refused(capsys, 'train_command', *words)
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_options_may_add_what_the_file_leaves_out():
+    options = ['SOD.PRUNING.begin=3', 'SOD.BACKBONE.stage_blocks=[1,1,1,1]']
+    sod = load_config(CSNET['.yaml'], options).SOD
+    assert (sod.PRUNING.begin, sod.BACKBONE.stage_blocks) == (3, [1, 1, 1, 1])
+    cfg = load_config(CSNET['.py'], ['+train.cudnn_benchmark=true', 'model.antialias=true'])
+    assert cfg.train.cudnn_benchmark is cfg.model.antialias is True
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
 @pytest.mark.parametrize('suffix', ['.py', '.yaml'])
 def test_mixed_precision_is_refused_on_a_cpu(suffix, scenes, tmp_path, capsys):

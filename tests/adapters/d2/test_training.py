@@ -158,6 +158,21 @@ def test_pruning_and_a_resume_on_either_side_of_it(config, tmp_path):
             assert torch.equal(value, resumed[key]), (name, key)
 
 
+def test_the_trainer_registers_the_data_sets_of_its_config(config, scenes):
+    """Each config's own, also where another one had listed the name; but none of the user's."""
+    for name in ('toy-listed', 'toy-own'):
+        DatasetCatalog.pop(name, None)
+        MetadataCatalog.pop(name, None)
+    adapter.register_saliency_dataset('toy-own', scenes / 'test')
+    for split, count in (('train', 8), ('test', 3)):
+        entry = {'kind': 'saliency', 'root': str(scenes / split)}
+        config.SOD.DATASETS = [{'name': name, **entry} for name in ('toy-listed', 'toy-own')]
+        config.DATASETS.TRAIN = ('toy-listed',)
+        adapter.Trainer(config)
+        assert len(DatasetCatalog.get('toy-listed')) == count
+        assert len(DatasetCatalog.get('toy-own')) == 3
+
+
 def test_sod_predict_takes_a_checkpoint_trained_here(config, scenes, tmp_path, capsys):
     train(config)
     checkpoint = Path(config.OUTPUT_DIR) / 'model_final.pth'
