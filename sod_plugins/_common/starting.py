@@ -1,4 +1,4 @@
-"""Faults of a config or of data that show while a run is built, told in one sentence."""
+"""Report faults of a config or of data that show while a run is built, in one sentence."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ TRACEBACK = 'failed_start.txt'
 
 
 class Start:
-    """Whether the first batch of a run has passed the model.
+    """The start of a run, until the first batch has passed the model.
 
-    Before that what fails is what the config says: hosts build data sets, optimizers, schedules and
-    loops only when a run begins, and parts that do not fit each other show in the first batch.
+    A failure until then is a fault of the config: hosts build data sets, optimizers, schedules and
+    loops only when a run begins, and parts that do not fit together fail in the first batch.
 
     Args:
-        source: What the sentence names: the config.
-        work_dir: Where the traceback goes, for those who write parts of their own.
+        source: The config, which the sentence names.
+        work_dir: Folder for the traceback, for authors of their own parts.
 
     Attributes:
-        error: What is raised with the sentence.
-        clear: Errors that say enough by themselves, and pass.
+        error: The class of the error with the sentence.
+        clear: Errors that are clear by themselves and are not replaced.
     """
 
     error: ClassVar[type[ValueError]] = ValueError
@@ -39,10 +39,10 @@ class Start:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Turn whatever fails up to the first batch into one sentence.
+        """Report any failure up to the first batch in one sentence.
 
         Raises:
-            ValueError: (or ``error``) Something did; its traceback is in the work folder.
+            ValueError: There was one (raised as ``error``); its traceback is in the work folder.
         """
         try:
             yield

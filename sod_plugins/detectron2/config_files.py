@@ -181,6 +181,6 @@ def _evaluators(cfg: Any) -> tuple[list[Any], Any]:
         node = cfg.dataloader.get('evaluator')
         if not isinstance(node, Mapping) or '_target_' not in node:
             return [], {}  # none, or several
-        target = node._target_
+        target = node['_target_']
         return [locate(target) if isinstance(target, str) else target], node
     return [kind_of(name)[1] for name in cfg.DATASETS.TEST], cfg.SOD.EVALUATOR

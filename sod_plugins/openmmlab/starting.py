@@ -13,7 +13,7 @@ from sod_plugins.openmmlab.errors import LaunchError
 
 
 class Start(starting.Start):
-    """Whether the first batch of a run of mmengine has passed the model."""
+    """The start of a run of mmengine."""
 
     error = LaunchError
     clear = (LaunchError, DataError, ImportError)
