@@ -24,6 +24,7 @@ from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import add_import_option, import_user_code
 from sod_plugins._common.writing import is_out_of_space, write_text
+from sod_plugins.configs import find_config
 from sod_plugins.data import DataError
 from sod_plugins.detectron2.checkpointer import Checkpointer
 from sod_plugins.detectron2.config_files import (
@@ -133,8 +134,9 @@ def test(
 
 def _set_up(cfg: Any, config: str | Path) -> None:
     """Set up a run like detectron2's scripts, and register the data sets of a yaml file."""
-    # What it reads of its own command line.
-    default_setup(cfg, argparse.Namespace(config_file=str(config), eval_only=False))
+    # What it reads of its own command line; it writes the file into the log.
+    file = str(find_config(config))
+    default_setup(cfg, argparse.Namespace(config_file=file, eval_only=False))
     if not is_lazy(cfg):
         register_configured(cfg.SOD.DATASETS)
 

@@ -164,9 +164,10 @@ def test_a_diverged_training_has_stopped(scenes, tmp_path, capsys):
 def test_a_training_and_its_test_from_the_command_line(suffix, scenes, tmp_path, capsys):
     """Channels-last; then maps, overlays and measures, from the config that was saved too."""
     config, run = CSNET[suffix], tmp_path / 'run'
+    name = f'detectron2/{config.name.removesuffix(".py")}'  # as sod configs lists it
     last = 'train.max_iter=2' if suffix == '.py' else 'SOLVER.MAX_ITER=2'
     own = ['--cfg-options', *options_of(config, scenes), last]
-    words = ['train', config, '--work-dir', run, '--channels-last', *own]
+    words = ['train', name, '--work-dir', run, '--channels-last', *own]
     assert main([str(word) for word in words]) == 0, capsys.readouterr().err
     saved, checkpoint = run / 'config.yaml', run / 'model_final.pth'
     # LazyConfig.save writes transforms as objects, which yaml can read again.
@@ -186,9 +187,9 @@ def test_a_training_and_its_test_from_the_command_line(suffix, scenes, tmp_path,
     # The saved maps are those of sod predict.
     words = ['predict', scenes / 'test/images', '--checkpoint', checkpoint, '-o', tmp_path / 'maps']
     assert main([str(word) for word in words]) == 0, capsys.readouterr().err
-    for name in names:
+    for file in names:
         one, two = (
-            np.asarray(Image.open(f / name)).astype(int) for f in (out / 'maps', tmp_path / 'maps')
+            np.asarray(Image.open(f / file)).astype(int) for f in (out / 'maps', tmp_path / 'maps')
         )
         assert np.abs(one - two).max() <= 1
     assert load_network(checkpoint).task == 'saliency'
