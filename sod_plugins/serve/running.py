@@ -35,21 +35,22 @@ def serve(
         ValueError: There is no such port.
     """
     settings = settings or ServiceSettings()
-    config = uvicorn.Config(
-        create_app(model, settings),
-        host=host,
-        port=port,
-        log_level=log_level,
-        http='h11',
-        ws='none',
-        lifespan='on',
-        server_header=False,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=int(settings.time_limit + settings.body_time_limit) + 5,
-        backlog=512,
-    )
+    # uvicorn's configuration replaces the handlers of the process's logs: the address comes before.
     # uvicorn shuts down in order and then raises the signal again, which is no interruption here.
     with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
+        config = uvicorn.Config(
+            create_app(model, settings),
+            host=host,
+            port=port,
+            log_level=log_level,
+            http='h11',
+            ws='none',
+            lifespan='on',
+            server_header=False,
+            timeout_keep_alive=10,
+            timeout_graceful_shutdown=int(settings.time_limit + settings.body_time_limit) + 5,
+            backlog=512,
+        )
         address, taken = listener.getsockname()[:2]
         name = f'[{address}]' if ':' in address else address
         logging.getLogger('uvicorn.error').info('%s at http://%s:%d', model.name, name, taken)
