@@ -1,18 +1,10 @@
-# Ninth stage: the average of the fifth and the eighth one's weights, once more on DUTS alone.
-_base_ = [
-    '../_base_/models/sod_small.py',
-    '../_base_/datasets/duts_zoom256_mild.py',
-    '../_base_/schedules/adamw_ema.py',
-    '../_base_/default_runtime.py',
-]
+# Ninth stage: the average of the fifth and the eighth one's weights by the fifth one's recipe,
+# longer and with the eighth one's loss.
+_base_ = ['./sod-small_efficientnet-lite0_1xb16-180i_duts-256x256.py']
 load_from = 'work_dirs/sod-small.safetensors'  # written by sod average
 model = dict(decode_head=dict(loss_decode=dict(iou_weight=2.0)))
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=300, T_max=280),
-]
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].momentum = 0.01  # a short run is averaged over fewer iterations
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 300
+param_scheduler[1].T_max = 280
 randomness = dict(seed=5)  # another order than the other stages'
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=300, val_interval=300)
+train_cfg = dict(max_iters=300, val_interval=300)
