@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from sod_plugins.checkpoints.description import describe
 from sod_plugins.checkpoints.network_file import load_network
 from sod_plugins.networks.base import DescribedNetwork
@@ -50,12 +48,13 @@ def average_networks(
                 f'{path} and {paths[-1]} hold networks of different structure, which have no '
                 'average.'
             )
-    states = [network.state_dict() for network in networks]
-    with torch.no_grad():
-        for name, value in result.state_dict().items():
-            if value.is_floating_point():
-                parts = [state[name].double() for state in states]
-                value.copy_(sum(w * part for w, part in zip(shares, parts, strict=True)))
+    states = [network.state_dict() for network in networks]  # the last is the result's
+    for name, value in states[-1].items():
+        if value.is_floating_point():
+            parts = (
+                share * state[name].double() for share, state in zip(shares, states, strict=True)
+            )
+            value.copy_(sum(parts))
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from detectron2.config import LazyConfig, get_cfg
 from detectron2.utils.registry import locate
 
+from sod_plugins._common.choices import suggestion
 from sod_plugins._common.reading import read_text
 from sod_plugins.configs import YAML, find_config
 from sod_plugins.detectron2.adapters import arguments
@@ -108,8 +108,7 @@ def _require_keys(cfg: Any, options: Sequence[str]) -> None:
             if key.startswith('+') or not isinstance(node, Mapping) or '_target_' in node:
                 break
             if name not in node:
-                near = difflib.get_close_matches(name, node, n=1)
-                hint = f' Did you mean {near[0]!r}?' if near else ''
+                hint = suggestion(name, node)
                 raise ValueError(f'it has no {key}.{hint} +{key}=VALUE adds what is not there.')
             node = node[name]
 

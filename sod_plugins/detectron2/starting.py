@@ -1,4 +1,4 @@
-"""The start of a training of detectron2."""
+"""Report faults of a config or of data that show while a training of detectron2 is built."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sod_plugins._common import starting
 
 
 class Start(starting.Start):
-    """Whether the first batch of a training of detectron2 has passed the model."""
+    """The start of a training of detectron2."""
 
     clear = (FloatingPointError, ImportError, OSError, ValueError)
 
     def watch(self, trainer: TrainerBase) -> None:
-        """Take note of the first batch."""
+        """Notice the first batch."""
         after_step = trainer.after_step
 
         def noting() -> None:
