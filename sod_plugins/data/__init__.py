@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sod_plugins.data.images import DecodedImage, decode_image, read_image, read_reduced
     from sod_plugins.data.instance_labels import convert_instances
     from sod_plugins.data.instance_reading import read_instances
+    from sod_plugins.data.instance_sizes import ignore_small
     from sod_plugins.data.instances import (
         Instances,
         annotations_by_image,
@@ -93,6 +94,7 @@ __all__ = [
     'find_scored_pairs',
     'generate_scenes',
     'hold_back',
+    'ignore_small',
     'image_extensions',
     'image_files',
     'is_marked',

@@ -218,7 +218,7 @@ def write_composites(
         count: Number of composites.
         seed: Seed of the random choices, 0 or larger.
         most_pasted: The largest number of objects pasted onto an image; all numbers from 1 to it
-            are equally likely.
+            are equally likely. With 0 the images stay as they are, with their one object.
         progress: Whether to show a progress bar.
 
     Raises:
@@ -228,7 +228,7 @@ def write_composites(
     for name, value, least in (
         ('count', count, 1),
         ('seed', seed, 0),
-        ('most_pasted', most_pasted, 1),
+        ('most_pasted', most_pasted, 0),
     ):
         if value < least:
             raise DataError(f'{name} is {value}. Give {least} or more.')
@@ -245,7 +245,7 @@ def write_composites(
 def _draw(pairs: Sequence[SaliencyPair], seed: int, most_pasted: int, index: int) -> Scene:
     """Make composite ``index`` with its own random generator."""
     rng = sample_rng(seed, 0, index)
-    wanted = int(rng.integers(1, most_pasted + 1))
+    wanted = int(rng.integers(1, most_pasted + 1)) if most_pasted else 0
     objects: list[CutOut] = []
     for _ in range(_PHOTOS):
         pair = pairs[int(rng.integers(len(pairs)))]

@@ -133,5 +133,13 @@ def test_photos_without_objects_are_refused(photos, tmp_path):
     several = [pair for pair in photos if pair.stem == '4']
     with pytest.raises(DataError, match='Of 200 photos 0 show one sizeable object'):
         write_composites(tmp_path / 'a', several, 1)
-    with pytest.raises(DataError, match='most_pasted is 0'):
-        write_composites(tmp_path / 'a', photos, 1, most_pasted=0)
+    with pytest.raises(DataError, match='most_pasted is -1'):
+        write_composites(tmp_path / 'a', photos, 1, most_pasted=-1)
+
+
+def test_without_pasted_objects_images_keep_their_one_object(photos, tmp_path):
+    folder = write_composites(tmp_path / 'a', photos, 6, most_pasted=0)
+    boxes = [entry['bbox'] for entry in read_instances(folder / 'annotations.json')['annotations']]
+    assert len(boxes) == 6 and len(set(map(tuple, boxes))) > 1
+    originals = [[8 + 3 * i, 5 + 2 * i, 25, 20] for i in range(10) if i != 4]
+    assert all(box in originals for box in boxes)
