@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from sod_plugins._common.choices import require_choice
 from sod_plugins.zoo.cards import ModelCard, list_models, model_card
 from sod_plugins.zoo.resolver import PACKAGE
 
-DATASETS = ('ECSSD', 'DUTS-TE')
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of results in the table of a task."""
+
+    datasets: tuple[str, ...]
+    keys: tuple[str, str]
+    titles: str
+    task: str  # as model indexes name it
+
+
+COLUMNS = {
+    'saliency': Columns(
+        ('ECSSD', 'DUTS-TE'), ('max_f', 'mae'), 'max F / MAE', 'Salient Object Detection'
+    ),
+    'instances': Columns(
+        ('composites, held back', 'COCO, large objects', 'Penn-Fudan'),
+        ('mask_ap50', 'mask_ap70'),
+        'AP50 / AP70',
+        'Instance Segmentation',
+    ),
+}
 
 
 def models_markdown(task: str = 'saliency') -> str:
@@ -21,8 +44,9 @@ def models_markdown(task: str = 'saliency') -> str:
         ValueError: The task is unknown.
     """
     cards = [model_card(name) for name in list_models(task)]
-    measured = [name for name in DATASETS if any(_measures(card, name) for card in cards)]
-    header = ['model', *(f'{name} max F / MAE' for name in measured)]
+    columns = COLUMNS[require_choice('task', task, list(COLUMNS))]
+    measured = [name for name in columns.datasets if any(_results(card, name) for card in cards)]
+    header = ['model', *(f'{name} {columns.titles}' for name in measured)]
     header += ['parameters', 'multiply-accumulates', 'input', 'weights', 'licence']
     rows = [header, ['---'] * len(header)]
     rows += [_row(card, measured) for card in cards]
@@ -36,7 +60,7 @@ def metafile_entry(card: ModelCard, collection: str) -> str:
         card: The card of a model with a recipe, whose last stage represents the model.
         collection: The name of the collection.
     """
-    config = card.recipe[-1]
+    config, task = card.recipe[-1], COLUMNS[card.task].task
     lines = [
         f'  - Name: {PurePosixPath(config).stem}',
         f'    In Collection: {collection}',
@@ -47,7 +71,7 @@ def metafile_entry(card: ModelCard, collection: str) -> str:
     if card.measures:
         lines.append('    Results:')
     for measures in card.measures:
-        lines += ['      - Task: Salient Object Detection', f'        Dataset: {measures.dataset}']
+        lines += [f'      - Task: {task}', f'        Dataset: {measures.dataset}']
         lines += ['        Metrics:', f'          protocol: {measures.protocol}']
         lines += [f'          {key}: {value}' for key, value in measures.values.items()]
     weights = card.url or (card.file and f'{PACKAGE.name}/{card.file}')
@@ -59,7 +83,7 @@ def _row(card: ModelCard, datasets: Sequence[str]) -> list[str]:
     weights = 'with the package' if card.file else f'`{card.conversion}`' if card.conversion else ''
     return [
         f'`{card.name}`',
-        *(_measures(card, name) or '' for name in datasets),
+        *(_results(card, name) for name in datasets),
         f'{card.parameters:,}',
         f'{card.macs / 1e9:.2f} G',
         f'{height}x{width}',
@@ -68,8 +92,10 @@ def _row(card: ModelCard, datasets: Sequence[str]) -> list[str]:
     ]
 
 
-def _measures(card: ModelCard, dataset: str) -> str | None:
+def _results(card: ModelCard, dataset: str) -> str:
+    """Return the two main measures of a model on a data set, or an empty text."""
+    keys = COLUMNS[card.task].keys
     for measures in card.measures:
-        if measures.dataset == dataset and {'max_f', 'mae'} <= measures.values.keys():
-            return f'{measures.values["max_f"]:.3f} / {measures.values["mae"]:.3f}'
-    return None
+        if measures.dataset == dataset and set(keys) <= measures.values.keys():
+            return ' / '.join(f'{measures.values[key]:.3f}' for key in keys)
+    return ''

@@ -193,3 +193,24 @@ def test_the_metafiles_have_results_and_weights_of_the_cards(name):
 def test_a_table_has_what_is_known(toy):
     row = '| `toy` | 0.900 / 0.050 | 210,985 | 0.00 G | 224x224 |  | Apache-2.0 |'
     assert row in models_markdown()
+
+
+def test_instances_have_columns_of_their_own(monkeypatch, tmp_path):
+    results = {
+        'dataset': 'Penn-Fudan',
+        'protocol': 'coco',
+        'images': 34,
+        'date': '2026-11-27',
+        'values': {'mask_ap50': 0.75, 'mask_ap70': 0.5, 'mask_map': 0.4},
+    }
+    changes = {'task': 'instances', 'recipe': ['configs/a.py'], 'measures': [results]}
+    card = read_card(write(tmp_path / 'toy.json', **changes))
+    monkeypatch.setattr(cards, '_cards', lambda: {'toy': card})
+    table = models_markdown('instances')
+    assert table.startswith('| model | Penn-Fudan AP50 / AP70 | parameters |')
+    assert '| `toy` | 0.750 / 0.500 | 210,985 |' in table
+    assert models_markdown().count('\n') == 2  # no model of saliency
+    entry = metafile_entry(card, 'toys')
+    assert 'Task: Instance Segmentation' in entry and 'mask_ap70: 0.5' in entry
+    with pytest.raises(ValueError, match='task must be one of'):
+        models_markdown('classes')

@@ -1,0 +1,24 @@
+# CSNet x1 from scratch, with sod-small as its teacher beside the masks: many steps at 128x128.
+_base_ = [
+    '../_base_/models/csnet.py',
+    '../_base_/datasets/duts_zoom128.py',
+    '../_base_/schedules/adamw_ema.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    type='sod_plugins.DistilledSegmentor',
+    teacher='zoo:sod-small',
+    map_weight=1.0,
+    feature_weight=0.2,
+)
+train_pipeline = _base_.train_pipeline
+train_pipeline[2] = dict(type='sod_plugins.RandomZoom', prob=0.5, smallest=0.7)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+optim_wrapper = dict(paramwise_cfg=None)  # no part is pretrained: one rate for all
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=1500, T_max=1400),
+]
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].momentum = 0.005  # a short run is averaged over fewer iterations
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=1500)
