@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/samnet.py',
     '../_base_/datasets/duts_zoom128.py',
-    '../_base_/schedules/adamw_ema.py',
+    '../_base_/schedules/adamw_ema_400i.py',
     '../_base_/default_runtime.py',
 ]
 data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3)  # as its weights expect
@@ -18,8 +18,3 @@ model = dict(
     ),
     decode_head=dict(in_channels=(16, 24, 40, 112, 320), channels=(16, 32, 64, 96, 128)),
 )
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=300, end=2000, T_max=1700),
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=1000)

@@ -1,0 +1,8 @@
+# The narrow PiCANet on EfficientNet-Lite0, by the recipe of the comparison.
+_base_ = [
+    '../_base_/models/picanet_efficientnet-lite0.py',
+    '../_base_/datasets/duts_zoom128.py',
+    '../_base_/schedules/adamw_ema_400i.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(decode_head=dict(setting='5GAP_432LAP'))
