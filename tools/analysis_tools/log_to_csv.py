@@ -20,7 +20,7 @@ from sod_plugins._common.writing import writing_text
 from sod_plugins.data import DataError, require_writable
 
 COLUMNS = ('lr', 'grad_norm', 'loss')  # and whatever begins like these:
-GROUPS = ('decode.loss', 'saliency/', 'coco/')
+GROUPS = ('decode.loss', 'distill.loss', 'loss_', 'saliency/', 'instances/', 'coco/')
 DIGITS = 5
 
 

@@ -51,7 +51,12 @@ def outputs(network: torch.nn.Module) -> torch.Tensor:
     """Return all that a network gives for the image as one row of numbers in float64."""
     with torch.no_grad():
         found = network(image())
-    parts = [found] if isinstance(found, torch.Tensor) else [v for d in found for v in d.values()]
+    if isinstance(found, torch.Tensor):
+        parts = [found]
+    else:  # instances of each image, at 45c5851 as dicts
+        fields = ('boxes', 'scores', 'masks')
+        found = [one if isinstance(one, dict) else one._asdict() for one in found]
+        parts = [one[name] for one in found for name in fields]
     return torch.cat([part.double().flatten() for part in parts])
 
 
