@@ -1,4 +1,4 @@
-# CSNet x1 from scratch, with sod-small as its teacher beside the masks: many steps at 128x128.
+# CSNet x1 from scratch, with sod-small as its teacher beside the masks: at 128x128.
 _base_ = [
     '../_base_/models/csnet.py',
     '../_base_/datasets/duts_zoom128.py',
@@ -17,8 +17,8 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(paramwise_cfg=None)  # no part is pretrained: one rate for all
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=1500, T_max=1400),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=700, T_max=600),
 ]
 custom_hooks = _base_.custom_hooks
 custom_hooks[0].momentum = 0.005  # a short run is averaged over fewer iterations
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=1500)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=700, val_interval=700)
