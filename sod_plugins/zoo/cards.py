@@ -140,7 +140,8 @@ def list_models(task: str | None = None) -> list[str]:
     if task is not None:
         require_choice('task', task, TASKS)
     names = [name for name, card in _cards().items() if task in (None, card.task)]
-    return sorted(names, key=lambda name: (name not in DEFAULT_MODELS.values(), name))
+    defaults = list(DEFAULT_MODELS.values())
+    return sorted(names, key=lambda n: (defaults.index(n) if n in defaults else len(defaults), n))
 
 
 def model_card(name: str) -> ModelCard:

@@ -170,8 +170,12 @@ def test_files_are_found_in_the_package_beside_it_and_by_address(toy, monkeypatc
 
 def test_the_docs_show_the_cards():
     page = (ROOT / 'docs/models.md').read_text('utf-8')
-    begin, end = '<!-- models: written by `sod models --markdown` -->\n', '<!-- end of models -->'
-    assert f'{begin}{models_markdown()}{end}' in page, 'run `sod models --markdown`'
+    for what, task, command in (
+        ('models', 'saliency', 'sod models --markdown'),
+        ('instance models', 'instances', 'sod models --task instances --markdown'),
+    ):
+        begin, end = f'<!-- {what}: written by `{command}` -->\n', f'<!-- end of {what} -->'
+        assert f'{begin}{models_markdown(task)}{end}' in page, f'run `{command}`'
 
 
 @pytest.mark.parametrize('name', [n for n in list_models() if model_card(n).recipe])
