@@ -1,5 +1,5 @@
-# Second stage: the first one's averaged weights, against the hardest negatives alone. Against all of
-# them, which are nearly all easy, parts of objects get scores like those of whole ones.
+# Second stage: the first one's averaged weights, against the hardest negatives alone. Against all
+# of them, which are nearly all easy, parts of objects get scores like those of whole ones.
 _base_ = ['./sod-instances_efficientnet-lite0_1xb8-800i_mix-320x320.py']
 load_from = 'work_dirs/sod-instances_efficientnet-lite0_1xb8-800i_mix-320x320/iter_800.pth'
 model = dict(bbox_head=dict(objectness='ohem'))

@@ -1,4 +1,5 @@
-# First stage: ternary RoIMasking for salient instances of any kind. The backbone starts from that of sod-small.
+# First stage: ternary RoIMasking for salient instances of any kind. The backbone starts from that
+# of sod-small.
 _base_ = [
     '../_base_/models/s4net_efficientnet-lite0.py',
     '../_base_/datasets/instances_mix.py',
