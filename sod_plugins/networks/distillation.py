@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sod_plugins.networks.losses import binary_cross_entropy
 from sod_plugins.ops.resize import resize_bilinear
 
 
@@ -22,9 +23,8 @@ def soft_map_loss(logits: Tensor, saliency: Tensor) -> Tensor:
         A scalar. The entropy of the teacher's maps is subtracted, so it is 0 for equal maps.
     """
     own = resize_bilinear(logits, saliency.shape[-2:])
-    cross = functional.binary_cross_entropy_with_logits(own, saliency)
-    entropy = functional.binary_cross_entropy(saliency, saliency)
-    return cross - entropy
+    entropy = (torch.special.entr(saliency) + torch.special.entr(1 - saliency)).mean()
+    return binary_cross_entropy(own, saliency) - entropy
 
 
 def attention_transfer_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

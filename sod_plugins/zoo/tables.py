@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from sod_plugins._common.choices import require_choice
 from sod_plugins.zoo.cards import ModelCard, list_models, model_card
 from sod_plugins.zoo.resolver import PACKAGE
 
@@ -44,7 +43,7 @@ def models_markdown(task: str = 'saliency') -> str:
         ValueError: The task is unknown.
     """
     cards = [model_card(name) for name in list_models(task)]
-    columns = COLUMNS[require_choice('task', task, list(COLUMNS))]
+    columns = COLUMNS[task]
     measured = [name for name in columns.datasets if any(_results(card, name) for card in cards)]
     header = ['model', *(f'{name} {columns.titles}' for name in measured)]
     header += ['parameters', 'multiply-accumulates', 'input', 'weights', 'licence']

@@ -51,7 +51,7 @@ class DistilledSegmentor(SaliencySegmentor):
         if network.task != 'saliency':
             raise ValueError(f"The teacher '{teacher}' finds {network.task}, and not saliency.")
         # In a tuple it is no submodule: not trained, saved, averaged or switched to training mode.
-        self._teacher = (network.eval().requires_grad_(False),)
+        self._teacher = (network.requires_grad_(False),)
         self.map_weight = map_weight
         self.feature_weight = feature_weight
 
@@ -80,4 +80,4 @@ class DistilledSegmentor(SaliencySegmentor):
         hook = teacher.backbone.register_forward_hook(lambda *call: found.append(call[-1]))
         logits = teacher(images)
         hook.remove()
-        return logits.sigmoid(), found[0]
+        return logits.float().sigmoid(), found[0]

