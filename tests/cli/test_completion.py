@@ -70,7 +70,7 @@ def test_words_that_may_follow(shell, name):
 
     assert complete('sod pr') == ['predict', 'prune']
     assert sorted(complete('sod models ')) == sorted(list_models())
-    assert complete('sod predict --model sod') == ['sod-small']
+    assert complete('sod predict --model sod-s') == ['sod-small']
     assert complete('sod predict --cuto') == ['--cutout']
     assert complete('sod predict --backend open') == ['openvino']
     assert complete('sod data sy') == ['synth']
