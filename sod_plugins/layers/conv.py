@@ -5,20 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sod_plugins.ops.conv import leaves_autocast
+
 
 class AutocastConv2d(nn.Conv2d):
     """A convolution with a correct gradient under autocast; otherwise identical to ``nn.Conv2d``.
 
-    In torch 2.13 on processors with AVX-512 bf16, the CPU kernel for the weight gradient of dilated
-    grouped (including depthwise) convolutions fails silently on large channels-last bfloat16 maps:
-    the gradient is garbage. Such convolutions therefore leave CPU autocast, compute in float32 and
-    return the type of autocast.
+    On a CPU, dilated ones compute in float32 and return the type of autocast: see
+    :func:`sod_plugins.ops.conv.leaves_autocast`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H', W')."""
-        concerned = self.groups > 1 and max(self.dilation) > 1 and x.device.type == 'cpu'
-        if not concerned or not torch.is_autocast_enabled('cpu'):
+        if not leaves_autocast(x, self.dilation):
             return super().forward(x)
         with torch.autocast('cpu', enabled=False):
             exact = super().forward(x.float())

@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod_plugins._common.choices import require_choice
 from sod_plugins.layers.channels_last import Implementation
+from sod_plugins.ops.conv import conv2d
 from sod_plugins.ops.octave_conv import COARSENINGS, Coarsening, Maps, octave_conv
 
 NormLayer = Callable[[int], nn.Module]
@@ -257,7 +257,7 @@ class ParallelDilatedConv(nn.Module):
         for dilation, conv in self.convs.items():
             weight = conv.get_parameter('weight') * self.weight_scale
             d = int(dilation)
-            branches.append(F.conv2d(x, weight, padding=d, dilation=d))
+            branches.append(conv2d(x, weight, padding=d, dilation=d))
         out: Tensor = self.act(self.norm(torch.cat(branches, 1)))
         return out
 

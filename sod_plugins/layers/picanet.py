@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.layers.plain_context import LargeConv
 from sod_plugins.layers.renet import Order, ReNet
 from sod_plugins.ops import (
@@ -160,7 +161,7 @@ class LocalAttention(nn.Sequential):
     ) -> None:
         super().__init__()
         require_choice('activation', activation, ACTIVATIONS)
-        self.conv = nn.Conv2d(
+        self.conv = AutocastConv2d(
             in_channels,
             hidden_channels,
             window.kernel,

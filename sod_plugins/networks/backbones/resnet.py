@@ -9,6 +9,7 @@ from operator import mul
 from torch import Tensor, nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.networks.backbones.base import Backbone, init_he_normal
 
 CHANNELS = (64, 128, 256, 512)
@@ -153,7 +154,7 @@ class Bottleneck(nn.Module):
 
 
 def _conv3x3(in_channels: int, out_channels: int, stride: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(
+    return AutocastConv2d(
         in_channels, out_channels, 3, stride, padding=dilation, dilation=dilation, bias=False
     )
 

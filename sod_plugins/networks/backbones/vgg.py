@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.networks.backbones.base import Backbone, init_he_normal
 
 CHANNELS = (64, 128, 256, 512, 512)
@@ -94,7 +95,7 @@ class VGG(Backbone):
                 self.features.append(_pooling(pool_size, pool_strides[stage - 1]))
             for _ in range(count):
                 self.features.append(
-                    nn.Conv2d(previous, current, 3, padding=dilation, dilation=dilation)
+                    AutocastConv2d(previous, current, 3, padding=dilation, dilation=dilation)
                 )
                 if batch_norm:
                     self.features.append(nn.BatchNorm2d(current))
@@ -105,7 +106,7 @@ class VGG(Backbone):
         self.has_fc = fc_channels is not None
         if fc_channels is not None:
             self.features.append(_pooling(pool_size, pool_strides[-1]))
-            self.fc6 = nn.Conv2d(
+            self.fc6 = AutocastConv2d(
                 previous, fc_channels, 3, padding=fc_dilation, dilation=fc_dilation
             )
             self.fc7 = nn.Conv2d(fc_channels, fc_channels, 1)

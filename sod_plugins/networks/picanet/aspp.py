@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.layers.picanet import AttentionConv, LocalAttentionPooling
 from sod_plugins.layers.plain_context import LargeConv
 from sod_plugins.networks.losses import check_labels, cross_entropy
@@ -163,7 +164,9 @@ class ASPPBranch(nn.Module):
 
         read = channels + (context.out_channels if context else 0)
         self.join = join
-        self.fc6 = normed(nn.Conv2d(in_channels, channels, 3, padding=dilation, dilation=dilation))
+        self.fc6 = normed(
+            AutocastConv2d(in_channels, channels, 3, padding=dilation, dilation=dilation)
+        )
         self.context = context
         self.fc7 = normed(nn.Conv2d(read, channels, 1))
         self.fc8 = nn.Conv2d(channels, num_classes, 1)

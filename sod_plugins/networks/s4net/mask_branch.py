@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sod_plugins._common.arguments import records_arguments
 from sod_plugins._common.choices import require_choice
+from sod_plugins.layers.conv import AutocastConv2d
 from sod_plugins.networks.s4net.fpn import init_convs
 
 Kind = Literal['dilated', 'plain']
@@ -88,7 +89,7 @@ class S4NetMaskBranch(nn.Module):
 
 
 def _conv(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
+    conv = AutocastConv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
     return nn.Sequential(conv, nn.ReLU(inplace=True))
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, get_args
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod_plugins.ops.conv import conv2d
 from sod_plugins.ops.resize import resize_bilinear
 
 Maps = list[Tensor | None]
@@ -130,7 +131,7 @@ def octave_conv(
                 continue
             path = weight[rows[j] : rows[j + 1], columns[i] : columns[i + 1]]
             source = coarsen(x, sizes[j], coarsening) if j > i else x
-            y = F.conv2d(source, path, padding=padding, dilation=dilation)
+            y = conv2d(source, path, padding=padding, dilation=dilation)
             if j < i:
                 y = resize_bilinear(y, sizes[j])
             total = outputs[j]
@@ -149,5 +150,5 @@ def _depthwise(
         else:
             kernel = weight[start:end]
             groups = end - start
-            outputs.append(F.conv2d(x, kernel, padding=padding, dilation=dilation, groups=groups))
+            outputs.append(conv2d(x, kernel, padding=padding, dilation=dilation, groups=groups))
     return outputs

@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/csf_resnet50.py',
     '../_base_/datasets/duts_zoom128.py',
-    '../_base_/schedules/adamw_ema_400i.py',
+    '../_base_/schedules/adamw_ema_800i.py',
     '../_base_/default_runtime.py',
 ]
 data_preprocessor = dict(mean=[127.0] * 3, std=[128.0] * 3)  # as its weights expect

@@ -2,6 +2,6 @@
 _base_ = [
     '../_base_/models/samnet-decoder_efficientnet-lite0.py',
     '../_base_/datasets/duts_zoom128.py',
-    '../_base_/schedules/adamw_ema_400i.py',
+    '../_base_/schedules/adamw_ema_800i.py',
     '../_base_/default_runtime.py',
 ]
