@@ -38,7 +38,7 @@ def main() -> None:
 def export_model(name: str) -> Path:
     """Write the ``.onnx`` file of a model beside its weights, and say so in its card."""
     card = zoo.model_card(name)
-    if card.file is None or Path(card.file).parts[0] != 'zoo':
+    if card.file is None or not card.packaged:
         raise SystemExit(f'the weights of {name} are not within the package')
     exported = Path(card.file).with_suffix('.onnx')
     with tempfile.TemporaryDirectory() as folder:

@@ -102,6 +102,11 @@ class ModelCard:
     exported_sha256: str = ''
     notes: tuple[str, ...] = ()
 
+    @property
+    def packaged(self) -> bool:
+        """Whether the weights are installed with the package, not only part of the repository."""
+        return self.file is not None and Path(self.file).parts[0] == 'zoo'
+
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain values, as in the JSON file."""
         return asdict(self)

@@ -73,13 +73,17 @@ def metafile_entry(card: ModelCard, collection: str) -> str:
         lines += [f'      - Task: {task}', f'        Dataset: {measures.dataset}']
         lines += ['        Metrics:', f'          protocol: {measures.protocol}']
         lines += [f'          {key}: {value}' for key, value in measures.values.items()]
-    weights = card.url or (card.file and f'{PACKAGE.name}/{card.file}')
+    file = f'{PACKAGE.name}/{card.file}' if card.packaged else card.file
+    weights = card.url or file
     return '\n'.join([*lines, *([f'    Weights: {weights}'] if weights else [])]) + '\n'
 
 
 def _row(card: ModelCard, datasets: Sequence[str]) -> list[str]:
     height, width = card.preprocessing['size']
-    weights = 'with the package' if card.file else f'`{card.conversion}`' if card.conversion else ''
+    if card.packaged:
+        weights = 'with the package'
+    else:
+        weights = f'`{card.file or card.conversion}`' if card.file or card.conversion else ''
     return [
         f'`{card.name}`',
         *(_results(card, name) for name in datasets),

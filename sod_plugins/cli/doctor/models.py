@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from sod_plugins.cli.doctor.finding import Finding
 from sod_plugins.zoo.cards import ModelCard, list_models, model_card
 from sod_plugins.zoo.resolver import local_file, verify
 
 SECTION = 'models'
-WITHIN_PACKAGE = 'zoo'  # the first part of the names of files that are installed with the package
 _AGAIN = 'Install the package again: pip install --force-reinstall --no-deps sod-plugins.'
 
 
@@ -28,7 +26,7 @@ def check_weights(card: ModelCard) -> Finding:
     if card.file is None:
         how = f' They are made by {card.conversion}' if card.conversion else ''
         return Finding(SECTION, card.name, 'note', f'weights are not distributed.{how}')
-    return _check_file(card.name, card.file, card.sha256, card.size)
+    return _check_file(card.name, card.file, card.sha256, card.size, card.packaged)
 
 
 def check_exported(card: ModelCard) -> Finding:
@@ -41,10 +39,10 @@ def check_exported(card: ModelCard) -> Finding:
     return _check_file(name, str(card.exported), card.exported_sha256)
 
 
-def _check_file(name: str, file: str, sha256: str, size: int = 0) -> Finding:
+def _check_file(name: str, file: str, sha256: str, size: int = 0, packaged: bool = True) -> Finding:
     path = local_file(file)
     if path is None:
-        if Path(file).parts[0] == WITHIN_PACKAGE:
+        if packaged:
             return Finding(SECTION, name, 'problem', f'{file} is missing', _AGAIN)
         value = f'{file} is not installed'
         advice = 'It comes with a clone of the repository.'
