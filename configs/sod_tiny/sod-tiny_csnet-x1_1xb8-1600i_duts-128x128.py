@@ -13,12 +13,12 @@ model = dict(
 )
 train_pipeline = _base_.train_pipeline
 train_pipeline[2] = dict(type='sod_plugins.RandomZoom', prob=0.5, smallest=0.7)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(paramwise_cfg=None)  # no part is pretrained: one rate for all
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=350, T_max=300),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1600, T_max=1550),
 ]
 custom_hooks = _base_.custom_hooks
-custom_hooks[0].momentum = 0.02  # a short run is averaged over fewer iterations
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=350, val_interval=350)
+custom_hooks[0].momentum = 0.01  # a short run is averaged over fewer iterations
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1600, val_interval=400)
