@@ -164,7 +164,7 @@ class SalientInstanceEvaluator(DatasetEvaluator):
         occlusion: Smallest overlap of two boxes with which an image counts for ``mask_map_o`` and
             so on.
         output_dir: Where to save ``instances.json`` and ``measures.json``; None saves nothing.
-        show_dir: Where to save the images overlaid with their instances of a score of 0.4 or more
+        show_dir: Where to save the images overlaid with their instances of a score of 0.5 or more
             (``<stem>.png``); None saves none.
 
     Raises:

@@ -42,7 +42,7 @@ def predict_instance_files(
     ``OUT/instances.json`` holds ``images`` with their ``file_name`` and ``annotations`` with
     ``segmentation`` (compressed RLE), ``bbox`` (left, top, width, height in pixels of the image),
     ``score`` and ``category_id`` 1, best first. ``OUT/overlay/<stem>.jpg`` shows those with scores
-    of at least 0.4; images with the same folder and stem keep their full names there. Images that
+    of at least 0.5; images with the same folder and stem keep their full names there. Images that
     are in the file and have an overlay are skipped.
 
     While the run lasts, its images are lines in ``OUT/instances.jsonl``, which are merged into the

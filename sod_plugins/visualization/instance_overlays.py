@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion
 
 GOLDEN_RATIO = 0.618034  # hues at this distance are well separated for any number of them
 OPACITY = 0.45
-SHOWN = 0.4  # lowest score that is drawn, as in S4Net's published figures
+SHOWN = 0.5  # lowest score that is drawn: below, most of sod-instances' are parts of objects
 
 
 def draw_instances(

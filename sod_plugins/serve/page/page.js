@@ -10,7 +10,7 @@ import { listenToStage } from './stage.js';
 import { $, complain, isInstances, state } from './state.js';
 import { updateSeries } from './strip.js';
 
-const SHOWN_SCORE = 0.4; // from which on an instance is taken at first, as overlays draw it
+const SHOWN_SCORE = 0.5; // from which on an instance is taken at first, as overlays draw it
 const { settings } = state;
 
 // Offer what suits the model's task.
