@@ -15,6 +15,6 @@ model = dict(
 )
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1)}))
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 500
-param_scheduler[1].T_max = 450
-train_cfg = dict(max_iters=500, val_interval=500)
+param_scheduler[1].end = 300
+param_scheduler[1].T_max = 250
+train_cfg = dict(max_iters=300, val_interval=300)
