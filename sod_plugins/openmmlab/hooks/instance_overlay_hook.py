@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from sod_plugins.data import read_image, save_png
 from sod_plugins.openmmlab.errors import LaunchError
 from sod_plugins.registry import HOOKS
-from sod_plugins.visualization.instance_overlays import SHOWN, draw_instances
+from sod_plugins.visualization.instance_overlays import draw_instances
 
 
 @HOOKS.register_module()
@@ -28,7 +28,7 @@ class InstanceOverlayHook(Hook):
         LaunchError: The model does not predict instance masks.
     """
 
-    def __init__(self, out_dir: str | Path, min_score: float = SHOWN) -> None:
+    def __init__(self, out_dir: str | Path, min_score: float = 0.4) -> None:
         self.out_dir = Path(out_dir)
         self.min_score = min_score
 
