@@ -95,7 +95,7 @@ def test_leaves_are_found():
     assert len(SEGMENTORS) >= 50
     assert len(CLASSIFIERS) >= 5
     assert len(SEMANTIC) == 15
-    assert len(INSTANCES) == 29
+    assert len(INSTANCES) == 30
     assert len(BOXES) == 8
     assert [path.name.split('_')[0] for path in HOST_NETWORKS] == ['bisenetv1', 'icnet']
 
