@@ -38,11 +38,6 @@ def weights_digest(network):
     return digest.hexdigest()
 
 
-def same_machine(commit):
-    here = torch.__version__, torch.backends.cpu.get_cpu_capability()
-    return here == (COMMITS[commit]['torch'], COMMITS[commit]['cpu'])
-
-
 def test_every_file_has_its_values():
     assert {name for _, name in FILES} == {path.name for path in FOLDER.glob('*.pth')}
     assert len(FILES) >= 13
@@ -50,7 +45,7 @@ def test_every_file_has_its_values():
 
 
 @pytest.mark.parametrize(('commit', 'name'), FILES, ids=[name for _, name in FILES])
-def test_an_old_file_gives_the_same_outputs_bit_for_bit(commit, name):
+def test_an_old_file_gives_the_same_weights_and_outputs(commit, name):
     expected = COMMITS[commit]['networks'][name]
     network = (load_classifier if 'classifier' in name else load_network)(FOLDER / name)
     assert not network.training
@@ -59,8 +54,7 @@ def test_an_old_file_gives_the_same_outputs_bit_for_bit(commit, name):
     assert own == {'antialias': False, **expected['preprocessing']}  # which 45c5851 did not know
     found = outputs(network)
     assert len(found) == expected['outputs']['count']
-    if same_machine(commit):  # others round convolutions otherwise
-        assert hashlib.sha256(found.numpy().tobytes()).hexdigest() == expected['outputs']['digest']
+    # The bits of convolutions differ between processors, even of one instruction set.
     some = torch.tensor(expected['outputs']['some'], dtype=torch.double)
     torch.testing.assert_close(found[::37], some, rtol=1e-4, atol=1e-4)
 
