@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/csnet.py',
     '../_base_/datasets/duts_zoom128.py',
-    '../_base_/schedules/adamw_ema.py',
+    '../_base_/schedules/adamw_ema_800i.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
@@ -15,10 +15,7 @@ train_pipeline = _base_.train_pipeline
 train_pipeline[2] = dict(type='sod_plugins.RandomZoom', prob=0.5, smallest=0.7)
 train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(paramwise_cfg=None)  # no part is pretrained: one rate for all
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1600, T_max=1550),
-]
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].momentum = 0.01  # a short run is averaged over fewer iterations
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1600, val_interval=400)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 1600
+param_scheduler[1].T_max = 1550
+train_cfg = dict(max_iters=1600)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from sod_plugins.ops.conv import leaves_autocast
+from sod_plugins.ops.conv import exact_dilation
 
 
 class AutocastConv2d(nn.Conv2d):
     """A convolution with a correct gradient under autocast; otherwise identical to ``nn.Conv2d``.
 
     On a CPU, dilated ones compute in float32 and return the type of autocast: see
-    :func:`sod_plugins.ops.conv.leaves_autocast`.
+    :func:`sod_plugins.ops.conv.exact_dilation`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H', W')."""
-        if not leaves_autocast(x, self.dilation):
-            return super().forward(x)
-        with torch.autocast('cpu', enabled=False):
-            exact = super().forward(x.float())
-        return exact.to(torch.get_autocast_dtype('cpu'))
+        return exact_dilation(super().forward, x, dilation=self.dilation)
 
 
 class ConvNormAct(nn.Sequential):

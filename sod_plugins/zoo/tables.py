@@ -80,10 +80,8 @@ def metafile_entry(card: ModelCard, collection: str) -> str:
 
 def _row(card: ModelCard, datasets: Sequence[str]) -> list[str]:
     height, width = card.preprocessing['size']
-    if card.packaged:
-        weights = 'with the package'
-    else:
-        weights = f'`{card.file or card.conversion}`' if card.file or card.conversion else ''
+    source = card.file or card.conversion
+    weights = 'with the package' if card.packaged else source and f'`{source}`'
     return [
         f'`{card.name}`',
         *(_results(card, name) for name in datasets),

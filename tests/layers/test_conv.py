@@ -59,10 +59,10 @@ def test_only_dilated_convolutions_leave_autocast():
 def test_function_has_the_gradients_of_float32_in_autocast(groups):
     class Function(nn.Conv2d):
         def forward(self, x):
-            return conv2d(x, self.weight, self.bias, padding=2, dilation=2, groups=self.groups)
+            return conv2d(x, self.weight, padding=2, dilation=2, groups=self.groups)
 
     torch.manual_seed(0)
-    conv = Function(24, 24, 3, groups=groups).to(memory_format=torch.channels_last)
+    conv = Function(24, 24, 3, groups=groups, bias=False).to(memory_format=torch.channels_last)
     for exact, rounded in zip(gradients(conv, False), gradients(conv, True), strict=True):
         assert (exact - rounded).abs().max() < 0.02 * exact.abs().max()
 

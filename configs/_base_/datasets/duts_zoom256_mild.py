@@ -1,14 +1,7 @@
 # As duts_zoom224_mild.py, with 256x256 pixels and still fewer zooms: the end of a training.
-_base_ = ['./duts_zoom128.py']
+_base_ = ['./duts_zoom224_mild.py']
 image_size = (256, 256)  # height, width
-test_size = (288, 288)  # zooms show objects larger than they are in whole photos
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].update(prob=0.5, smallest=0.7)
 train_pipeline[3].size = image_size
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].size = test_size
-tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms[0][0].size = test_size
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,4 +1,4 @@
-# As adamw_ema.py, annealed over 800 iterations: the comparison of decoders.
+# As adamw_ema.py, annealed over 800 iterations.
 _base_ = ['./adamw_ema.py']
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),

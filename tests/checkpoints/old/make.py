@@ -61,9 +61,8 @@ def outputs(network: torch.nn.Module) -> torch.Tensor:
 
 
 def describe(values: torch.Tensor) -> dict[str, object]:
-    """Return a hash of a row of numbers, and some of them."""
-    digest = hashlib.sha256(values.numpy().tobytes()).hexdigest()
-    return {'digest': digest, 'count': len(values), 'some': values[::37].tolist()}
+    """Return the length of a row of numbers, and some of them."""
+    return {'count': len(values), 'some': values[::37].tolist()}
 
 
 def weights_digest(network: torch.nn.Module) -> str:
@@ -281,9 +280,7 @@ def main() -> None:
             newest = max(work.glob('iter_*.pth'))
             path.write_bytes(newest.read_bytes())
             note(path)
-    capability = torch.backends.cpu.get_cpu_capability()
-    content = {'torch': torch.__version__, 'cpu': capability, 'networks': expected}
-    (FOLDER / f'{commit}.json').write_text(json.dumps(content) + '\n')
+    (FOLDER / f'{commit}.json').write_text(json.dumps({'networks': expected}) + '\n')
 
 
 if __name__ == '__main__':
