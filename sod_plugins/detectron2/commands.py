@@ -20,6 +20,7 @@ from detectron2.engine import default_setup, launch
 from detectron2.utils import comm
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from sod_plugins._common.allocator import keep_freed_memory
 from sod_plugins._common.reading import sentence
 from sod_plugins._common.signals import interrupt_status, terminable
 from sod_plugins._common.user_code import add_import_option, import_user_code
@@ -137,6 +138,8 @@ def _set_up(cfg: Any, config: str | Path) -> None:
     # What it reads of its own command line; it writes the file into the log.
     file = str(find_config(config))
     default_setup(cfg, argparse.Namespace(config_file=file, eval_only=False))
+    if (cfg.train.device if is_lazy(cfg) else cfg.MODEL.DEVICE) == 'cpu':
+        keep_freed_memory()
     if not is_lazy(cfg):
         register_configured(cfg.SOD.DATASETS)
 

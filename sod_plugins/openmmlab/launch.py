@@ -14,6 +14,7 @@ from mmengine.registry import MODELS, RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
+from sod_plugins._common.allocator import keep_freed_memory
 from sod_plugins._common.choices import require_choice
 from sod_plugins._common.names import LAUNCHERS, Launcher
 from sod_plugins.openmmlab.errors import LaunchError
@@ -212,6 +213,8 @@ def _start_processes(cfg: Config, launcher: Launcher) -> None:
 
 def _build(cfg: Config) -> Runner:
     flush_denormals()
+    if get_device() == 'cpu':
+        keep_freed_memory()
     if isinstance(cfg.get('visualizer'), dict):
         # With the same name, all runs of a process would write to the folder of the first.
         cfg.visualizer.pop('name', None)

@@ -216,6 +216,16 @@ def test_denormal_numbers_are_flushed(toy_config, tmp_path):
     assert (torch.tensor([1e-38]) * 0.01).item() == 0
 
 
+def test_memory_is_kept_on_a_cpu(toy_config, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(launch, 'keep_freed_memory', lambda: kept.append(True))
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    config = toy_config()
+    config.train_cfg.max_iters = 1
+    launch.train(write(config, tmp_path / 'toy.py'), work_dir=tmp_path)
+    assert kept == [True]
+
+
 def test_resume_without_a_checkpoint_starts_from_the_beginning(toy_config, tmp_path):
     config = toy_config()
     config.train_cfg.update(max_iters=1)
