@@ -31,7 +31,7 @@ def measure(side: str, size: int, batch: int, threads: int) -> dict[str, float]:
     if side == 'kept':
         keep_freed_memory()
     torch.set_num_threads(threads)
-    network = zoo.load().requires_grad_().train().to(memory_format=torch.channels_last)
+    network = zoo.load().train().to(memory_format=torch.channels_last)
     images = torch.randn(batch, 3, size, size).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
     times = []

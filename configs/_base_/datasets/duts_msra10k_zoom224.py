@@ -1,27 +1,6 @@
 # As duts_zoom224_mild.py, with MSRA10K beside DUTS-TR: one of four samples shows one large object.
-_base_ = ['./duts_zoom224_mild.py']
-train_pipeline = _base_.train_pipeline
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='ConcatDataset',
-        datasets=[
-            dict(
-                type='RepeatDataset',
-                times=2,
-                dataset=dict(
-                    type='sod_plugins.SaliencyDataset',
-                    data_root='data/DUTS/DUTS-TR',
-                    list_file='train.txt',
-                    pipeline=train_pipeline,
-                ),
-            ),
-            dict(
-                type='sod_plugins.SaliencyDataset',
-                data_root='data/msra10k',
-                list_file='train.txt',
-                pipeline=train_pipeline,
-            ),
-        ],
-    ),
-)
+_base_ = ['./duts_zoom224_mild.py', './duts_and_msra10k.py']
+duts_and_msra10k = _base_.duts_and_msra10k
+duts_and_msra10k.datasets[0].dataset.pipeline = _base_.train_pipeline
+duts_and_msra10k.datasets[1].pipeline = _base_.train_pipeline
+train_dataloader = dict(dataset=dict(_delete_=True, **duts_and_msra10k))
