@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -284,6 +285,11 @@ def test_extract_and_complexity(capsys, tmp_path, checkpoint):
     assert facts["MACs, CSNet authors' counter"].strip() == '0.6106 G'
     status, _, errors = sod(capsys, 'complexity', out, '--size', 8192, 8192)
     assert (status, 'at most 16,777,216 pixels in all' in one_error(errors)) == (2, True)
+    assert sod(capsys, 'extract', out, out, '--size', 160, 96)[0] == 0
+    stated = load_network(out).preprocessing
+    assert stated == replace(load_network(checkpoint).preprocessing, size=(160, 96))
+    status, _, errors = sod(capsys, 'extract', out, tmp_path / 'x.pth', '--size', 0, 96)
+    assert (status, 'size' in one_error(errors), (tmp_path / 'x.pth').exists()) == (2, True, False)
     status, _, errors = sod(capsys, 'extract', Path(__file__), tmp_path / 'x.pth')
     assert (status, 'test_cli.py' in one_error(errors)) == (2, True)
 

@@ -174,20 +174,28 @@ def load_classifier(path: str | Path) -> Any:
     return network
 
 
-def extract_network(training_checkpoint: str | Path, out: str | Path, half: bool = False) -> None:
+def extract_network(
+    training_checkpoint: str | Path,
+    out: str | Path,
+    half: bool = False,
+    size: tuple[int, int] | None = None,
+) -> None:
     """Write the network of a training checkpoint as a self-describing file, without its optimizer.
 
     Args:
         training_checkpoint: The checkpoint.
         out: The output file.
         half: As for :func:`save_network`.
+        size: Height and width to which the file's users resize images; by default those at which
+            the training validated.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
-        ValueError: It does not hold a network of this package, or its weights exceed the range of
-            half precision.
+        ValueError: It does not hold a network of this package, its weights exceed the range of
+            half precision, or the size is absurd.
     """
-    save_network(out, load_network(training_checkpoint), half=half)
+    network = load_network(training_checkpoint)
+    save_network(out, network, network.preprocessing.with_size(size), half)
 
 
 def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from sod_plugins.cli.arguments import add_half, add_path, file_path, require_writable_files
+from sod_plugins.cli.arguments import (
+    add_half,
+    add_path,
+    add_size,
+    file_path,
+    require_writable_files,
+)
 from sod_plugins.cli.output import add_json, report
 
 HELP = 'average the weights of networks of one structure'
@@ -28,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='the share of each checkpoint, 1 in sum (default: equal shares)',
     )
     add_half(parser)
+    add_size(parser, 'input size that the file states (default: that of the last checkpoint)')
     add_json(parser)
 
 
@@ -37,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable_files([args.out])
     network = average_networks(args.checkpoints, args.weights)
-    save_network(args.out, network, half=args.half)
+    preprocessing = network.preprocessing.with_size(args.size and tuple(args.size))
+    save_network(args.out, network, preprocessing, args.half)
     report(args, {'out': args.out, 'half': args.half}, str(args.out))
     return 0

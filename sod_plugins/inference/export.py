@@ -8,7 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sod_plugins._common.limits import fitting_memory, require_size
+from sod_plugins._common.limits import fitting_memory
 from sod_plugins._common.reading import why
 from sod_plugins._common.writing import write_bytes
 from sod_plugins.data import draw_scene, read_image
@@ -92,8 +92,7 @@ def export_network(
     preprocessing = getattr(reference, 'preprocessing', None)
     if not isinstance(preprocessing, Preprocessing):
         raise ValueError(f'{type(network).__name__} needs an attribute `preprocessing`.')
-    if size is not None:
-        preprocessing = replace(preprocessing, size=require_size(size))
+    preprocessing = preprocessing.with_size(size)
     if isinstance(photo, (str, Path)):
         photo = read_image(photo)
     description = describe(type(network).__name__, preprocessing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sod_plugins._common.input_format import InputFormat
+from sod_plugins._common.limits import require_size
 from sod_plugins.ops.resize import resize_bilinear
 
 _LARGE = 1 << 24  # number of values above which memory is saved
@@ -26,6 +27,14 @@ class Preprocessing(InputFormat):
         antialias: Whether to antialias when downsampling images. The released networks were trained
             without antialiasing; networks trained with it need it.
     """
+
+    def with_size(self, size: tuple[int, int] | None) -> Preprocessing:
+        """Return the same for another height and width, if they are not None.
+
+        Raises:
+            ValueError: The size is absurd.
+        """
+        return self if size is None else replace(self, size=require_size(size))
 
     def apply(self, image: npt.NDArray[np.uint8]) -> Tensor:
         """Convert an 8-bit RGB image (H, W, 3) to a normalised batch (1, 3, *size), float32.

@@ -112,8 +112,10 @@ def test_networks(document, folder):
     assert found['macs'] == count_macs(network, (64, 64))
     assert found['arguments']['stage_blocks'] == [1, 1, 1, 1]
     assert document('extract', 'net.pth', 'plain.pth') == {'out': 'plain.pth', 'half': False}
-    averaged = document('average', 'net.pth', 'plain.pth', '-o', 'mean.safetensors', '--half')
+    files = ('net.pth', 'plain.pth', '-o', 'mean.safetensors')
+    averaged = document('average', *files, '--half', '--size', '64', '32')
     assert averaged == {'out': 'mean.safetensors', 'half': True}
+    assert load_network(folder / 'mean.safetensors').preprocessing.size == (64, 32)
     pruned = document('prune', 'net.pth', '-o', 'small.pth', '--ratio', '0.5')
     after = count_parameters(load_network(folder / 'small.pth'))
     assert pruned['parameters'] == {'before': parameters, 'after': after}
