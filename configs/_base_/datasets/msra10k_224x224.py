@@ -1,72 +1,9 @@
 # MSRA10K, which ITDBU's paper calls THUS10K, by its recipe: 224x224, flipped left-right, cropped.
-data_root = 'data/msra10k'
-image_size = (224, 224)  # height, width
-
-train_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage', channel_order='bgr'),
-    dict(type='sod_plugins.LoadSaliencyMask'),
-    dict(type='sod_plugins.RandomMarginCrop', max_margin=14),
-    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
-    dict(type='sod_plugins.ResizeSaliency', size=image_size),
-    dict(type='sod_plugins.PackSaliencyInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    dict(type='sod_plugins.ResizeSaliency', size=image_size),
-    dict(type='sod_plugins.LoadSaliencyMask'),  # at its own size, for the hosts' metrics
-    dict(type='sod_plugins.PackSaliencyInputs'),
-]
-tta_pipeline = [
-    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='sod_plugins.ResizeSaliency', size=image_size)],
-            [dict(type='sod_plugins.RandomSaliencyFlip', prob=prob) for prob in (0.0, 1.0)],
-            [dict(type='sod_plugins.LoadSaliencyMask')],
-            [dict(type='sod_plugins.PackSaliencyInputs')],
-        ],
-    ),
-]
-tta_model = dict(type='sod_plugins.SaliencyTTAModel')
-
+_base_ = ['./msra10k.py']
+train_pipeline = _base_.train_pipeline
+train_pipeline[3] = dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5)
 train_dataloader = dict(
     batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='sod_plugins.ResumableSampler', infinite=False),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=data_root,
-        list_file='train.txt',
-        pipeline=train_pipeline,
-    ),
+    sampler=dict(infinite=False),
+    dataset=dict(pipeline=train_pipeline),
 )
-val_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=data_root,
-        list_file='val.txt',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-test_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=data_root,
-        list_file='test.txt',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
-test_evaluator = val_evaluator

@@ -1,72 +1,12 @@
 # MSRA10K in very small: inputs of 64x64 for what needs many steps on CPU cores.
-data_root = 'data/msra10k'
+_base_ = ['./msra10k_112x112.py']
 image_size = (64, 64)  # height, width
-
-train_pipeline = [
-    dict(type='sod_plugins.LoadSaliencyImage', channel_order='bgr'),
-    dict(type='sod_plugins.LoadSaliencyMask'),
-    dict(type='sod_plugins.RandomMarginCrop', max_margin=14),
-    dict(type='sod_plugins.RandomSaliencyFlip', prob=0.5),
-    dict(type='sod_plugins.ResizeSaliency', size=image_size),
-    dict(type='sod_plugins.PackSaliencyInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    dict(type='sod_plugins.ResizeSaliency', size=image_size),
-    dict(type='sod_plugins.LoadSaliencyMask'),  # at its own size, for the hosts' metrics
-    dict(type='sod_plugins.PackSaliencyInputs'),
-]
-tta_pipeline = [
-    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='sod_plugins.ResizeSaliency', size=image_size)],
-            [dict(type='sod_plugins.RandomSaliencyFlip', prob=prob) for prob in (0.0, 1.0)],
-            [dict(type='sod_plugins.LoadSaliencyMask')],
-            [dict(type='sod_plugins.PackSaliencyInputs')],
-        ],
-    ),
-]
-tta_model = dict(type='sod_plugins.SaliencyTTAModel')
-
-train_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='sod_plugins.ResumableSampler', infinite=True),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=data_root,
-        list_file='train.txt',
-        pipeline=train_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=data_root,
-        list_file='val.txt',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-test_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sod_plugins.SaliencyDataset',
-        data_root=data_root,
-        list_file='test.txt',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
-val_evaluator = dict(type='sod_plugins.SaliencyMetric', protocol='salmetric')
-test_evaluator = val_evaluator
+train_pipeline = _base_.train_pipeline
+train_pipeline[4].size = image_size
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].size = image_size
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms[0][0].size = image_size
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
