@@ -159,6 +159,36 @@ def weighted_iou(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
     return (1 - (both + 1) / (any_ + 1)).mean()
 
 
+def ssim_loss(logits: Tensor, masks: Tensor, counts: Tensor, sigma: float = 1.5) -> Tensor:
+    """Return 1 - SSIM, averaged over the pixels that count: that of BASNet (Qin et al., CVPR 2019).
+
+    Structural similarity (Wang et al., 2004, with the constants .01 and .03) compares means,
+    variances and covariance in a Gaussian window around each pixel. In contrast to cross-entropy it
+    costs as much for a faint error next to a boundary as for a strong one.
+
+    Args:
+        logits: (N, 1, H, W).
+        masks: Saliency in [0, 1], of the same shape.
+        counts: 0 for ignored pixels, which are black in every window, otherwise 1; of that shape.
+        sigma: Standard deviation of the window in pixels; its radius is 3.5 of it, rounded down.
+    """
+    saliency = logits.sigmoid() * counts
+    masks = masks * counts
+    radius = int(3.5 * sigma)
+    offsets = torch.arange(-radius, radius + 1, dtype=logits.dtype, device=logits.device)
+    window = torch.softmax(-(offsets**2) / (2 * sigma**2), 0)
+    maps = torch.cat([saliency, masks, saliency**2, masks**2, saliency * masks], 1)
+    # Pixels outside the image are those of its border, so that windows there are not darker.
+    maps = F.pad(maps, [radius] * 4, mode='replicate')
+    maps = F.conv2d(maps, window.view(1, 1, -1, 1).expand(5, 1, -1, 1), groups=5)
+    maps = F.conv2d(maps, window.view(1, 1, 1, -1).expand(5, 1, 1, -1), groups=5)
+    mean_s, mean_m, square_s, square_m, product = maps.split(1, 1)
+    luminance = (2 * mean_s * mean_m + 1e-4) / (mean_s**2 + mean_m**2 + 1e-4)
+    variances = square_s - mean_s**2 + square_m - mean_m**2
+    structure = (2 * (product - mean_s * mean_m) + 9e-4) / (variances + 9e-4)
+    return mean_of_counted(1 - luminance * structure, counts)
+
+
 def _mean_of_images(values: Tensor, weights: Tensor) -> Tensor:
     tiny = torch.finfo(values.dtype).tiny
     return (values.sum((1, 2, 3)) / weights.sum((1, 2, 3)).clamp_min(tiny)).mean()

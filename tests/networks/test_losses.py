@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
-from sod_plugins.networks.losses import boundary_weights, weighted_bce, weighted_iou
+from sod_plugins.networks.losses import boundary_weights, ssim_loss, weighted_bce, weighted_iou
 
 
 def test_weights_are_close_to_those_of_the_full_window():
@@ -66,3 +68,40 @@ def test_pixels_of_weight_zero_do_not_count():
         cut = loss(logits[..., :2], masks[..., :2], weights[..., :2])
         torch.testing.assert_close(loss(logits, masks, weights), cut)
     assert weighted_bce(logits, masks, torch.zeros(1, 1, 4, 4)) == 0
+
+
+def test_structural_similarity_is_that_of_gaussian_windows():
+    rng = np.random.default_rng(0)
+    saliency, masks = rng.random((2, 2, 20, 31))
+    counts = np.ones_like(masks)
+    counts[0, :6] = 0
+    means = []
+    for s, m in zip(saliency * counts, masks * counts, strict=True):
+        blurred = [gaussian_filter(x, 1.5, truncate=3.5, mode='nearest') for x in (s, m)]
+        luminance = (2 * np.prod(blurred, 0) + 1e-4) / (np.square(blurred).sum(0) + 1e-4)
+        ss, mm, sm = (
+            gaussian_filter(x * y, 1.5, truncate=3.5, mode='nearest') - a * b
+            for x, y, a, b in (
+                (s, s, blurred[0], blurred[0]),
+                (m, m, blurred[1], blurred[1]),
+                (s, m, *blurred),
+            )
+        )
+        means.append(luminance * (2 * sm + 9e-4) / (ss + mm + 9e-4))
+    expected = 1 - np.stack(means)[counts == 1].mean()
+    tensors = (torch.from_numpy(x)[:, None] for x in (saliency, masks, counts))
+    logits, masks, counts = tensors
+    assert ssim_loss(logits.logit(), masks, counts).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_structural_similarity_vanishes_with_certainty_and_passes_gradients():
+    masks = torch.zeros(1, 1, 16, 16)
+    masks[..., 4:9, 5:12] = 1
+    counts = torch.ones_like(masks)
+    counts[..., 12:] = 0
+    assert ssim_loss(40 * (2 * masks - 1), masks, counts) < 1e-6
+    logits = torch.zeros_like(masks, requires_grad=True)
+    ssim_loss(logits, masks, counts).backward()
+    inside = logits.grad[..., 5:8, 6:11]
+    assert (inside < 0).all() and (logits.grad[counts == 0] == 0).all()
+    assert ssim_loss(logits, masks, torch.zeros_like(counts)) == 0
