@@ -110,9 +110,23 @@ def add_network_choice(verb: argparse.ArgumentParser) -> None:
     )
 
 
+class _AsTuple(argparse.Action):
+    """Store several values as a tuple, as functions that take a size expect it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, tuple(values))
+
+
 def add_size(verb: argparse.ArgumentParser, help: str) -> None:
-    """Add ``--size HEIGHT WIDTH``, the input size of a network."""
-    verb.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=help)
+    """Add ``--size HEIGHT WIDTH``, the input size of a network: a tuple, or None."""
+    metavar = ('HEIGHT', 'WIDTH')
+    verb.add_argument('--size', type=int, nargs=2, action=_AsTuple, metavar=metavar, help=help)
 
 
 def add_evaluation_options(verb: argparse.ArgumentParser) -> None:

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_writable_files([args.out])
     network = average_networks(args.checkpoints, args.weights)
-    preprocessing = network.preprocessing.with_size(args.size and tuple(args.size))
+    preprocessing = network.preprocessing.with_size(args.size)
     save_network(args.out, network, preprocessing, args.half)
     report(args, {'out': args.out, 'half': args.half}, str(args.out))
     return 0

@@ -21,10 +21,9 @@ def run(args: argparse.Namespace) -> int:
     """Count parameters and multiply-accumulates."""
     from sod_plugins.analysis.facts import network_facts, network_measures
 
-    size = args.size and tuple(args.size)
     if args.json:
-        print_json(network_measures(args.checkpoint, size))
+        print_json(network_measures(args.checkpoint, args.size))
     else:
-        for name, value in network_facts(args.checkpoint, size).items():
+        for name, value in network_facts(args.checkpoint, args.size).items():
             print(f'{name + ":":30}{value}')
     return 0

@@ -26,8 +26,9 @@ def run(args: argparse.Namespace) -> int:
     from sod_plugins.inference import export_network
 
     require_writable_files([args.out])
-    size = args.size and tuple(args.size)
-    check = export_network(load_network(args.checkpoint), args.out, size=size, photo=args.photo)
+    check = export_network(
+        load_network(args.checkpoint), args.out, size=args.size, photo=args.photo
+    )
     report(
         args,
         {'out': args.out, 'photo': args.photo, 'difference': asdict(check)},

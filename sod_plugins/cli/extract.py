@@ -24,7 +24,6 @@ def run(args: argparse.Namespace) -> int:
     from sod_plugins.checkpoints import extract_network
 
     require_writable_files([args.out])
-    size = args.size and tuple(args.size)
-    extract_network(args.training_checkpoint, args.out, half=args.half, size=size)
+    extract_network(args.training_checkpoint, args.out, half=args.half, size=args.size)
     report(args, {'out': args.out, 'half': args.half}, str(args.out))
     return 0
