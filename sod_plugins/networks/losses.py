@@ -172,21 +172,30 @@ def ssim_loss(logits: Tensor, masks: Tensor, counts: Tensor, sigma: float = 1.5)
         counts: 0 for ignored pixels, which are black in every window, otherwise 1; of that shape.
         sigma: Standard deviation of the window in pixels; its radius is 3.5 of it, rounded down.
     """
-    saliency = logits.sigmoid() * counts
-    masks = masks * counts
-    radius = int(3.5 * sigma)
-    offsets = torch.arange(-radius, radius + 1, dtype=logits.dtype, device=logits.device)
-    window = torch.softmax(-(offsets**2) / (2 * sigma**2), 0)
-    maps = torch.cat([saliency, masks, saliency**2, masks**2, saliency * masks], 1)
-    # Pixels outside the image are those of its border, so that windows there are not darker.
-    maps = F.pad(maps, [radius] * 4, mode='replicate')
-    maps = F.conv2d(maps, window.view(1, 1, -1, 1).expand(5, 1, -1, 1), groups=5)
-    maps = F.conv2d(maps, window.view(1, 1, 1, -1).expand(5, 1, 1, -1), groups=5)
-    mean_s, mean_m, square_s, square_m, product = maps.split(1, 1)
+    saliency, masks = logits.sigmoid() * counts, masks * counts
+    rows, columns = (_blur_matrix(masks, dim, sigma) for dim in (-2, -1))
+
+    def blur(maps: Tensor) -> Tensor:
+        return rows @ (maps @ columns.mT)
+
+    mean_s, mean_m = blur(saliency), blur(masks)
     luminance = (2 * mean_s * mean_m + 1e-4) / (mean_s**2 + mean_m**2 + 1e-4)
-    variances = square_s - mean_s**2 + square_m - mean_m**2
-    structure = (2 * (product - mean_s * mean_m) + 9e-4) / (variances + 9e-4)
+    covariance = blur(saliency * masks) - mean_s * mean_m
+    variances = blur(saliency**2) - mean_s**2 + blur(masks**2) - mean_m**2
+    structure = (2 * covariance + 9e-4) / (variances + 9e-4)
     return mean_of_counted(1 - luminance * structure, counts)
+
+
+def _blur_matrix(maps: Tensor, dim: int, sigma: float) -> Tensor:
+    """Return the square matrix that blurs one axis; by product it is twice as fast as convolution.
+
+    Pixels outside the map are those of its border, so that windows there are not darker.
+    """
+    size, radius = maps.shape[dim], int(3.5 * sigma)
+    offsets = torch.arange(-radius, radius + 1, device=maps.device)
+    window = torch.softmax(-(offsets.to(maps.dtype) ** 2) / (2 * sigma**2), 0).expand(size, -1)
+    sources = torch.arange(size, device=maps.device)[:, None] + offsets
+    return maps.new_zeros(size, size).scatter_add_(1, sources.clamp(0, size - 1), window)
 
 
 def _mean_of_images(values: Tensor, weights: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ load_from = 'work_dirs/sod-small-12.safetensors'  # written by sod average
 model = dict(decode_head=dict(loss_decode=dict(ssim_weight=1.0)))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 800
-param_scheduler[1].T_max = 780
+param_scheduler[1].end = 350
+param_scheduler[1].T_max = 330
 custom_hooks = _base_.custom_hooks
-custom_hooks[0].momentum = 0.005  # a short run is averaged over fewer iterations
+custom_hooks[0].momentum = 0.01  # a short run is averaged over fewer iterations
 randomness = dict(seed=9)  # another order than the other stages'
-train_cfg = dict(max_iters=800, val_interval=400)
+train_cfg = dict(max_iters=350, val_interval=350)
