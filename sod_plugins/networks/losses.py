@@ -167,7 +167,7 @@ def ssim_loss(logits: Tensor, masks: Tensor, counts: Tensor, sigma: float = 1.5)
     costs as much for a faint error next to a boundary as for a strong one.
 
     Args:
-        logits: (N, 1, H, W).
+        logits: (N, 1, H, W) in float32 or float64.
         masks: Saliency in [0, 1], of the same shape.
         counts: 0 for ignored pixels, which are black in every window, otherwise 1; of that shape.
         sigma: Standard deviation of the window in pixels; its radius is 3.5 of it, rounded down.
@@ -176,7 +176,8 @@ def ssim_loss(logits: Tensor, masks: Tensor, counts: Tensor, sigma: float = 1.5)
     rows, columns = (_blur_matrix(masks, dim, sigma) for dim in (-2, -1))
 
     def blur(maps: Tensor) -> Tensor:
-        return rows @ (maps @ columns.mT)
+        with torch.autocast(maps.device.type, enabled=False):  # its squares would be too coarse
+            return rows @ (maps @ columns.mT)
 
     mean_s, mean_m = blur(saliency), blur(masks)
     luminance = (2 * mean_s * mean_m + 1e-4) / (mean_s**2 + mean_m**2 + 1e-4)
@@ -193,9 +194,10 @@ def _blur_matrix(maps: Tensor, dim: int, sigma: float) -> Tensor:
     """
     size, radius = maps.shape[dim], int(3.5 * sigma)
     offsets = torch.arange(-radius, radius + 1, device=maps.device)
-    window = torch.softmax(-(offsets.to(maps.dtype) ** 2) / (2 * sigma**2), 0).expand(size, -1)
-    sources = torch.arange(size, device=maps.device)[:, None] + offsets
-    return maps.new_zeros(size, size).scatter_add_(1, sources.clamp(0, size - 1), window)
+    window = torch.softmax(-(offsets.to(maps.dtype) ** 2) / (2 * sigma**2), 0)
+    pixels = torch.arange(size, device=maps.device)
+    sources = (pixels[:, None] + offsets).clamp(0, size - 1)
+    return ((sources[..., None] == pixels) * window[:, None]).sum(1)
 
 
 def _mean_of_images(values: Tensor, weights: Tensor) -> Tensor:

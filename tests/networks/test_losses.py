@@ -92,6 +92,9 @@ def test_structural_similarity_is_that_of_gaussian_windows():
     tensors = (torch.from_numpy(x)[:, None] for x in (saliency, masks, counts))
     logits, masks, counts = tensors
     assert ssim_loss(logits.logit(), masks, counts).item() == pytest.approx(expected, rel=1e-9)
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = ssim_loss(logits.logit().float(), masks.float(), counts.float())
+    assert loss.item() == pytest.approx(expected, rel=1e-5)  # as in float32
 
 
 def test_structural_similarity_vanishes_with_certainty_and_passes_gradients():
