@@ -89,11 +89,11 @@ def test_structural_similarity_is_that_of_gaussian_windows():
         )
         means.append(luminance * (2 * sm + 9e-4) / (ss + mm + 9e-4))
     expected = 1 - np.stack(means)[counts == 1].mean()
-    tensors = (torch.from_numpy(x)[:, None] for x in (saliency, masks, counts))
-    logits, masks, counts = tensors
-    assert ssim_loss(logits.logit(), masks, counts).item() == pytest.approx(expected, rel=1e-9)
+    saliency, masks, counts = (torch.from_numpy(x)[:, None] for x in (saliency, masks, counts))
+    logits = saliency.logit()
+    assert ssim_loss(logits, masks, counts).item() == pytest.approx(expected, rel=1e-9)
     with torch.autocast('cpu', torch.bfloat16):
-        loss = ssim_loss(logits.logit().float(), masks.float(), counts.float())
+        loss = ssim_loss(logits.float(), masks.float(), counts.float())
     assert loss.item() == pytest.approx(expected, rel=1e-5)  # as in float32
 
 
