@@ -1,5 +1,5 @@
-# Thirteenth stage: the twelfth one's average by the eleventh's recipe, shorter and at a lower rate,
-# with structural similarity in the loss: on ECSSD the S-measure lags behind.
+# Thirteenth stage, not part of the model: the twelfth one's average by the eleventh's recipe,
+# shorter and at a lower rate, with structural similarity in the loss.
 _base_ = ['./sod-small_efficientnet-lite0_1xb16-2400i_duts-msra10k-288x288.py']
 load_from = 'work_dirs/sod-small-12.safetensors'  # written by sod average
 model = dict(decode_head=dict(loss_decode=dict(ssim_weight=1.0)))
