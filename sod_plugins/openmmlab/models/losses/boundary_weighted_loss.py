@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sod_plugins.networks.losses import (
-    boundary_weights,
-    ssim_loss,
-    weighted_bce,
-    weighted_iou,
-)
+from sod_plugins.networks.losses import boundary_weights, ssim_loss, weighted_bce, weighted_iou
 from sod_plugins.registry import MODELS
 
 
@@ -24,9 +19,9 @@ class BoundaryWeightedLoss(nn.Module):
         window: Side of the window in pixels, odd.
         strength: Weight of boundaries.
         iou_weight: Factor of the IoU term.
-        ssim_weight: Factor of the SSIM term; 0 leaves it out.
         loss_weight: Factor of the sum.
         loss_name: Name in the log; names that begin with ``loss`` are added to the loss.
+        ssim_weight: Factor of the SSIM term; 0 leaves it out.
     """
 
     def __init__(
@@ -34,17 +29,17 @@ class BoundaryWeightedLoss(nn.Module):
         window: int = 31,
         strength: float = 5.0,
         iou_weight: float = 1.0,
-        ssim_weight: float = 0.0,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_boundary',
+        ssim_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.window = window
         self.strength = strength
         self.iou_weight = iou_weight
-        self.ssim_weight = ssim_weight
         self.loss_weight = loss_weight
         self.loss_name = loss_name
+        self.ssim_weight = ssim_weight
 
     def forward(self, logits: Tensor, masks: Tensor, ignore_index: int = 255) -> Tensor:
         """Compare logits (N, 1, H, W) with masks (N, H, W), ignoring ``ignore_index``."""
